@@ -1,0 +1,1 @@
+"""Registered parts; imported by the registries."""

@@ -1,0 +1,35 @@
+"""Child registries of MMEngine's roots under the scope ``rocovis_mm``.
+
+``type='rocovis_mm.RoCoVIS'`` resolves from any OpenMMLab tool: MMEngine imports
+this module when it meets the scope, and ``locations`` says what to import next.
+"""
+
+from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
+from mmengine.registry import DATASETS as MMENGINE_DATASETS
+from mmengine.registry import HOOKS as MMENGINE_HOOKS
+from mmengine.registry import LOG_PROCESSORS as MMENGINE_LOG_PROCESSORS
+from mmengine.registry import LOOPS as MMENGINE_LOOPS
+from mmengine.registry import METRICS as MMENGINE_METRICS
+from mmengine.registry import MODELS as MMENGINE_MODELS
+from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
+from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
+from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
+from mmengine.registry import Registry
+
+SCOPE = 'rocovis_mm'
+
+
+def _child(parent: Registry, location: str) -> Registry:
+    return Registry(parent.name, parent=parent, scope=SCOPE, locations=[f'{SCOPE}.{location}'])
+
+
+MODELS = _child(MMENGINE_MODELS, 'models')
+TASK_UTILS = _child(MMENGINE_TASK_UTILS, 'models')
+DATASETS = _child(MMENGINE_DATASETS, 'datasets')
+DATA_SAMPLERS = _child(MMENGINE_DATA_SAMPLERS, 'datasets')
+TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'datasets')
+METRICS = _child(MMENGINE_METRICS, 'evaluation')
+HOOKS = _child(MMENGINE_HOOKS, 'engine')
+LOOPS = _child(MMENGINE_LOOPS, 'engine')
+VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization')
+LOG_PROCESSORS = Registry(MMENGINE_LOG_PROCESSORS.name, parent=MMENGINE_LOG_PROCESSORS, scope=SCOPE)
