@@ -1,5 +1,8 @@
 """What passes between the parts: frozen dataclasses with a shape on each field."""
 
+from rocovis_mm.structures.clip_targets import ClipTargets
+from rocovis_mm.structures.frame_prediction import FramePrediction
+from rocovis_mm.structures.stream_state import MemoryFrame, StreamState
 from rocovis_mm.structures.video_tracks import RLE, VideoTracks
 
-__all__ = ['RLE', 'VideoTracks']
+__all__ = ['RLE', 'ClipTargets', 'FramePrediction', 'MemoryFrame', 'StreamState', 'VideoTracks']

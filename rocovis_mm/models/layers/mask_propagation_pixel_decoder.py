@@ -1,0 +1,225 @@
+"""Mask2Former's pixel decoder with instance mask propagation at its entry (Eqs. 2-4).
+
+B clips, C channels, N queries; levels run from low to high resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.layers import MSDeformAttnPixelDecoder
+from torch import Tensor, nn
+
+from rocovis_mm.models.layers.propagation_attention import PropagationAttention, tokens
+from rocovis_mm.models.layers.spatial_identity import mask_probabilities, spatial_identity
+from rocovis_mm.registry import MODELS
+from rocovis_mm.structures import MemoryFrame
+
+
+@dataclass(frozen=True)
+class LevelGeometry:
+    """What the deformable encoder needs to know of its levels' sizes; S tokens in all.
+
+    Attributes:
+        sizes: (h, w) of each encoder level.
+        positions: (1, C, h, w) sine encoding of each level.
+        shapes: (levels, 2) long.
+        starts: (levels,) long, first token of each level.
+        references: (1, S, levels, 2), each token's own place, as (x, y) in [0, 1].
+    """
+
+    sizes: tuple[tuple[int, int], ...]
+    positions: tuple[Tensor, ...]
+    shapes: Tensor
+    starts: Tensor
+    references: Tensor
+
+
+@MODELS.register_module()
+class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
+    """Calibrates projected features by the past, then encodes them as Mask2Former does.
+
+    Three steps, called by the head in this order: :meth:`project`,
+    :meth:`calibrate`, :meth:`encode`; :meth:`remember` makes a memory frame of
+    the result. ``forward`` is the first and the last: without a past the module
+    is MMDetection's plain ``MSDeformAttnPixelDecoder``, and parameters have its
+    names (``propagation.*`` is new).
+
+    Args:
+        propagation_strides: strides whose features are calibrated, any subset of
+            those that the encoder sees (8, 16, 32 in Mask2Former). None of them
+            switches propagation off.
+        propagation_heads: heads of the calibrating attention.
+        zero_init_propagation: start with F'_t = 0 (see :class:`PropagationAttention`).
+        soft_masks: ablation, see :func:`spatial_identity`.
+        **kwargs: arguments of MMDetection's ``MSDeformAttnPixelDecoder``.
+
+    Raises:
+        ValueError: a propagation stride that the encoder does not see.
+    """
+
+    def __init__(
+        self,
+        *,
+        propagation_strides: Sequence[int] = (16, 32),
+        propagation_heads: int = 8,
+        zero_init_propagation: bool = True,
+        soft_masks: bool = False,
+        feat_channels: int = 256,
+        **kwargs,  # noqa: ANN003
+    ) -> None:
+        super().__init__(feat_channels=feat_channels, **kwargs)
+        self.encoder_strides = tuple(self.strides[: -self.num_encoder_levels - 1 : -1])
+        unknown = set(propagation_strides) - set(self.encoder_strides)
+        if unknown:
+            raise ValueError(
+                f'propagation_strides holds {sorted(unknown)}, but the pixel decoder encodes '
+                f'strides {sorted(self.encoder_strides)}: choose any subset of those'
+            )
+        self.propagation_strides = tuple(sorted(propagation_strides))
+        self.soft_masks = soft_masks
+        self.propagation = nn.ModuleDict({
+            str(stride): PropagationAttention(
+                feat_channels, propagation_heads, zero_init_propagation
+            )
+            for stride in self.propagation_strides
+        })
+        self._geometry: LevelGeometry | None = None
+
+    def init_weights(self) -> None:
+        """Initialise as Mask2Former does; the propagation keeps its own start."""
+        super().init_weights()
+        for attention in self.propagation.values():
+            attention.init_weights()
+
+    def forward(self, feats: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """Encode one batch of independent images: the plain pixel decoder.
+
+        Args:
+            feats: backbone maps from high to low resolution, each (B, C_i, h_i, w_i).
+
+        Returns:
+            as :meth:`encode`.
+        """
+        return self.encode(feats, self.project(feats))
+
+    def project(self, feats: Sequence[Tensor]) -> dict[int, Tensor]:
+        """Return F_t: stride -> (B, C, h, w), from low to high resolution."""
+        return {
+            stride: convolution(feats[-1 - i])
+            for i, (stride, convolution) in enumerate(zip(self.encoder_strides, self.input_convs))
+        }
+
+    def calibrate(
+        self, projected: dict[int, Tensor], memory: Sequence[MemoryFrame]
+    ) -> dict[int, Tensor]:
+        """Return F_t + F'_t (Eq. 4) at the propagation strides, F_t at the others."""
+        positions = dict(zip(self.encoder_strides, self.geometry(projected).positions))
+        calibrated = dict(projected)
+        for stride in self.propagation_strides:
+            calibrated[stride] = projected[stride] + self.propagation[str(stride)](
+                projected[stride],
+                [frame.features[stride] for frame in memory],
+                [frame.identity[stride] for frame in memory],
+                positions[stride],
+            )
+        return calibrated
+
+    def remember(
+        self, projected: dict[int, Tensor], queries: Tensor, mask_logits: Tensor, keep: Tensor
+    ) -> MemoryFrame:
+        """Make a memory frame of uncalibrated features and propagated masks.
+
+        Args:
+            projected: stride -> (B, C, h_s, w_s), F_t.
+            queries: (B, N, C), Q_t.
+            mask_logits: (B, N, h, w) of the last decoder layer.
+            keep: (B, N), see :func:`mask_probabilities`.
+        """
+        identity = {}
+        for stride in self.propagation_strides:
+            size = tuple(projected[stride].shape[-2:])
+            identity[stride] = spatial_identity(
+                queries,
+                mask_probabilities(mask_logits, keep, size),
+                self.propagation[str(stride)].background,
+                self.soft_masks,
+            )
+        return MemoryFrame({s: projected[s] for s in self.propagation_strides}, identity)
+
+    def encode(
+        self, feats: Sequence[Tensor], projected: dict[int, Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Run the deformable encoder and the feature pyramid above it.
+
+        Args:
+            feats: backbone maps from high to low resolution; those above the
+                encoder's levels enter by lateral convolutions.
+            projected: stride -> (B, C, h, w), the encoder's input.
+
+        Returns:
+            mask features (B, C_out, h, w) at the highest resolution, and
+            ``num_outs`` maps (B, C, h_i, w_i) from low to high resolution.
+        """
+        geometry = self.geometry(projected)
+        maps = list(projected.values())
+        encoded = self.encoder(
+            query=torch.cat([tokens(x) for x in maps], dim=1),
+            query_pos=torch.cat(
+                [
+                    tokens(position) + level
+                    for position, level in zip(geometry.positions, self.level_encoding.weight)
+                ],
+                dim=1,
+            ),
+            key_padding_mask=None,
+            spatial_shapes=geometry.shapes,
+            reference_points=geometry.references.expand(len(maps[0]), -1, -1, -1),
+            level_start_index=geometry.starts,
+            valid_ratios=maps[0].new_ones(len(maps[0]), len(maps), 2),
+        )
+        outs = [
+            x.transpose(1, 2).unflatten(2, size)
+            for x, size in zip(
+                encoded.split([h * w for h, w in geometry.sizes], dim=1), geometry.sizes
+            )
+        ]
+        # convolutions were built from the lowest of the remaining resolutions upwards
+        rest = feats[: self.num_input_levels - self.num_encoder_levels][::-1]
+        for feat, lateral, output in zip(rest, self.lateral_convs, self.output_convs):
+            lateral_map = lateral(feat)
+            upsampled = F.interpolate(
+                outs[-1], size=lateral_map.shape[-2:], mode='bilinear', align_corners=False
+            )
+            outs.append(output(lateral_map + upsampled))
+        return self.mask_feature(outs[-1]), outs[: self.num_outs]
+
+    def geometry(self, projected: dict[int, Tensor]) -> LevelGeometry:
+        """Return the levels' geometry; made anew only when their sizes change."""
+        maps = list(projected.values())
+        sizes = tuple(tuple(x.shape[-2:]) for x in maps)
+        kept = self._geometry
+        if kept is not None and kept.sizes == sizes and kept.shapes.device == maps[0].device:
+            return kept
+        positions, references = [], []
+        for level, (x, (h, w)) in enumerate(zip(maps, sizes)):
+            visible = x.new_zeros((1, h, w), dtype=torch.bool)
+            positions.append(self.postional_encoding(visible))
+            centres = self.point_generator.single_level_grid_priors(
+                (h, w), self.num_input_levels - 1 - level, device=x.device
+            )
+            stride = self.encoder_strides[level]
+            references.append(centres / centres.new_tensor([w * stride, h * stride]))
+        shapes = torch.tensor(sizes, device=maps[0].device)
+        areas = shapes.prod(1)
+        self._geometry = LevelGeometry(
+            sizes,
+            tuple(positions),
+            shapes,
+            areas.cumsum(0) - areas,
+            torch.cat(references)[None, :, None].expand(-1, -1, len(maps), -1),
+        )
+        return self._geometry

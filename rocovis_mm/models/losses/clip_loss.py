@@ -1,0 +1,146 @@
+"""Losses of a whole clip: classes of all queries, point-sampled masks of the supervised ones.
+
+B clips, T frames, N queries, K classes, L + 1 predictions, M supervised masks, P points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmcv.ops import point_sample
+from mmdet.models.utils import get_uncertain_point_coords_with_randomness
+from mmdet.utils import reduce_mean
+from mmengine.model import BaseModule
+from torch import Tensor
+
+from rocovis_mm.models.task_modules.assigners import UNOWNED, FrameTargets
+from rocovis_mm.registry import MODELS
+from rocovis_mm.structures import ClipTargets, FramePrediction
+
+
+@MODELS.register_module()
+class ClipLoss(BaseModule):
+    """Class, mask and dice loss with deep supervision at every prediction of every frame.
+
+    Each normaliser is computed once for the clip and averaged over ranks: masks
+    by the number of masks supervised in all frames (the empty ones of UVLA++
+    count), classes by the sum of the class weights of all targets.
+
+    Args:
+        num_classes: K.
+        loss_cls: MMDetection loss of (n, K + 1) logits, with ``class_weight``.
+        loss_mask: MMDetection loss of (n,) point logits.
+        loss_dice: MMDetection loss of (M, P) point logits.
+        num_points: P.
+        oversample_ratio: candidates drawn per point kept.
+        importance_sample_ratio: share of points taken where the mask is least certain.
+        supervise_initial: whether the prediction made before the first layer at
+            frame 0 is supervised too, as in Mask2Former. It sees no image
+            features of its own; tiny models learn faster without it.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        loss_cls: dict,
+        loss_mask: dict,
+        loss_dice: dict,
+        num_points: int = 12544,
+        oversample_ratio: float = 3.0,
+        importance_sample_ratio: float = 0.75,
+        supervise_initial: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_classes = num_classes
+        self.loss_cls = MODELS.build(loss_cls)
+        self.loss_mask = MODELS.build(loss_mask)
+        self.loss_dice = MODELS.build(loss_dice)
+        self.num_points = num_points
+        self.oversample_ratio = oversample_ratio
+        self.importance_sample_ratio = importance_sample_ratio
+        self.supervise_initial = supervise_initial
+
+    def forward(
+        self,
+        predictions: Sequence[FramePrediction],
+        supervision: Sequence[Sequence[FrameTargets]],
+        targets: Sequence[ClipTargets],
+    ) -> dict[str, Tensor]:
+        """Return the losses, ``loss_*`` of the last layer and ``d{i}.loss_*`` of the others.
+
+        Args:
+            predictions: T predictions of B clips each.
+            supervision: T lists of B frame targets.
+            targets: B clip targets.
+        """
+        class_weight = predictions[0].class_logits[0].new_tensor(self.loss_cls.class_weight)
+        last = [[frame.labels[-1] for frame in frames] for frames in supervision]
+        class_sum = sum(class_weight[labels].sum() for frames in last for labels in frames)
+        mask_count = sum(
+            (frame.instances[-1] != UNOWNED).sum() for frames in supervision for frame in frames
+        )
+        class_sum = reduce_mean(class_sum).clamp(min=1e-6)
+        mask_count = reduce_mean(mask_count.to(class_weight)).clamp(min=1)
+
+        losses = {}
+        num_predictions = len(predictions[0].class_logits)
+        for layer in range(num_predictions):
+            first = 0 if layer > 0 or self.supervise_initial else 1
+            prefix = '' if layer == num_predictions - 1 else f'd{layer}.'
+            losses[f'{prefix}loss_cls'] = self.class_loss(
+                predictions[first:], supervision[first:], layer, class_sum
+            )
+            mask, dice = self.mask_losses(
+                predictions, supervision, targets, layer, first, mask_count
+            )
+            losses[f'{prefix}loss_mask'], losses[f'{prefix}loss_dice'] = mask, dice
+        return losses
+
+    def class_loss(
+        self,
+        predictions: Sequence[FramePrediction],
+        supervision: Sequence[Sequence[FrameTargets]],
+        layer: int,
+        class_sum: Tensor,
+    ) -> Tensor:
+        """Return the classification loss of one layer over the given frames."""
+        if not predictions:
+            return class_sum.new_zeros(())
+        logits = torch.cat([p.class_logits[layer].flatten(0, 1) for p in predictions])
+        labels = torch.cat([frame.labels[layer] for frames in supervision for frame in frames])
+        return self.loss_cls(logits.float(), labels, avg_factor=class_sum)
+
+    def mask_losses(
+        self,
+        predictions: Sequence[FramePrediction],
+        supervision: Sequence[Sequence[FrameTargets]],
+        targets: Sequence[ClipTargets],
+        layer: int,
+        first: int,
+        mask_count: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """Return the mask and dice loss of one layer over the frames from `first` on."""
+        predicted, wanted = [], []
+        for t in range(first, len(predictions)):
+            for b, frame in enumerate(supervision[t]):
+                queries = (frame.instances[layer] != UNOWNED).nonzero().flatten()
+                predicted.append(predictions[t].mask_logits[layer][b, queries])
+                wanted.append(targets[b].masks[frame.instances[layer][queries], t])
+        if not predicted or not any(len(x) for x in predicted):
+            # nothing to learn; the graph must still reach the masks on every rank
+            nothing = sum(p.mask_logits[layer].sum() for p in predictions) * 0
+            return nothing, nothing
+        logits = torch.cat(predicted)[:, None].float()  # (M, 1, h, w)
+        masks = torch.cat(wanted)[:, None].float()  # (M, 1, H, W)
+        with torch.no_grad():
+            points = get_uncertain_point_coords_with_randomness(
+                logits, None, self.num_points, self.oversample_ratio, self.importance_sample_ratio
+            )
+            point_targets = point_sample(masks, points).squeeze(1)  # (M, P)
+        point_logits = point_sample(logits, points).squeeze(1)
+        dice = self.loss_dice(point_logits, point_targets, avg_factor=mask_count)
+        mask = self.loss_mask(
+            point_logits.flatten(), point_targets.flatten(), avg_factor=mask_count * self.num_points
+        )
+        return mask, dice

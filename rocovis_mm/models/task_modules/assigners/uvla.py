@@ -1,0 +1,148 @@
+"""Unified video label assignment over a clip: UVLA (Heo et al. 2023) and UVLA++.
+
+B clips, N queries, G instances of a clip, K classes, L predictions (decoder layers),
+P sampled points. ``owners`` (L, N) long: the instance that owns a query, or -1.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from mmcv.ops import point_sample
+from mmengine.structures import InstanceData
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from rocovis_mm.registry import TASK_UTILS
+from rocovis_mm.structures import ClipTargets
+
+UNOWNED = -1
+
+
+@dataclass(frozen=True)
+class FrameTargets:
+    """What the predictions of one frame of one clip are supervised with.
+
+    Attributes:
+        labels: (L, N) long, class of each query, K for "no object".
+        instances: (L, N) long, instance whose mask supervises a query (an empty
+            mask where that instance is absent); -1: no mask loss.
+        keep: (N,) float, factor of each query's propagated mask.
+    """
+
+    labels: Tensor
+    instances: Tensor
+    keep: Tensor
+
+
+@TASK_UTILS.register_module()
+class UVLAAssigner:
+    """Gives every instance one query from its first frame to the clip's end.
+
+    Invariants: a query has at most one owner in a clip, an owner never changes,
+    a disappeared instance keeps its query and a returning one finds it again.
+    (The published GenVIS lets a new instance take a disappeared one's query.)
+
+    Args:
+        match_costs: MMDetection match costs, called with ``scores`` (L*N, K+1)
+            logits and ``masks`` (L*N, P) logits against ``labels`` (G,) and
+            ``masks`` (G, P).
+        num_points: points P drawn per frame, the same for all queries.
+    """
+
+    supervise_disappeared = False
+    """Whether a disappeared instance's query learns an empty mask."""
+    propagate_owned_only = False
+    """Whether only owned queries' masks are propagated in training."""
+
+    def __init__(self, match_costs: Sequence[dict], num_points: int = 12544) -> None:
+        self.match_costs = [TASK_UTILS.build(cost) for cost in match_costs]
+        self.num_points = num_points
+
+    @torch.no_grad()
+    def assign(
+        self,
+        class_logits: Tensor,
+        mask_logits: Tensor,
+        targets: ClipTargets,
+        frame: int,
+        owners: Tensor,
+    ) -> Tensor:
+        """Return the owners after this frame: newcomers take free queries, best match first.
+
+        Args:
+            class_logits: (L, N, K + 1).
+            mask_logits: (L, N, h, w).
+            targets: of the whole clip.
+            frame: index into the clip.
+            owners: (L, N) before this frame; not changed.
+        """
+        present = targets.present[:, frame]
+        owned = torch.stack([torch.isin(torch.arange(len(targets)).to(o), o) for o in owners])
+        newcomers = present & ~owned  # (L, G)
+        if not newcomers.any():
+            return owners
+        cost = self.cost(class_logits, mask_logits, targets, frame).cpu().numpy()
+        updated = owners.clone()
+        for layer in range(len(owners)):
+            born = newcomers[layer].nonzero().flatten().cpu()
+            free = (owners[layer] == UNOWNED).nonzero().flatten().cpu()
+            if len(born) > len(free):
+                warnings.warn(
+                    f'{len(born)} new instances, but only {len(free)} of {owners.shape[1]} queries '
+                    'were never owned in this clip: the rest is not learned. Raise num_queries '
+                    'or shorten the clips.'
+                )
+            rows, columns = linear_sum_assignment(cost[layer][free][:, born])
+            updated[layer, free[rows]] = born[columns].to(owners.device)
+        return updated
+
+    def cost(
+        self, class_logits: Tensor, mask_logits: Tensor, targets: ClipTargets, frame: int
+    ) -> Tensor:
+        """Return the matching cost of every query with every instance, (L, N, G)."""
+        layers, queries = class_logits.shape[:2]
+        points = torch.rand(1, self.num_points, 2, device=mask_logits.device)
+        predicted = point_sample(mask_logits.flatten(0, 1)[None].float(), points)[0]  # (L*N, P)
+        wanted = point_sample(targets.masks[None, :, frame].float(), points)[0]  # (G, P)
+        predictions = InstanceData(scores=class_logits.flatten(0, 1).float(), masks=predicted)
+        instances = InstanceData(labels=targets.labels, masks=wanted)
+        total = sum(cost(predictions, instances) for cost in self.match_costs)
+        return total.view(layers, queries, len(targets))
+
+    def supervise(
+        self, owners: Tensor, targets: ClipTargets, frame: int, num_classes: int
+    ) -> FrameTargets:
+        """Return what a frame's predictions are supervised with, given its owners.
+
+        Args:
+            owners: (L, N) after :meth:`assign` of this frame.
+            targets: of the whole clip.
+            frame: index into the clip.
+            num_classes: K, also the label of "no object".
+        """
+        owned = owners != UNOWNED
+        present = torch.zeros_like(owned)
+        labels = torch.full_like(owners, num_classes)
+        present[owned] = targets.present[owners[owned], frame]
+        labels[present] = targets.labels[owners[present]]
+        supervised = owned if self.supervise_disappeared else present
+        keep = owned[-1] if self.propagate_owned_only else torch.ones_like(owned[-1])
+        return FrameTargets(
+            labels, owners.masked_fill(~supervised, UNOWNED), keep.to(torch.get_default_dtype())
+        )
+
+
+@TASK_UTILS.register_module()
+class UVLAPlusPlusAssigner(UVLAAssigner):
+    """UVLA++ (the paper, "Training"): made for mask propagation.
+
+    It adds to UVLA that a disappeared instance's query learns an *empty mask*,
+    and that only owned queries' masks are propagated in training.
+    """
+
+    supervise_disappeared = True
+    propagate_owned_only = True

@@ -1,0 +1,256 @@
+"""What every online VIS model shares: clips in, losses out; frames in, tracks out.
+
+B videos or clips, T frames, N queries, K classes, H x W a padded input.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from mmdet.models.mot import BaseMOTModel
+from mmdet.structures import DetDataSample, TrackDataSample
+from mmengine.structures import InstanceData
+from torch import Tensor
+
+from rocovis_mm.models.vis.track_recorder import TrackRecorder, TrackRule
+from rocovis_mm.registry import MODELS
+from rocovis_mm.structures import ClipTargets, FramePrediction, StreamState
+
+
+@dataclass(frozen=True)
+class FrameMasks:
+    """The masks of one frame that are not empty; n of N queries.
+
+    Attributes:
+        class_probabilities: (N, K) without "no object".
+        slots: (n,) long, their queries.
+        masks: (n, H, W) bool at the frame's own resolution.
+        inside: (n, 2), sum of pixel probabilities inside each mask, and its area.
+    """
+
+    class_probabilities: np.ndarray
+    slots: np.ndarray
+    masks: np.ndarray
+    inside: np.ndarray
+
+
+@dataclass
+class VideoInProgress:
+    """A video of which some frames have been seen."""
+
+    state: StreamState
+    recorder: TrackRecorder
+    next_frame: int = 0
+
+
+class OnlineVISModel(BaseMOTModel):
+    """A model that sees a video frame by frame, from the past only.
+
+    A child gives ``loss``, :meth:`step` and :meth:`foreground`; this class turns
+    data samples into tensors and predictions into tracks. Videos may be mixed in
+    a batch, at any frame each: those of one size and memory run as one batch,
+    others apart, so a video's result never depends on its neighbours.
+
+    Args:
+        backbone: config of any MM backbone.
+        neck: config of a neck between backbone and head, or None.
+        data_preprocessor: config of ``rocovis_mm.VISDataPreprocessor``.
+        track_rule: fields of :class:`TrackRule`.
+        init_cfg: as any MMEngine model.
+    """
+
+    num_queries: int
+    num_classes: int
+
+    def __init__(
+        self,
+        backbone: dict,
+        neck: dict | None = None,
+        data_preprocessor: dict | None = None,
+        track_rule: dict | None = None,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
+        self.backbone = MODELS.build(backbone)
+        self.neck = MODELS.build(neck) if neck is not None else None
+        self.track_rule = TrackRule(**(track_rule or {}))
+        self._videos: dict[int, VideoInProgress] = {}
+
+    @abstractmethod
+    def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
+        """Predict one frame of B streams and return their new past.
+
+        Args:
+            images: (B, 3, H, W), normalised and padded.
+            state: their past; ``StreamState()`` before the first frame.
+        """
+
+    @abstractmethod
+    def foreground(self, class_logits: Tensor) -> Tensor:
+        """Return the factor of each query's pixel probabilities, (B, N), from (B, N, K + 1)."""
+
+    def extract_features(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Return the feature maps of (B, 3, H, W) images, high to low resolution."""
+        features = self.backbone(images)
+        return tuple(self.neck(features) if self.neck is not None else features)
+
+    @torch.no_grad()
+    def predict(
+        self, inputs: dict[str, Sequence[Tensor]], data_samples: Sequence[TrackDataSample]
+    ) -> list[TrackDataSample]:
+        """Predict the next frames of one or several videos.
+
+        Args:
+            inputs: ``img``: one (T, 3, H, W) tensor per data sample, T consecutive frames.
+            data_samples: T frames each, with ``video_id``, ``frame_id`` and ``video_length``.
+
+        Returns:
+            the data samples; every frame has ``pred_track_instances``, and a sample
+            that ends its video has the field ``video_tracks``.
+
+        Raises:
+            ValueError: a frame that does not follow the one before it.
+        """
+        frames = [
+            (image, frame, sample)
+            for images, sample in zip(inputs['img'], data_samples)
+            for image, frame in zip(images, sample.video_data_samples)
+        ]
+        for wave in waves(frames):
+            for group in self.group_alike(wave):
+                self.predict_group(group)
+        return list(data_samples)
+
+    def group_alike(self, wave: Iterable[tuple]) -> list[list[tuple]]:
+        """Group frames of different videos that can run as one batch."""
+        groups: dict[tuple, list[tuple]] = {}
+        for image, frame, sample in wave:
+            video = self.video_of(frame)
+            key = (tuple(image.shape), video.state.queries is None, len(video.state.memory))
+            groups.setdefault(key, []).append((image, frame, sample, video))
+        return list(groups.values())
+
+    def video_of(self, frame: DetDataSample) -> VideoInProgress:
+        """Return the video a frame continues; frame 0 begins it anew."""
+        if frame.frame_id == 0:
+            recorder = TrackRecorder(self.num_queries, self.num_classes, self.track_rule)
+            self._videos[frame.video_id] = VideoInProgress(StreamState(), recorder)
+        video = self._videos.get(frame.video_id)
+        if video is None or video.next_frame != frame.frame_id:
+            raise ValueError(
+                f'frame {frame.frame_id} of video {frame.video_id} came, but frame '
+                f'{video.next_frame if video else 0} is next: an online model needs the frames of '
+                "a video in order on one rank; use the sampler 'rocovis_mm.VideoFrameSampler'"
+            )
+        return video
+
+    def predict_group(self, group: Sequence[tuple]) -> None:
+        """Run one batch of frames and write the results into their data samples."""
+        images = torch.stack([image for image, *_ in group])
+        state = StreamState.cat([video.state for *_, video in group])
+        prediction, state = self.step(images, state)
+        for b, ((_, frame, sample, video), new_state) in enumerate(zip(group, state.split())):
+            masks = self.segment(prediction, b, frame)
+            video.recorder.add(
+                masks.class_probabilities, masks.slots, masks.masks, masks.inside
+            )
+            video.state = new_state
+            video.next_frame += 1
+            frame.pred_track_instances = self.to_instances(masks, video.recorder)
+            if video.next_frame == frame.video_length:
+                del self._videos[frame.video_id]
+                sample.set_field(video.recorder.finish(frame.video_id), 'video_tracks')
+
+    def segment(self, prediction: FramePrediction, b: int, frame: DetDataSample) -> FrameMasks:
+        """Turn the last layer's prediction into masks at the frame's own resolution.
+
+        Pixel probability = sigmoid(mask logit) * foreground; 0.5 decides. A query
+        whose foreground is at most 0.5 cannot have a mask and is not resized.
+        """
+        class_logits = prediction.class_logits[-1][b].float()
+        factor = self.foreground(class_logits[None])[0]
+        slots = (factor > 0.5).nonzero().flatten()
+        logits = resize_to_frame(prediction.mask_logits[-1][b, slots].float(), frame)
+        probabilities = logits.sigmoid() * factor[slots, None, None]
+        masks = probabilities > 0.5
+        seen = masks.flatten(1).any(-1)
+        slots, probabilities, masks = slots[seen], probabilities[seen], masks[seen]
+        inside = torch.stack(
+            [(probabilities * masks).flatten(1).sum(-1), masks.flatten(1).sum(-1)], dim=-1
+        )
+        return FrameMasks(
+            class_logits.softmax(-1)[:, :-1].cpu().numpy(),
+            slots.cpu().numpy(),
+            masks.cpu().numpy(),
+            inside.cpu().numpy(),
+        )
+
+    @staticmethod
+    def to_instances(masks: FrameMasks, recorder: TrackRecorder) -> InstanceData:
+        """Return a frame's masks with the class and score their tracks have so far."""
+        scores = recorder.scores[masks.slots]
+        return InstanceData(
+            instances_id=torch.from_numpy(masks.slots),
+            labels=torch.from_numpy(scores.argmax(-1)),
+            scores=torch.from_numpy(scores.max(-1)),
+            masks=torch.from_numpy(masks.masks),
+        )
+
+
+def waves(frames: Sequence[tuple]) -> Iterable[list[tuple]]:
+    """Split frames into batches that hold at most one frame of each video, in order."""
+    waiting = list(frames)
+    while waiting:
+        wave, later, seen = [], [], set()
+        for item in waiting:
+            video_id = item[1].video_id
+            (later if video_id in seen else wave).append(item)
+            seen.add(video_id)
+        yield wave
+        waiting = later
+
+
+def resize_to_frame(logits: Tensor, frame: DetDataSample) -> Tensor:
+    """Bring (n, h, w) mask logits to a frame's own resolution, padding cut off.
+
+    As Mask2Former does: up to the padded input, crop, then to ``ori_shape``.
+    """
+    if len(logits) == 0:
+        return logits.new_zeros((0, *frame.ori_shape))
+    padded = F.interpolate(
+        logits[None], frame.batch_input_shape, mode='bilinear', align_corners=False
+    )
+    height, width = frame.img_shape[:2]
+    return F.interpolate(
+        padded[..., :height, :width], frame.ori_shape[:2], mode='bilinear', align_corners=False
+    )[0]
+
+
+def clip_targets(sample: TrackDataSample, device: torch.device) -> ClipTargets:
+    """Gather a training clip's instances by their ids.
+
+    Args:
+        sample: T frames with ``gt_instances`` (labels, masks, instances_ids).
+        device: where the targets are needed.
+    """
+    frames = sample.video_data_samples
+    labels: dict[int, int] = {}
+    for frame in frames:
+        instances = frame.gt_instances
+        labels.update(zip(instances.instances_ids.tolist(), instances.labels.tolist()))
+    rows = {instance_id: row for row, instance_id in enumerate(labels)}
+    masks = np.zeros((len(rows), len(frames), *frames[0].batch_input_shape), dtype=bool)
+    for t, frame in enumerate(frames):
+        bitmaps = frame.gt_instances.masks.masks
+        for instance_id, bitmap in zip(frame.gt_instances.instances_ids.tolist(), bitmaps):
+            masks[rows[instance_id], t] = bitmap
+    return ClipTargets(
+        torch.tensor(list(labels.values()), dtype=torch.long, device=device),
+        torch.from_numpy(masks).to(device),
+        torch.tensor(list(labels), dtype=torch.long, device=device),
+    )
