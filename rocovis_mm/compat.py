@@ -1,4 +1,4 @@
-"""What rocovis_mm needs of its surroundings, checked and made ready at import.
+"""What rocovis_mm needs of its surroundings: checked, and made ready.
 
 Three facts make this module necessary (all of them seen, none guessed):
 
@@ -6,9 +6,15 @@ Three facts make this module necessary (all of them seen, none guessed):
   want of ``mmcv._ext`` although nothing here calls it (mmdet 3.3.0,
   ``models/layers/bbox_nms.py:5`` imports ``mmcv.ops``).
 * ``mmcv.ops.MultiScaleDeformableAttention`` chooses its compiled kernel by the
-  device of the tensor, not by whether the kernel is there.
+  device of the tensor, not by whether the kernel is there (mmcv 2.1.0,
+  ``ops/multi_scale_deform_attn.py:366``).
 * torch >= 2.6 loads with ``weights_only=True`` and refuses the message hub that
-  mmengine stores in every checkpoint.
+  mmengine stores in every checkpoint (mmengine 0.10.7, ``runner/checkpoint.py:347``
+  calls ``torch.load`` without that argument).
+
+``import rocovis_mm`` runs `check_dependencies` and `stand_in_for_compiled_ops`, which
+import neither torch nor mmcv; ``rocovis_mm.registry``, which every way of building
+a part goes through, runs `prepare_torch`.
 """
 
 from __future__ import annotations
@@ -16,9 +22,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
+import warnings
+from collections.abc import Callable, Sequence
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
+from pickle import UnpicklingError
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from packaging.version import Version
 
@@ -33,7 +44,7 @@ REQUIREMENTS = {
     ),
     'mmcv': (
         ('mmcv', 'mmcv-lite', 'onedl-mmcv'),
-        '2.0.0',
+        '2.0.0rc4',
         None,
         "pip install 'mmcv-lite>=2.0,<2.2' (or the full mmcv for its CUDA kernels)",
     ),
@@ -46,16 +57,18 @@ REQUIREMENTS = {
 }
 # The maintained forks count on; upstream stops before these.
 UPSTREAM_BELOW = {'mmcv': '2.2.0', 'mmcv-lite': '2.2.0', 'mmdet': '3.4.0'}
+EXTENSION = 'mmcv._ext'
 
 
-def find_distribution(names: tuple[str, ...]) -> tuple[str, Version] | None:
-    """Return the first installed distribution of `names` and its version."""
+def find_distributions(names: Sequence[str]) -> dict[str, Version]:
+    """Return the installed distributions among `names` with their versions."""
+    found = {}
     for name in names:
         try:
-            return name, Version(version(name))
+            found[name] = Version(version(name))
         except PackageNotFoundError:
             continue
-    return None
+    return found
 
 
 def check_dependencies() -> None:
@@ -64,20 +77,27 @@ def check_dependencies() -> None:
     Raises:
         ImportError: names the package, the version found, the range accepted
             and the command that mends it.
+
+    Warns:
+        UserWarning: where two distributions that write the same files are
+            installed together (say mmcv and mmcv-lite).
     """
     for module, (names, lowest, below, remedy) in REQUIREMENTS.items():
-        found = find_distribution(names)
-        if found is None:
-            if importlib.util.find_spec(module) is not None:
-                continue  # built from source without metadata: trust its owner
+        found = find_distributions(names)
+        if not found and importlib.util.find_spec(module) is None:
             raise ImportError(f'rocovis_mm needs {module}, which is not installed. Run: {remedy}')
-        name, installed = found
-        below = UPSTREAM_BELOW.get(name, below)
-        if installed < Version(lowest) or (below and installed >= Version(below)):
-            wanted = f'>={lowest}' + (f',<{below}' if below else '')
-            raise ImportError(
-                f'rocovis_mm needs {name}{wanted}, but {installed} is installed. Run: {remedy}'
+        if len(found) > 1:
+            warnings.warn(
+                f'{" and ".join(found)} are installed together and overwrite each other as the '
+                f'package {module}; uninstall them all, then install one'
             )
+        for name, installed in found.items():  # none where built from source without metadata
+            limit = UPSTREAM_BELOW.get(name, below)
+            if installed < Version(lowest) or (limit and installed >= Version(limit)):
+                wanted = f'>={lowest}' + (f',<{limit}' if limit else '')
+                raise ImportError(
+                    f'rocovis_mm needs {name}{wanted}, but {installed} is installed. Run: {remedy}'
+                )
 
 
 class MissingExtension(ModuleType):
@@ -87,14 +107,14 @@ class MissingExtension(ModuleType):
     looks its ops up by name at import (``mmcv/utils/ext_loader.py:12``).
     """
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
         """Return a placeholder op called `name`."""
         if name.startswith('__'):
             raise AttributeError(name)
 
         def placeholder(*args: object, **kwargs: object) -> NoReturn:
             raise RuntimeError(
-                f'the compiled op mmcv.ops.{name} was called, but mmcv is installed without '
+                f'the compiled op {name} of mmcv was called, but mmcv is installed without '
                 'compiled ops (mmcv-lite). RoCoVIS itself does not need it; for a model that '
                 'does, install the full mmcv: pip uninstall mmcv-lite && pip install mmcv'
             )
@@ -102,16 +122,42 @@ class MissingExtension(ModuleType):
         return placeholder
 
 
-def has_compiled_ops() -> bool:
-    """Whether the real extension of mmcv can be imported."""
-    return not isinstance(importlib.import_module('mmcv._ext'), MissingExtension)
+class MissingExtensionFinder(MetaPathFinder, Loader):
+    """Finds `MissingExtension` where nobody else finds ``mmcv._ext``.
+
+    It stands last on ``sys.meta_path``: a real extension is always found first,
+    and nothing is imported before mmcv itself asks.
+    """
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Answer for ``mmcv._ext`` alone."""
+        return ModuleSpec(fullname, self) if fullname == EXTENSION else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the placeholder module."""
+        return MissingExtension(spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing to run."""
 
 
 def stand_in_for_compiled_ops() -> None:
     """Let ``mmcv.ops`` be imported where its extension is missing, and only there."""
-    if 'mmcv._ext' in sys.modules or importlib.util.find_spec('mmcv._ext') is not None:
+    if not any(isinstance(finder, MissingExtensionFinder) for finder in sys.meta_path):
+        sys.meta_path.append(MissingExtensionFinder())
+
+
+def has_compiled_ops() -> bool:
+    """Whether mmcv has its real extension. Imports mmcv."""
+    return not isinstance(importlib.import_module(EXTENSION), MissingExtension)
+
+
+def use_pytorch_deformable_attention() -> None:
+    """Let deformable attention run on CUDA where mmcv has no kernel for it."""
+    if has_compiled_ops():
         return
-    sys.modules['mmcv._ext'] = MissingExtension('mmcv._ext')
     deformable = importlib.import_module('mmcv.ops.multi_scale_deform_attn')
 
     class PyTorchDeformableAttention:
@@ -119,40 +165,80 @@ def stand_in_for_compiled_ops() -> None:
 
         @staticmethod
         def apply(value, shapes, level_start, locations, weights, im2col_step):  # noqa: ANN001, ANN205
-            return deformable.multi_scale_deformable_attn_pytorch(
-                value, shapes, locations, weights
-            )
+            return deformable.multi_scale_deformable_attn_pytorch(value, shapes, locations, weights)
 
     deformable.MultiScaleDeformableAttnFunction = PyTorchDeformableAttention
+
+
+def _known_as(path: str) -> Callable[[Callable], Callable]:
+    """Give a function the name under which a pickle asks for it."""
+
+    def rename(function: Callable) -> Callable:
+        function.__module__, _, function.__qualname__ = path.rpartition('.')
+        function.__name__ = function.__qualname__
+        return function
+
+    return rename
+
+
+def _checkpoint_globals() -> list[Any]:
+    """What a checkpoint of mmengine 0.10 names beside torch's own classes.
+
+    Read off the pickles that its runner wrote: ``HistoryBuffer``; ``getattr``,
+    which stands there only as ``getattr(HistoryBuffer, 'mean')`` and is
+    therefore answered by a function that gives nothing else; and numpy arrays
+    and scalars of plain numbers.
+    """
+    import numpy as np
+    from mmengine.logging.history_buffer import HistoryBuffer
+
+    @_known_as('builtins.getattr')
+    def history_statistic(owner: type, name: str) -> Callable:
+        if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
+            raise UnpicklingError(
+                f'the checkpoint asks for attribute {name!r} of {owner!r}: refused'
+            )
+        return getattr(owner, name)
+
+    try:
+        core = importlib.import_module('numpy._core.multiarray')
+    except ImportError:
+        core = importlib.import_module('numpy.core.multiarray')
+    allowed = [HistoryBuffer, history_statistic, np.ndarray, np.dtype]
+    allowed += [type(np.dtype(name)) for name in ('f8', 'f4', 'i8', 'i4', '?')]
+    for package in ('numpy._core', 'numpy.core'):  # as numpy 2 and numpy 1 write them
+
+        @_known_as(f'{package}.multiarray._reconstruct')
+        def empty_array(subtype: type, shape: tuple, typecode: bytes) -> np.ndarray:
+            return core._reconstruct(subtype, shape, typecode)
+
+        @_known_as(f'{package}.multiarray.scalar')
+        def plain_number(dtype: np.dtype, data: bytes) -> np.generic:
+            if dtype.kind not in 'biuf':
+                raise UnpicklingError(
+                    f'the checkpoint holds a numpy scalar of type {dtype}: refused'
+                )
+            return core.scalar(dtype, data)
+
+        allowed += [empty_array, plain_number]
+    return allowed
 
 
 def allow_mmengine_checkpoints() -> None:
     """Let ``torch.load(weights_only=True)`` rebuild mmengine's message hub.
 
-    Exactly the classes that mmengine 0.10 writes are allow-listed: its
-    ``HistoryBuffer`` and the numpy scalars and arrays inside it. A checkpoint
-    that holds anything else is still refused.
+    Exactly what mmengine 0.10 writes is allow-listed, see `_checkpoint_globals`;
+    a checkpoint that names anything else is still refused. torch 2.4 and 2.5
+    have the list but load unrestricted unless told otherwise, older ones have
+    no list: there, load only checkpoints you trust.
     """
-    import numpy as np
     import torch
-    from mmengine.logging.history_buffer import HistoryBuffer
 
-    if not hasattr(torch.serialization, 'add_safe_globals'):
-        return  # torch < 2.4 has no allow-list, and loads as it always did
-    core = importlib.import_module('numpy._core.multiarray' if hasattr(np, '_core')
-                                   else 'numpy.core.multiarray')
-    scalars = (np.float64, np.float32, np.int64, np.int32, np.bool_)
-    # numpy 1 and 2 name the module of these two differently; a checkpoint may come from either
-    renamed = [(getattr(core, name), f'{package}.multiarray.{name}')
-               for package in ('numpy._core', 'numpy.core')
-               for name in ('_reconstruct', 'scalar')]
-    torch.serialization.add_safe_globals([
-        HistoryBuffer, np.ndarray, np.dtype, getattr, *renamed,
-        *{type(np.dtype(scalar)) for scalar in scalars},
-    ])
+    if hasattr(torch.serialization, 'add_safe_globals'):
+        torch.serialization.add_safe_globals(_checkpoint_globals())
 
 
-def prepare_environment() -> None:
-    """Make the surroundings ready; called once by ``import rocovis_mm``."""
-    stand_in_for_compiled_ops()
+def prepare_torch() -> None:
+    """Make torch and mmcv ready; called once by ``rocovis_mm.registry``."""
+    use_pytorch_deformable_attention()
     allow_mmengine_checkpoints()

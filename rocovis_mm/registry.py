@@ -16,7 +16,11 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
 
+from rocovis_mm.compat import prepare_torch
+
 SCOPE = 'rocovis_mm'
+
+prepare_torch()
 
 
 def _child(parent: Registry, location: str) -> Registry:
