@@ -1,1 +1,22 @@
-"""Registered parts; imported by the registries."""
+"""Videos with instances: reading, sampling, transforming."""
+
+from rocovis_mm.datasets.samplers import ClipSampler, VideoFrameSampler
+from rocovis_mm.datasets.transforms import (
+    AlignedResize,
+    LoadVISAnnotations,
+    LoadVISFrame,
+    PackVISInputs,
+    SampleClip,
+)
+from rocovis_mm.datasets.vis_dataset import VISDataset
+
+__all__ = [
+    'AlignedResize',
+    'ClipSampler',
+    'LoadVISAnnotations',
+    'LoadVISFrame',
+    'PackVISInputs',
+    'SampleClip',
+    'VISDataset',
+    'VideoFrameSampler',
+]

@@ -1,1 +1,23 @@
-"""Registered parts; imported by the registries."""
+"""Generated videos with known answers."""
+
+from rocovis_mm.testing.embedded_dataset import (
+    CLASSES,
+    EmbeddedDataset,
+    EmbeddedRecipe,
+    make_embedded_dataset,
+    make_tiny_dataset,
+)
+from rocovis_mm.testing.rendering import RenderedVideo, render_video
+from rocovis_mm.testing.scenes import Scene, plan_scene
+
+__all__ = [
+    'CLASSES',
+    'EmbeddedDataset',
+    'EmbeddedRecipe',
+    'RenderedVideo',
+    'Scene',
+    'make_embedded_dataset',
+    'make_tiny_dataset',
+    'plan_scene',
+    'render_video',
+]

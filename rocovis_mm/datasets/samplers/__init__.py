@@ -1,0 +1,6 @@
+"""Which video or frame comes next, on which rank."""
+
+from rocovis_mm.datasets.samplers.clip_sampler import ClipSampler
+from rocovis_mm.datasets.samplers.video_frame_sampler import VideoFrameSampler
+
+__all__ = ['ClipSampler', 'VideoFrameSampler']

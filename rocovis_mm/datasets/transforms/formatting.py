@@ -1,0 +1,106 @@
+"""From dicts of lists to tensors and data samples.
+
+Letters: n instances · T frames · H, W height and width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from mmcv.transforms import BaseTransform
+from mmdet.structures import DetDataSample, TrackDataSample
+from mmengine.structures import InstanceData
+
+from rocovis_mm.datasets.clip_events import count_clip_events
+from rocovis_mm.registry import TRANSFORMS
+
+META_KEYS = (
+    'img_path',
+    'img_id',
+    'ori_shape',
+    'img_shape',
+    'scale_factor',
+    'flip',
+    'flip_direction',
+    'frame_id',
+    'video_id',
+    'video_length',
+    'ori_video_length',
+)
+
+
+@TRANSFORMS.register_module()
+class PackVISInputs(BaseTransform):
+    """Pack a clip, or a single frame, for the model.
+
+    The result is ``dict(inputs=dict(img=...), data_samples=...)``: a uint8 tensor
+    (T, 3, H, W) and a ``TrackDataSample`` of T ``DetDataSample``. In training each
+    ``gt_instances`` holds ``labels`` and ``instances_ids`` (n,) long, ``masks``
+    BitmapMasks (n, H, W) and ``bboxes`` (n, 4) of the instances whose mask is not
+    empty after all transforms. The first frame's metainfo gets ``clip_events``:
+    what :func:`count_clip_events` counts in the clip as the model sees it.
+
+    Args:
+        meta_keys: what goes into each frame's metainfo, where it is there.
+    """
+
+    def __init__(self, meta_keys: Sequence[str] = META_KEYS) -> None:
+        self.meta_keys = tuple(meta_keys)
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Pack a dict of lists (a clip) or of single values (a frame)."""
+        if not isinstance(results['img'], list):
+            results = {key: [value] for key, value in results.items()}
+        length = len(results['img'])
+        frames = [{key: values[t] for key, values in results.items()} for t in range(length)]
+        samples = [self._pack_frame(frame) for frame in frames]
+        if 'gt_masks' in results:
+            events = count_clip_events(visible_areas(samples))
+            samples[0].set_metainfo(dict(clip_events=events))
+        track_sample = TrackDataSample()
+        track_sample.video_data_samples = samples
+        return dict(inputs=dict(img=stack_images(results['img'])), data_samples=track_sample)
+
+    def _pack_frame(self, frame: dict[str, Any]) -> DetDataSample:
+        sample = DetDataSample()
+        meta = {key: frame[key] for key in self.meta_keys if key in frame}
+        sample.set_metainfo(dict(dict(flip=False, flip_direction=None), **meta))
+        if 'gt_masks' in frame:
+            sample.gt_instances = pack_instances(frame)
+        return sample
+
+
+def pack_instances(frame: dict[str, Any]) -> InstanceData:
+    """Return a frame's instances whose mask is not empty."""
+    masks = frame['gt_masks']
+    kept = np.flatnonzero(masks.masks.reshape(len(masks), -1).any(1)) if len(masks) else []
+    kept = np.asarray(kept, dtype=np.int64)
+    return InstanceData(
+        labels=torch.from_numpy(frame['gt_bboxes_labels'][kept]),
+        instances_ids=torch.from_numpy(frame['gt_instances_ids'][kept]),
+        bboxes=frame['gt_bboxes'].tensor[kept],
+        masks=masks[kept],
+    )
+
+
+def visible_areas(samples: list[DetDataSample]) -> np.ndarray:
+    """Return visible pixels (n, T) of every instance of a clip of T samples."""
+    ids = sorted({int(i) for sample in samples for i in sample.gt_instances.instances_ids})
+    rows = {instance: row for row, instance in enumerate(ids)}
+    areas = np.zeros((len(ids), len(samples)), dtype=np.int64)
+    for column, sample in enumerate(samples):
+        instances = sample.gt_instances
+        for instance, area in zip(instances.instances_ids.tolist(), instances.masks.areas):
+            areas[rows[instance], column] = area
+    return areas
+
+
+def stack_images(images: list[np.ndarray]) -> torch.Tensor:
+    """Stack T images (H, W, 3), uint8 or float in 0..255, to uint8 (T, 3, H, W)."""
+    stacked = np.stack(images)
+    if stacked.dtype != np.uint8:
+        stacked = stacked.round().clip(0, 255).astype(np.uint8)
+    return torch.from_numpy(stacked.transpose(0, 3, 1, 2).copy())

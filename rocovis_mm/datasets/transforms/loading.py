@@ -1,0 +1,105 @@
+"""A frame's image and masks from disk and json.
+
+Letters: n instances · H, W height and width.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pycocotools.mask as mask_utils
+import torch
+from mmcv.transforms import BaseTransform
+from mmdet.structures.bbox import HorizontalBoxes
+from mmdet.structures.mask import BitmapMasks
+from mmengine import fileio
+
+from rocovis_mm.registry import TRANSFORMS
+
+JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
+
+
+@TRANSFORMS.register_module()
+class LoadVISFrame(BaseTransform):
+    """Load one frame, BGR uint8, and check it against its video.
+
+    OpenCV fills what a truncated JPEG lacks with grey and says nothing; here
+    that is an error, as are files that cannot be read or have another size than
+    the video has in the json.
+
+    Required keys: ``img_path``, ``video_id``, ``height``, ``width``, ``ann_file``.
+
+    Added keys: ``img`` (H, W, 3), ``img_shape`` and ``ori_shape`` (H, W).
+
+    Args:
+        backend_args: of :func:`mmengine.fileio.get`, for files that are not local.
+
+    Raises:
+        ValueError: names json, video, frame and remedy.
+    """
+
+    def __init__(self, backend_args: dict[str, Any] | None = None) -> None:
+        self.backend_args = backend_args
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Add the image to the frame's dict."""
+        path = results['img_path']
+        where = f'{results["ann_file"]}: video {results["video_id"]}, frame {path}'
+        try:
+            content = fileio.get(path, backend_args=self.backend_args)
+        except OSError as error:
+            raise ValueError(f'{where}: cannot be read ({error}); put the image there') from error
+        image = decode_image(content)
+        if image is None:
+            raise ValueError(
+                f'{where}: is not a whole image ({len(content)} bytes); copy or extract it again'
+            )
+        if image.shape[:2] != (results['height'], results['width']):
+            raise ValueError(
+                f'{where}: has height and width {image.shape[:2]} but the json says '
+                f'{(results["height"], results["width"])}; correct the json or the image'
+            )
+        results['img'] = image
+        results['img_shape'] = results['ori_shape'] = image.shape[:2]
+        return results
+
+
+def decode_image(content: bytes) -> np.ndarray | None:
+    """Decode an image to BGR uint8 (H, W, 3); None where it is not whole."""
+    if content.startswith(JPEG_START) and JPEG_END not in content[-4096:]:
+        return None
+    if not content:
+        return None
+    return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
+
+
+@TRANSFORMS.register_module()
+class LoadVISAnnotations(BaseTransform):
+    """Decode the masks of the instances that are present in a frame.
+
+    Required keys: ``instances`` (each with ``id``, ``label``, ``segmentation``),
+    ``height``, ``width``.
+
+    Added keys: ``gt_masks`` BitmapMasks (n, H, W), ``gt_bboxes`` HorizontalBoxes
+    (n, 4) around the masks, ``gt_bboxes_labels`` and ``gt_instances_ids`` (n,)
+    int64.
+    """
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Replace ``instances`` by arrays."""
+        instances = results.pop('instances')
+        height, width = results['height'], results['width']
+        codes = [instance['segmentation'] for instance in instances]
+        masks = np.zeros((0, height, width), dtype=np.uint8)
+        boxes = np.zeros((0, 4), dtype=np.float32)
+        if codes:
+            masks = np.ascontiguousarray(mask_utils.decode(codes).transpose(2, 0, 1))
+            boxes = mask_utils.toBbox(codes).astype(np.float32)
+            boxes[:, 2:] += boxes[:, :2]  # x, y, w, h -> x1, y1, x2, y2
+        results['gt_masks'] = BitmapMasks(masks, height, width)
+        results['gt_bboxes'] = HorizontalBoxes(torch.from_numpy(boxes))
+        for key, name in (('gt_bboxes_labels', 'label'), ('gt_instances_ids', 'id')):
+            results[key] = np.array([instance[name] for instance in instances], dtype=np.int64)
+        return results

@@ -1,0 +1,168 @@
+"""Choosing the frames of a training clip.
+
+Letters: n instances · L frames of the video · T frames of the clip.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+
+from rocovis_mm.datasets.clip_events import count_clip_events
+from rocovis_mm.registry import TRANSFORMS
+
+EVENT_ATTEMPTS = 8
+"""How many clips are drawn in search of one that holds an event."""
+
+
+@TRANSFORMS.register_module()
+class SampleClip(BaseTransform):
+    """Take T frames of a video, in order, from a window around a random key frame.
+
+    No frame comes twice where the video has at least T frames; in a shorter
+    video all frames are taken and some repeated. Near an end of the video the
+    window is cut; it is never narrower than T frames where the video is not.
+
+    The result is a dict of lists of T entries, as
+    :class:`mmcv.transforms.TransformBroadcaster` takes it.
+
+    Required keys: ``img_paths``, ``first_img_id``, ``video_id``, ``height``,
+    ``width``, ``ann_file``, ``instances`` (each with ``id``, ``label``,
+    ``segmentations`` and ``areas``).
+
+    Added keys: ``img_path``, ``img_id``, ``frame_id``, ``video_length`` (T),
+    ``ori_video_length`` (L); ``instances`` becomes each frame's present ones.
+
+    Args:
+        num_frames: T.
+        frame_range: the window reaches this many frames to either side of the
+            key frame; None takes the whole video.
+        reverse_prob: probability of playing the clip backwards.
+        event_prob: probability of looking for a clip that holds a birth, a
+            disappearance, a return or a heavy occlusion (see
+            :func:`count_clip_events`); where a video has none, any clip does.
+    """
+
+    def __init__(
+        self,
+        num_frames: int,
+        frame_range: int | None = None,
+        reverse_prob: float = 0.0,
+        event_prob: float = 0.0,
+    ) -> None:
+        if num_frames < 1 or (frame_range is not None and frame_range < 0):
+            raise ValueError(
+                f'SampleClip needs num_frames >= 1 and frame_range >= 0, not {num_frames} and '
+                f'{frame_range}'
+            )
+        if not (0 <= reverse_prob <= 1 and 0 <= event_prob <= 1):
+            raise ValueError(
+                f'SampleClip: reverse_prob={reverse_prob} and event_prob={event_prob} are '
+                'probabilities: give numbers from 0 to 1'
+            )
+        self.num_frames = num_frames
+        self.frame_range = frame_range
+        self.reverse_prob = reverse_prob
+        self.event_prob = event_prob
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Turn a video's dict into its clip's dict of lists."""
+        frames = self.choose_frames(len(results['img_paths']), stack_areas(results))
+        return dict(
+            img_path=[results['img_paths'][frame] for frame in frames],
+            img_id=[results['first_img_id'] + frame for frame in frames],
+            frame_id=frames,
+            instances=[present_instances(results['instances'], frame) for frame in frames],
+            **{
+                key: [value] * len(frames)
+                for key, value in dict(
+                    video_id=results['video_id'],
+                    height=results['height'],
+                    width=results['width'],
+                    ann_file=results['ann_file'],
+                    video_length=len(frames),
+                    ori_video_length=len(results['img_paths']),
+                ).items()
+            },
+        )
+
+    def choose_frames(self, length: int, areas: np.ndarray) -> list[int]:
+        """Choose the frames of a clip.
+
+        Args:
+            length: L.
+            areas: (n, L) visible pixels of each instance in each frame.
+
+        Returns:
+            T frame numbers from 0, ascending, or descending where reversed.
+        """
+        frames = None
+        if np.random.rand() < self.event_prob:
+            frames = self._find_event(length, areas)
+        if frames is None:
+            frames = self._draw_around(np.random.randint(length), length)
+        if np.random.rand() < self.reverse_prob:
+            frames = frames[::-1]
+        return frames.tolist()
+
+    def _find_event(self, length: int, areas: np.ndarray) -> np.ndarray | None:
+        """Draw clips around frames where a visible area changes much; None if none has an event."""
+        keys = event_frames(areas)
+        for _ in range(EVENT_ATTEMPTS if len(keys) else 0):
+            frames = self._draw_around(int(np.random.choice(keys)), length)
+            if any(count_clip_events(areas[:, frames]).values()):
+                return frames
+        return None
+
+    def _draw_around(self, key: int, length: int) -> np.ndarray:
+        """Draw T sorted frames, `key` among them, from its window."""
+        low, high = self._window(key, length)
+        others = np.setdiff1d(np.arange(low, high), [key])
+        missing = self.num_frames - 1
+        if len(others) >= missing:
+            chosen = np.random.choice(others, missing, replace=False)
+        else:
+            chosen = np.append(others, np.random.choice(length, missing - len(others)))
+        return np.sort(np.append(chosen, key)).astype(int)
+
+    def _window(self, key: int, length: int) -> tuple[int, int]:
+        """Return first frame and end of the window around `key`."""
+        if self.frame_range is None or length <= self.num_frames:
+            return 0, length
+        low, high = max(0, key - self.frame_range), min(length, key + self.frame_range + 1)
+        missing = max(0, self.num_frames - (high - low))
+        low = max(0, low - missing if high == length else low - missing // 2)
+        return low, max(high, min(length, low + self.num_frames))
+
+
+def stack_areas(video: dict[str, Any]) -> np.ndarray:
+    """Return the visible areas of a video's instances, (n, L)."""
+    rows = [instance['areas'] for instance in video['instances']]
+    return np.stack(rows) if rows else np.zeros((0, len(video['img_paths'])), dtype=np.int64)
+
+
+def present_instances(instances: list[dict[str, Any]], frame: int) -> list[dict[str, Any]]:
+    """Return id, label and mask of the instances that are present in a frame."""
+    return [
+        dict(
+            id=instance['id'],
+            label=instance['label'],
+            segmentation=instance['segmentations'][frame],
+        )
+        for instance in instances
+        if instance['areas'][frame] > 0
+    ]
+
+
+def event_frames(areas: np.ndarray) -> np.ndarray:
+    """Return the frames next to which an instance enters, leaves or is mostly hidden.
+
+    Args:
+        areas: (n, L) visible pixels.
+    """
+    present = areas > 0
+    changes = (present[:, 1:] != present[:, :-1]).any(0)  # (L-1,)
+    hidden = (present & (areas < 0.5 * areas.max(1, keepdims=True))).any(0) if len(areas) else []
+    return np.union1d(np.flatnonzero(changes), np.flatnonzero(hidden)).astype(int)

@@ -1,0 +1,206 @@
+"""Video instance segmentation data in native YouTube-VIS json."""
+
+from __future__ import annotations
+
+import colorsys
+import os.path as osp
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pycocotools.mask as mask_utils
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+
+from rocovis_mm.datasets.draws import Draw
+from rocovis_mm.datasets.vis_annotations import (
+    VISAnnotations,
+    VISTrack,
+    VISVideo,
+    find_missing_images,
+    raise_problems,
+    read_vis_annotations,
+)
+from rocovis_mm.registry import DATASETS
+
+
+@DATASETS.register_module()
+class VISDataset(BaseDataset):
+    """Videos with instances that keep their id.
+
+    A training item is one video, from which the pipeline's ``SampleClip`` takes
+    some frames; a test item is one frame, videos in the order of the file and
+    frames in the order of the video. Crowds are dropped for training.
+
+    Classes belong to the object: ``metainfo['classes']`` names those that are
+    kept, in the order of their labels; without it they are the json's own
+    categories. ``metainfo['category_ids']`` gives the json id of each label.
+
+    Args:
+        ann_file: json file, relative to `data_root` or absolute.
+        data_prefix: ``img`` is the image folder, relative to `data_root`.
+        metainfo: ``classes`` and ``palette``, both optional.
+        filter_cfg: ``filter_empty_gt=True`` leaves out training videos without
+            any instance.
+        other_categories: what becomes of annotations whose category is in the
+            json but not in ``metainfo['classes']``: ``drop`` or ``error``.
+        check_images: whether to look, once per folder, that every image exists.
+        **kwargs: of :class:`mmengine.dataset.BaseDataset`.
+
+    Raises:
+        ValueError: anything is wrong with the annotations or their images; the
+            message names file, video, annotation and remedy.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        data_prefix: dict[str, str] | None = None,
+        other_categories: str = 'drop',
+        check_images: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        if other_categories not in ('drop', 'error'):
+            raise ValueError(
+                f"other_categories must be 'drop' or 'error', not {other_categories!r}"
+            )
+        self.other_categories = other_categories
+        self.check_images = check_images
+        super().__init__(*args, data_prefix=data_prefix or dict(img=''), **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Read the annotation file into one dict per item."""
+        annotations = read_vis_annotations(self.ann_file, with_tracks=not self.test_mode)
+        if self.check_images:
+            raise_problems(
+                self.ann_file, find_missing_images(self.data_prefix['img'], annotations.videos)
+            )
+        self._set_classes(annotations.categories)
+        videos = annotations.videos
+        first_img_ids = np.cumsum([0, *(len(video.file_names) for video in videos)]).tolist()
+        if self.test_mode:
+            return [
+                frame
+                for video, first_img_id in zip(videos, first_img_ids)
+                for frame in self._frame_items(video, first_img_id)
+            ]
+        self._refuse_or_report_other_categories(annotations)
+        return [
+            self._video_item(video, first_img_id)
+            for video, first_img_id in zip(videos, first_img_ids)
+        ]
+
+    def filter_data(self) -> list[dict[str, Any]]:
+        """Leave out training videos without instances, where asked to."""
+        if self.test_mode or not (self.filter_cfg or {}).get('filter_empty_gt', False):
+            return self.data_list
+        return [item for item in self.data_list if item['instances']]
+
+    def prepare_data(self, idx: int) -> Any:
+        """Run the pipeline, with generators seeded by the draw where `idx` is one."""
+        with idx.seeded() if isinstance(idx, Draw) else nullcontext():
+            return super().prepare_data(int(idx))
+
+    @property
+    def video_lengths(self) -> list[int]:
+        """Frames of each video in the order of a test data set's items."""
+        if not self.test_mode:
+            raise ValueError('only a data set with test_mode=True has one item per frame')
+        items = [self.get_data_info(index) for index in range(len(self))]
+        changes = [
+            index
+            for index, item in enumerate(items)
+            if index == 0 or item['video_id'] != items[index - 1]['video_id']
+        ]
+        return np.diff([*changes, len(items)]).tolist()
+
+    def _set_classes(self, categories: list[dict[str, Any]]) -> None:
+        """Settle classes, their colours and json ids in this object's metainfo."""
+        by_name = {category['name']: category for category in categories}
+        classes = self._metainfo.get('classes')
+        classes = tuple(by_name) if classes is None else tuple(classes)
+        absent = [name for name in classes if name not in by_name]
+        if absent:
+            raise ValueError(
+                f'{self.ann_file}: classes {absent} are not among its categories {list(by_name)}; '
+                "correct metainfo['classes'] or leave it out to take the file's own"
+            )
+        colors = [by_name[name].get('color') for name in classes]
+        if not all(colors):
+            colors = spread_colors(len(classes))
+        self._metainfo['classes'] = classes
+        self._metainfo.setdefault('palette', [tuple(color) for color in colors])
+        self._metainfo['category_ids'] = [by_name[name]['id'] for name in classes]
+
+    def _refuse_or_report_other_categories(self, annotations: VISAnnotations) -> None:
+        kept = set(self._metainfo['category_ids'])
+        others = [
+            f'video {video.id}, annotation {track.id}: category {track.category_id} is not in '
+            "metainfo['classes']; add it or set other_categories='drop'"
+            for video in annotations.videos
+            for track in video.tracks
+            if track.category_id not in kept
+        ]
+        if self.other_categories == 'error':
+            raise_problems(self.ann_file, others)
+        elif others:
+            print_log(
+                f'{self.ann_file}: {len(others)} annotations of categories outside '
+                f"metainfo['classes'] are left out",
+                logger='current',
+            )
+
+    def _video_item(self, video: VISVideo, first_img_id: int) -> dict[str, Any]:
+        """Return a training item: a video with its labelled instances."""
+        labels = {category: label for label, category in enumerate(self._metainfo['category_ids'])}
+        instances = [
+            self._instance(track, labels[track.category_id])
+            for track in video.tracks
+            if not track.is_crowd and track.category_id in labels
+        ]
+        return dict(
+            video_id=video.id,
+            height=video.height,
+            width=video.width,
+            first_img_id=first_img_id,
+            img_paths=[osp.join(self.data_prefix['img'], name) for name in video.file_names],
+            instances=[instance for instance in instances if instance['areas'].any()],
+            ann_file=self.ann_file,
+        )
+
+    @staticmethod
+    def _instance(track: VISTrack, label: int) -> dict[str, Any]:
+        areas = [0 if rle is None else int(mask_utils.area(rle)) for rle in track.segmentations]
+        return dict(
+            id=track.id,
+            label=label,
+            segmentations=track.segmentations,
+            areas=np.array(areas, dtype=np.int64),  # (T,)
+        )
+
+    def _frame_items(self, video: VISVideo, first_img_id: int) -> list[dict[str, Any]]:
+        """Return a video's test items, one per frame."""
+        length = len(video.file_names)
+        return [
+            dict(
+                video_id=video.id,
+                height=video.height,
+                width=video.width,
+                img_path=osp.join(self.data_prefix['img'], name),
+                frame_id=frame,
+                img_id=first_img_id + frame,
+                video_length=length,
+                ori_video_length=length,
+                ann_file=self.ann_file,
+            )
+            for frame, name in enumerate(video.file_names)
+        ]
+
+
+def spread_colors(number: int) -> list[tuple[int, int, int]]:
+    """Return `number` RGB colours far apart on the colour wheel."""
+    golden = 0.618034
+    return [
+        tuple(round(255 * value) for value in colorsys.hsv_to_rgb(index * golden % 1, 0.75, 0.95))
+        for index in range(number)
+    ]

@@ -1,0 +1,148 @@
+"""Drawing a planned scene: frames with exact visible masks.
+
+Letters: K objects · T frames · H, W height and width.
+"""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from rocovis_mm.testing.scenes import Actor, Scene
+from rocovis_mm.testing.shapes import SHAPE_CLASSES
+
+MIN_VISIBLE = 12
+"""An object that would show fewer pixels in a frame is not drawn in it at all."""
+
+
+@dataclass(frozen=True)
+class RenderedVideo:
+    """Frames and their ground truth.
+
+    Attributes:
+        frames: (T, H, W, 3) uint8, BGR.
+        masks: (K, T, H, W) bool, visible pixels; no two objects share one.
+        extents: (K, T) int, pixels in the frame of each object's whole shape,
+            hidden or not.
+        labels: (K,) int.
+    """
+
+    frames: np.ndarray
+    masks: np.ndarray
+    extents: np.ndarray
+    labels: np.ndarray
+
+
+def render_video(scene: Scene, height: int, width: int) -> RenderedVideo:
+    """Draw every frame of `scene` at (height, width) pixels.
+
+    A pixel belongs to the nearest object whose outline holds its centre.
+    """
+    num_frames, num_actors = len(scene.camera), len(scene.actors)
+    canvas = paint_background(np.random.default_rng(scene.background_seed), height, width)
+    frames = np.empty((num_frames, height, width, 3), dtype=np.uint8)
+    masks = np.zeros((num_actors, num_frames, height, width), dtype=bool)
+    extents = np.zeros((num_actors, num_frames), dtype=np.int64)
+    for t in range(num_frames):
+        insides = [inside_map(actor, scene.camera, t, height, width) for actor in scene.actors]
+        extents[:, t] = [(distance >= 0).sum() for distance, _ in insides]
+        shown = visible_masks([distance >= 0 for distance, _ in insides])
+        masks[:, t] = shown
+        image = move_camera(canvas, scene.camera[t], height, width)
+        for k in reversed(range(num_actors)):
+            if shown[k].any():
+                paint_actor(image, scene.actors[k], *insides[k])
+        frames[t] = image.round().clip(0, 255)
+    labels = np.array([actor.label for actor in scene.actors], dtype=np.int64)
+    return RenderedVideo(frames, masks, extents, labels)
+
+
+def inside_map(
+    actor: Actor, camera: np.ndarray, t: int, height: int, width: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Place an actor in frame `t`.
+
+    Returns:
+        (H, W) pixels by which each pixel's centre lies inside the outline, and
+        (2, H, W) the pixel's x, y in the actor's own coordinates.
+    """
+    pan, zoom = camera[t, :2], camera[t, 2]
+    centre_x = width / 2 + zoom * ((actor.path[t, 0] - 0.5) * width - pan[0] * height)
+    centre_y = height / 2 + zoom * ((actor.path[t, 1] - 0.5) * height - pan[1] * height)
+    size = zoom * actor.size[t] * height
+    x = (np.arange(width) + 0.5 - centre_x)[None, :] / size
+    y = (np.arange(height) + 0.5 - centre_y)[:, None] / size
+    cosine, sine = np.cos(actor.angle[t]), np.sin(actor.angle[t])
+    own = np.stack((cosine * x + sine * y, cosine * y - sine * x))
+    shape = SHAPE_CLASSES[actor.label]
+    return shape.inside(own[0], own[1], actor.deformation[t]) * size, own
+
+
+def visible_masks(insides: list[np.ndarray]) -> np.ndarray:
+    """Return what shows of each object, the nearest first; slivers show nothing.
+
+    Args:
+        insides: K maps (H, W), where each object's whole shape lies.
+
+    Returns:
+        (K, H, W) bool.
+    """
+    covered = np.zeros_like(insides[0])
+    shown = []
+    for inside in insides:
+        visible = inside & ~covered
+        if visible.sum() < MIN_VISIBLE:
+            visible = np.zeros_like(visible)
+        else:
+            covered |= inside
+        shown.append(visible)
+    return np.stack(shown)
+
+
+def paint_actor(image: np.ndarray, actor: Actor, distance: np.ndarray, own: np.ndarray) -> None:
+    """Paint an actor with shadow, texture and light over `image` (H, W, 3) float."""
+    shadow = cv2.GaussianBlur((distance > -1).astype(np.float32), (0, 0), 2.2)
+    image *= 1 - 0.35 * np.roll(shadow, (2, 1), (0, 1))[..., None]
+    texture = SHAPE_CLASSES[actor.label].texture(own[0], own[1]) * actor.contrast
+    base, accent = hsv(actor.hue, 0.85, 225), hsv(actor.hue + 22, 0.45, 250)
+    color = base + texture[..., None] * (accent - base)
+    radius = np.hypot(own[0], own[1])
+    rim = np.clip(distance / 3.0, 0, 1)  # darker towards the outline
+    light = (0.62 + 0.38 * rim) * (1.08 - 0.18 * radius)
+    alpha = np.clip(distance + 0.5, 0, 1)[..., None]
+    image += alpha * (color * light[..., None] - image)
+
+
+def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
+    """Return a BGR colour (3,) in 0..255 for a hue in degrees."""
+    red, green, blue = colorsys.hsv_to_rgb(hue / 360 % 1, saturation, 1)
+    return np.array((blue, green, red)) * value
+
+
+def paint_background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
+    """Paint a textured canvas (2H, 2W, 3), muted so that objects stand out."""
+    canvas = np.zeros((2 * height, 2 * width, 3), dtype=np.float32)
+    tint = hsv(rng.uniform(0, 360), rng.uniform(0.05, 0.3), 1)
+    for cell, strength in ((height // 2, 34), (height // 6, 20), (height // 16, 12), (2, 5)):
+        shape = (2 * height // cell + 2, 2 * width // cell + 2)
+        noise = rng.normal(0, 1, shape).astype(np.float32)
+        noise = cv2.resize(noise, canvas.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+        canvas += strength * noise[..., None]
+    return ((canvas + rng.uniform(85, 135)) * tint).astype(np.float32)
+
+
+def move_camera(canvas: np.ndarray, camera: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Return what the camera (pan x, y in heights, zoom) sees of the canvas, float (H, W, 3)."""
+    pan, zoom = camera[:2] * height, camera[2]
+    # output pixel -> canvas pixel, both by their centres
+    offset = (
+        np.array((width, height)) + pan - np.array((width, height)) / 2 / zoom - 0.5 + 0.5 / zoom
+    )
+    matrix = np.array([[1 / zoom, 0, offset[0]], [0, 1 / zoom, offset[1]]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(
+        canvas, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT
+    )

@@ -1,0 +1,93 @@
+"""The classes of the embedded data set: outlines and textures as formulas.
+
+A shape is given in its own polar coordinates, angle in radians and radius in
+units of its size; its outline deforms in time by a few harmonics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Field = np.ndarray
+"""Float values on a grid of points, (h, w)."""
+
+RING_HOLE = 0.42
+"""Inner radius of a ring, as a share of its outer one."""
+
+
+@dataclass(frozen=True)
+class ShapeClass:
+    """What the instances of one class have in common.
+
+    Attributes:
+        name: of the class.
+        hue: degrees on the colour wheel that its instances tend to.
+        outline: angle -> radius of the outline.
+        texture: (x, y) in the shape's own coordinates -> [0, 1], 1 where the
+            second colour shows.
+        hole: radius of the hole in its middle as a share of the outline's.
+    """
+
+    name: str
+    hue: float
+    outline: Callable[[Field], Field]
+    texture: Callable[[Field, Field], Field]
+    hole: float = 0.0
+
+    def inside(self, x: Field, y: Field, deformation: Field) -> Field:
+        """Say how far inside the outline points lie, in units of the size.
+
+        Args:
+            x: the points' x in the shape's own coordinates.
+            y: their y, downwards.
+            deformation: (harmonics, 2) cosine and sine amplitudes of the
+                outline's second, third, ... harmonic.
+
+        Returns:
+            About the distance to the outline; positive inside, negative outside.
+        """
+        radius, angle = np.hypot(x, y), np.arctan2(y, x)
+        outline = self.outline(angle)
+        for order, (cosine, sine) in enumerate(deformation, start=2):
+            outline = outline * (1 + cosine * np.cos(order * angle) + sine * np.sin(order * angle))
+        distance = outline - radius
+        return np.minimum(distance, radius - self.hole * outline) if self.hole else distance
+
+
+def _polygon(corners: int, radius: float) -> Callable[[Field], Field]:
+    step = 2 * np.pi / corners
+
+    def outline(angle: Field) -> Field:
+        return radius * np.cos(step / 2) / np.cos(np.mod(angle, step) - step / 2)
+
+    return outline
+
+
+def _star(angle: Field) -> Field:
+    return 0.60 + 0.55 * ((1 + np.cos(5 * angle)) / 2) ** 1.4
+
+
+def _disc(angle: Field) -> Field:
+    return np.ones_like(angle)
+
+
+def _wave(phase: Field) -> Field:
+    """A square wave with soft edges, in [0, 1]."""
+    return np.clip(0.5 + 1.6 * np.sin(phase), 0, 1)
+
+
+SHAPE_CLASSES = (
+    ShapeClass('ball', 8, _disc, lambda x, y: _wave(7.5 * y)),
+    ShapeClass('star', 50, _star, lambda x, y: _wave(9 * np.hypot(x, y) + 1)),
+    ShapeClass('kite', 130, _polygon(3, 1.42), lambda x, y: _wave(8 * (x + y))),
+    ShapeClass(
+        'box',
+        215,
+        _polygon(4, 1.25),
+        lambda x, y: _wave(4.5 * x + 4.5 * y) * _wave(4.5 * x - 4.5 * y),
+    ),
+    ShapeClass('ring', 290, _disc, lambda x, y: _wave(6 * np.arctan2(y, x)), hole=RING_HOLE),
+)
