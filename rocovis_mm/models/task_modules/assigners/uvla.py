@@ -85,11 +85,11 @@ class UVLAAssigner:
         newcomers = present & ~owned  # (L, G)
         if not newcomers.any():
             return owners
-        cost = self.cost(class_logits, mask_logits, targets, frame).cpu().numpy()
+        cost = self.cost(class_logits, mask_logits, targets, frame).cpu()
         updated = owners.clone()
         for layer in range(len(owners)):
-            born = newcomers[layer].nonzero().flatten().cpu()
-            free = (owners[layer] == UNOWNED).nonzero().flatten().cpu()
+            born = newcomers[layer].cpu().nonzero().flatten()
+            free = (owners[layer].cpu() == UNOWNED).nonzero().flatten()
             if len(born) > len(free):
                 warnings.warn(
                     f'{len(born)} new instances, but only {len(free)} of {owners.shape[1]} queries '
@@ -97,7 +97,7 @@ class UVLAAssigner:
                     'or shorten the clips.'
                 )
             rows, columns = linear_sum_assignment(cost[layer][free][:, born])
-            updated[layer, free[rows]] = born[columns].to(owners.device)
+            updated[layer, free[rows]] = born[columns].to(owners)
         return updated
 
     def cost(
