@@ -18,6 +18,28 @@ MIN_VISIBLE = 12
 """An object that would show fewer pixels in a frame is not drawn in it at all."""
 
 
+MAX_REACH = 1.75
+"""No outline, deformed as far as it may be, reaches farther, in units of its size."""
+
+SHADOW_REACH = 9
+"""Pixels around an outline that its shadow may touch."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """An actor in one frame; h, w: the window's height and width.
+
+    Attributes:
+        window: rows and columns of the frame that it can touch.
+        distance: (h, w) pixels by which a pixel's centre lies inside the outline.
+        own: (2, h, w) x, y of the pixel's centre in the actor's own coordinates.
+    """
+
+    window: tuple[slice, slice]
+    distance: np.ndarray
+    own: np.ndarray
+
+
 @dataclass(frozen=True)
 class RenderedVideo:
     """Frames and their ground truth.
@@ -47,79 +69,83 @@ def render_video(scene: Scene, height: int, width: int) -> RenderedVideo:
     masks = np.zeros((num_actors, num_frames, height, width), dtype=bool)
     extents = np.zeros((num_actors, num_frames), dtype=np.int64)
     for t in range(num_frames):
-        insides = [inside_map(actor, scene.camera, t, height, width) for actor in scene.actors]
-        extents[:, t] = [(distance >= 0).sum() for distance, _ in insides]
-        shown = visible_masks([distance >= 0 for distance, _ in insides])
-        masks[:, t] = shown
+        placed = [place_actor(actor, scene.camera, t, height, width) for actor in scene.actors]
+        wholes = np.zeros((num_actors, height, width), dtype=bool)
+        for whole, placement in zip(wholes, placed):
+            whole[placement.window] = placement.distance >= 0
+        extents[:, t] = wholes.sum((1, 2))
+        masks[:, t] = visible_masks(wholes)
         image = move_camera(canvas, scene.camera[t], height, width)
         for k in reversed(range(num_actors)):
-            if shown[k].any():
-                paint_actor(image, scene.actors[k], *insides[k])
+            if masks[k, t].any():
+                paint_actor(image, scene.actors[k], placed[k])
         frames[t] = image.round().clip(0, 255)
     labels = np.array([actor.label for actor in scene.actors], dtype=np.int64)
     return RenderedVideo(frames, masks, extents, labels)
 
 
-def inside_map(
-    actor: Actor, camera: np.ndarray, t: int, height: int, width: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Place an actor in frame `t`.
-
-    Returns:
-        (H, W) pixels by which each pixel's centre lies inside the outline, and
-        (2, H, W) the pixel's x, y in the actor's own coordinates.
-    """
+def place_actor(actor: Actor, camera: np.ndarray, t: int, height: int, width: int) -> Placement:
+    """Find where an actor stands in frame `t` of (height, width) pixels."""
     pan, zoom = camera[t, :2], camera[t, 2]
     centre_x = width / 2 + zoom * ((actor.path[t, 0] - 0.5) * width - pan[0] * height)
     centre_y = height / 2 + zoom * ((actor.path[t, 1] - 0.5) * height - pan[1] * height)
     size = zoom * actor.size[t] * height
-    x = (np.arange(width) + 0.5 - centre_x)[None, :] / size
-    y = (np.arange(height) + 0.5 - centre_y)[:, None] / size
+    reach = MAX_REACH * size + SHADOW_REACH
+    columns, rows = _span(centre_x, reach, width), _span(centre_y, reach, height)
+    x = (np.arange(width, dtype=np.float32)[columns] + 0.5 - centre_x)[None, :] / size
+    y = (np.arange(height, dtype=np.float32)[rows] + 0.5 - centre_y)[:, None] / size
     cosine, sine = np.cos(actor.angle[t]), np.sin(actor.angle[t])
-    own = np.stack((cosine * x + sine * y, cosine * y - sine * x))
+    own = np.stack((cosine * x + sine * y, cosine * y - sine * x)).astype(np.float32)
     shape = SHAPE_CLASSES[actor.label]
-    return shape.inside(own[0], own[1], actor.deformation[t]) * size, own
+    distance = shape.inside(own[0], own[1], actor.deformation[t].astype(np.float32)) * size
+    return Placement((rows, columns), distance, own)
 
 
-def visible_masks(insides: list[np.ndarray]) -> np.ndarray:
-    """Return what shows of each object, the nearest first; slivers show nothing.
+def _span(centre: float, reach: float, length: int) -> slice:
+    """Return the pixels within `reach` of `centre` on an axis of `length` pixels."""
+    low, high = np.clip((centre - reach, centre + reach + 1), 0, length).astype(int)
+    return slice(low, high)
+
+
+def visible_masks(wholes: np.ndarray) -> np.ndarray:
+    """Return what shows of each object; slivers show nothing and hide nothing.
 
     Args:
-        insides: K maps (H, W), where each object's whole shape lies.
+        wholes: (K, H, W) bool, each object's whole shape, the nearest first.
 
     Returns:
-        (K, H, W) bool.
+        (K, H, W) bool, of which no two overlap.
     """
-    covered = np.zeros_like(insides[0])
-    shown = []
-    for inside in insides:
-        visible = inside & ~covered
-        if visible.sum() < MIN_VISIBLE:
-            visible = np.zeros_like(visible)
+    covered = np.zeros(wholes.shape[1:], dtype=bool)
+    shown = np.zeros_like(wholes)
+    for whole, visible in zip(wholes, shown):
+        np.logical_and(whole, ~covered, out=visible)
+        if np.count_nonzero(visible) < MIN_VISIBLE:
+            visible[:] = False
         else:
-            covered |= inside
-        shown.append(visible)
-    return np.stack(shown)
+            covered |= whole
+    return shown
 
 
-def paint_actor(image: np.ndarray, actor: Actor, distance: np.ndarray, own: np.ndarray) -> None:
+def paint_actor(image: np.ndarray, actor: Actor, placement: Placement) -> None:
     """Paint an actor with shadow, texture and light over `image` (H, W, 3) float."""
+    distance, (x, y) = placement.distance, placement.own
+    patch = image[placement.window]
     shadow = cv2.GaussianBlur((distance > -1).astype(np.float32), (0, 0), 2.2)
-    image *= 1 - 0.35 * np.roll(shadow, (2, 1), (0, 1))[..., None]
-    texture = SHAPE_CLASSES[actor.label].texture(own[0], own[1]) * actor.contrast
+    patch *= 1 - 0.35 * np.roll(shadow, (2, 1), (0, 1))[..., None]
+    texture = SHAPE_CLASSES[actor.label].texture(x, y) * np.float32(actor.contrast)
     base, accent = hsv(actor.hue, 0.85, 225), hsv(actor.hue + 22, 0.45, 250)
     color = base + texture[..., None] * (accent - base)
-    radius = np.hypot(own[0], own[1])
-    rim = np.clip(distance / 3.0, 0, 1)  # darker towards the outline
-    light = (0.62 + 0.38 * rim) * (1.08 - 0.18 * radius)
+    rim = np.clip(distance / 3, 0, 1)  # darker towards the outline
+    light = (0.62 + 0.38 * rim) * (1.08 - 0.18 * np.hypot(x, y))
     alpha = np.clip(distance + 0.5, 0, 1)[..., None]
-    image += alpha * (color * light[..., None] - image)
+    patch += alpha * (color * light[..., None] - patch)
 
 
 def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
     """Return a BGR colour (3,) in 0..255 for a hue in degrees."""
     red, green, blue = colorsys.hsv_to_rgb(hue / 360 % 1, saturation, 1)
-    return np.array((blue, green, red)) * value
+    return np.array((blue, green, red), dtype=np.float32) * np.float32(value)
 
 
 def paint_background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
