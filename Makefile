@@ -1,0 +1,51 @@
+# Few verbs. PYTHON selects the interpreter the environment is made from (>= 3.9).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PINS := requirements/pinned.txt requirements/pinned-openmmlab.txt
+# One stamp for each state of the pins: an environment is reused until they change.
+INSTALLED := $(VENV)/installed-$(shell cat $(PINS) setup.py | cksum | cut -d ' ' -f 1)
+SOURCES := rocovis_mm tools tests configs setup.py
+DEMO_DIR := work_dirs/demo
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help install demo test test-slow lint format clean
+
+help:
+	@echo 'make demo       install, generate data, train, test, draw: all lands in $(DEMO_DIR)'
+	@echo 'make test       install, run the test suite'
+	@echo 'make test-slow  the proofs that train for minutes'
+	@echo 'make lint       style checks;  make format  mends what can be mended'
+	@echo 'make clean      remove the environment and what demo and tests made'
+
+install: $(INSTALLED)
+
+$(INSTALLED): $(PINS) setup.py
+	@$(PYTHON) -c "import sys; v = sys.version_info; sys.exit(v < (3, 9) and 'rocovis_mm needs Python >= 3.9, $(PYTHON) is %d.%d; run: make PYTHON=/path/to/python' % v[:2])"
+	@echo 'Installing the pinned environment into $(VENV) ...'
+	@rm -f $(VENV)/installed-*
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) -r requirements/pinned.txt
+	@$(PIP) --no-deps -r requirements/pinned-openmmlab.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: $(INSTALLED)
+	$(BIN)/python tools/run_demo.py --work-dir $(DEMO_DIR)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest -m 'not slow'
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+clean:
+	rm -rf $(VENV) $(DEMO_DIR) data/embedded *.egg-info
