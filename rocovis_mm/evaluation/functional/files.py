@@ -1,0 +1,89 @@
+"""Reading and writing the json, gz and zip files that VIS tools exchange."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+SUBMISSION_MEMBER = 'results.json'
+"""The file name that the evaluation servers expect inside a zip."""
+
+
+def read_json(path: str | Path) -> Any:
+    """Return the content of a json file, plain, gzipped, or inside a zip.
+
+    What the file is, its first bytes say, not its name. In a zip, ``results.json`` is
+    read, or the only json file there is.
+
+    Raises:
+        OSError: the file cannot be opened.
+        ValueError: it is damaged, or not json.
+    """
+    path = Path(path)
+    try:
+        return json.loads(_read_text(path))
+    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
+        if isinstance(error, RecursionError):
+            raise ValueError(f'{path}: nested too deeply for a results or annotation file') from None
+        raise ValueError(
+            f'{path}: the archive is damaged or cut off ({error}); copy or pack it again'
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f'{path}: not a json file: byte {error.start} is not utf-8 text; give a .json file, '
+            'or a .json.gz or .zip of one'
+        ) from None
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f'{path}: not a complete json file ({error.msg} at line {error.lineno} column '
+            f'{error.colno}); write or copy it again'
+        ) from None
+
+
+def _read_text(path: Path) -> str:
+    with path.open('rb') as stream:
+        magic = stream.read(4)
+    if magic[:2] == b'\x1f\x8b':
+        with gzip.open(path, 'rt', encoding='utf-8') as stream:
+            return stream.read()
+    if magic == b'PK\x03\x04':
+        with zipfile.ZipFile(path) as archive:
+            return archive.read(_json_member(path, archive)).decode('utf-8')
+    return path.read_text(encoding='utf-8')
+
+
+def _json_member(path: Path, archive: zipfile.ZipFile) -> str:
+    names = [name for name in archive.namelist() if name.endswith('.json')]
+    expected = [name for name in names if Path(name).name == SUBMISSION_MEMBER]
+    chosen = expected or names
+    if len(chosen) != 1:
+        raise ValueError(
+            f'{path}: expected {SUBMISSION_MEMBER} in the zip, found '
+            f'{", ".join(names) or "no json file"}; pack exactly one {SUBMISSION_MEMBER}'
+        )
+    return chosen[0]
+
+
+def write_submission(results: list[dict[str, Any]], prefix: str | Path) -> tuple[Path, Path]:
+    """Write results as the evaluation servers take them.
+
+    Args:
+        results: in YouTube-VIS submission form.
+        prefix: where to, without extension; missing folders are made.
+
+    Returns:
+        Paths of ``<prefix>.json`` and of ``<prefix>.zip`` with ``results.json`` inside.
+    """
+    prefix = Path(prefix)
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(results, separators=(',', ':'))
+    plain = prefix.with_name(f'{prefix.name}.json')
+    packed = prefix.with_name(f'{prefix.name}.zip')
+    plain.write_text(text, encoding='utf-8')
+    with zipfile.ZipFile(packed, 'w', zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(SUBMISSION_MEMBER, text)
+    return plain, packed

@@ -1,0 +1,210 @@
+"""Compressed COCO run lengths as numpy arrays, a whole tube at a time; F frames, R runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+MAX_DIGITS = 7
+"""A 32-bit count needs at most seven base-32 digits."""
+
+
+class CountsError(ValueError):
+    """Run-length counts that no mask of the frame's size can have.
+
+    Attributes:
+        index: which of the strings given is wrong.
+    """
+
+    def __init__(self, index: int, problem: str) -> None:
+        super().__init__(problem)
+        self.index = index
+
+
+@dataclass(frozen=True)
+class Tube:
+    """The masks of one track, one per frame, still compressed.
+
+    Attributes:
+        height: of every frame, in pixels.
+        width: of every frame, in pixels.
+        counts: T entries, the compressed run lengths of a frame or None.
+        areas: (T,) int64, pixels in each frame; 0 where there is no mask.
+    """
+
+    height: int
+    width: int
+    counts: list[str | None]
+    areas: np.ndarray
+
+    @property
+    def area(self) -> int:
+        """Pixels of all frames together."""
+        return int(self.areas.sum())
+
+    @classmethod
+    def from_counts(cls, height: int, width: int, counts: list[str | None]) -> Tube:
+        """Build a tube from compressed counts, checking all of them.
+
+        Raises:
+            CountsError: its `index` is the frame whose counts are malformed.
+        """
+        frames = [index for index, code in enumerate(counts) if code is not None]
+        areas = np.zeros(len(counts), dtype=np.int64)
+        if frames:
+            try:
+                pairs, first_rows = decode_counts([counts[i] for i in frames], height * width)
+            except CountsError as error:
+                raise CountsError(frames[error.index], str(error)) from None
+            areas[frames] = np.add.reduceat(pairs[:, 1], first_rows)
+        return cls(height, width, counts, areas)
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Disjoint half-open intervals in ascending order.
+
+    Attributes:
+        starts: (R,) int64, first position of each run.
+        ends: (R,) int64, one past the last position; ``starts < ends <= next start``.
+    """
+
+    starts: np.ndarray
+    ends: np.ndarray
+
+    @property
+    def area(self) -> int:
+        """Positions covered."""
+        return int((self.ends - self.starts).sum())
+
+
+def decode_counts(counts: Sequence[str], frame_area: int) -> tuple[np.ndarray, np.ndarray]:
+    """Decode compressed run lengths of several frames at once.
+
+    The code is pycocotools' (`common/maskApi.c:204`, `rleFrString`): base-32 digits,
+    lowest first, bit 5 says that more follow, the last digit carries the sign; from the
+    fourth number on each is stored as the difference to the one two before it.
+
+    Args:
+        counts: F strings.
+        frame_area: pixels of a frame; what each string has to add up to.
+
+    Returns:
+        (P, 2) int64 pairs (background run, foreground run), all frames in one, and
+        (F,) int64, the row at which each frame starts.
+
+    Raises:
+        CountsError: a string is empty, has a foreign character, breaks off inside a number,
+            holds a negative run, or does not add up to the frame.
+    """
+    values, first_numbers, numbers = _read_numbers(counts)
+    rows = (numbers + 1) // 2
+    first_rows = np.cumsum(rows) - rows
+    odd = numbers % 2 == 1
+    # a frame that ends in background gets an empty foreground run, so that all come in pairs
+    place = np.arange(len(values)) + np.repeat(2 * first_rows - first_numbers, numbers)
+    pairs = np.zeros(2 * int(rows.sum()), dtype=np.int64)
+    pairs[place] = values
+    pairs = pairs.reshape(-1, 2)
+
+    leading = pairs[first_rows, 0].copy()  # the first background run is outside the chain
+    pairs[first_rows, 0] = 0
+    before = np.zeros((len(counts), 2), dtype=np.int64)
+    pairs = np.cumsum(pairs, axis=0)
+    before[1:] = pairs[first_rows[1:] - 1]
+    pairs -= np.repeat(before, rows, axis=0)
+    pairs[first_rows, 0] = leading
+    pairs[(first_rows + rows - 1)[odd], 1] = 0
+
+    if pairs.min() < 0:
+        row = int(np.flatnonzero((pairs < 0).any(axis=1))[0])
+        index = int(np.searchsorted(first_rows, row, side='right')) - 1
+        raise CountsError(index, 'malformed run-length counts: a run of negative length')
+    totals = np.add.reduceat(pairs.sum(axis=1), first_rows)
+    if (totals != frame_area).any():
+        index = int(np.flatnonzero(totals != frame_area)[0])
+        raise CountsError(
+            index,
+            f'malformed run-length counts: they add up to {totals[index]} pixels, '
+            f'the frame has {frame_area}',
+        )
+    return pairs, first_rows
+
+
+def _read_numbers(counts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return all numbers as stored, the first number of each string, and how many it has."""
+    lengths = np.fromiter(map(len, counts), np.int64, len(counts))
+    if not lengths.all():
+        raise CountsError(int(lengths.argmin()), 'empty run-length counts')
+    ends = np.cumsum(lengths)
+
+    def owner(position: int) -> int:
+        return int(np.searchsorted(ends, position, side='right'))
+
+    # a character beyond latin-1 becomes '?', which is as foreign to the code as it was
+    text = ''.join(counts).encode('latin-1', 'replace')
+    digits = np.frombuffer(text, np.uint8) - np.uint8(48)  # characters below '0' wrap around
+    foreign = digits > 63
+    if foreign.any():
+        raise CountsError(
+            owner(int(foreign.argmax())),
+            "malformed run-length counts: a character outside '0' to 'o'",
+        )
+    final = digits < 32
+    if not final[ends - 1].all():
+        index = int(np.flatnonzero(~final[ends - 1])[0])
+        raise CountsError(index, 'malformed run-length counts: they break off inside a number')
+    last = np.flatnonzero(final)
+    width = np.diff(last, prepend=-1)
+    longest = int(width.max())
+    if longest > MAX_DIGITS:
+        raise CountsError(
+            owner(int(last[width.argmax()])),
+            f'malformed run-length counts: a number of {longest} digits',
+        )
+    values = digits[last].astype(np.int64)
+    values -= (values & 16) << 1
+    for back in range(1, longest):
+        rows = np.flatnonzero(width > back)
+        values[rows] = (values[rows] << 5) | (digits[last[rows] - back] & 31)
+    stop = np.searchsorted(last, ends - 1, side='right')
+    start = np.concatenate([[0], stop[:-1]])
+    return values, start, stop - start
+
+
+def tube_runs(tube: Tube) -> Runs:
+    """Return the foreground of a whole tube as one run-length array.
+
+    Position ``(frame * width + x) * height + y``: COCO's column-major order, frames one
+    after the other. Runs that touch are merged.
+    """
+    frames = np.array([i for i, code in enumerate(tube.counts) if code is not None], np.int64)
+    if not len(frames):
+        return Runs(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    frame_area = tube.height * tube.width
+    pairs, first_rows = decode_counts([tube.counts[i] for i in frames], frame_area)
+    edges = np.cumsum(pairs.ravel()).reshape(-1, 2)
+    rows = np.diff(first_rows, append=len(pairs))
+    # cumulated positions count the frames that have masks; move each to its own place
+    edges += np.repeat((frames - np.arange(len(frames))) * frame_area, rows)[:, None]
+    edges = edges[pairs[:, 1] > 0]
+    starts, ends = edges[:, 0], edges[:, 1]
+    apart = starts[1:] != ends[:-1]
+    return Runs(
+        starts[np.concatenate([[True], apart])] if len(starts) else starts,
+        ends[np.concatenate([apart, [True]])] if len(ends) else ends,
+    )
+
+
+def intersect(first: Runs, second: Runs) -> Runs:
+    """Return the positions that both sets of runs cover.
+
+    With both sets' starts sorted together and their ends likewise, at most two runs are
+    open at a time, so the overlaps are exactly the pairs (start k+1, end k) in order.
+    """
+    starts = np.sort(np.concatenate([first.starts, second.starts]))[1:]
+    ends = np.sort(np.concatenate([first.ends, second.ends]))[:-1]
+    both = starts < ends
+    return Runs(starts[both], ends[both])

@@ -1,0 +1,118 @@
+"""The three forms of a json mask - polygons, plain and compressed run lengths - as tubes."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from pycocotools import mask as mask_utils
+
+from rocovis_mm.evaluation.functional.run_lengths import CountsError, Tube
+from rocovis_mm.evaluation.functional.validation import (
+    Place,
+    as_finite,
+    as_integer,
+    describe,
+    require,
+    require_type,
+)
+
+
+class FrameSize(Protocol):
+    """What a tube's frames are: height and width in pixels, length in frames."""
+
+    height: int
+    width: int
+    length: int
+
+
+def parse_tube(segmentations: Any, video: FrameSize, place: Place) -> Tube:
+    """Read one track's segmentations.
+
+    Args:
+        segmentations: one entry per frame: null, ``{}`` or ``[]`` for no mask, polygons, or
+            run lengths, plain or compressed.
+        video: frame size and number of frames.
+        place: where they stand, for messages.
+
+    Raises:
+        ValueError: another length than the video, another size than the frame, malformed counts.
+    """
+    remedy = 'write one entry per frame of the video, null where there is no mask'
+    require_type(segmentations, list, place, remedy)
+    if len(segmentations) != video.length:
+        place.fail(
+            f'{len(segmentations)} entries for a video of {video.length} frames', remedy
+        )
+    size = [video.height, video.width]
+    counts = []
+    for frame, entry in enumerate(segmentations):
+        if entry is None:
+            counts.append(None)
+        elif isinstance(entry, dict) and entry.get('size') == size and _is_text(entry):
+            counts.append(entry['counts'])
+        else:
+            counts.append(_parse_frame(entry, video, place / frame))
+    try:
+        return Tube.from_counts(video.height, video.width, counts)
+    except CountsError as error:
+        (place / error.index / 'counts').fail(str(error), 'write the mask again, for example with '
+                                              'pycocotools.mask.encode')
+
+
+def _is_text(entry: dict[str, Any]) -> bool:
+    return isinstance(entry.get('counts'), str)
+
+
+def _parse_frame(entry: Any, video: FrameSize, place: Place) -> str | None:
+    """Return the compressed counts of one mask in any form, None for an empty one."""
+    if isinstance(entry, (dict, list)) and not entry:
+        return None
+    if isinstance(entry, list):
+        return _encode_polygons(entry, video, place)
+    remedy = 'a mask is {"size": [height, width], "counts": ...}, a list of polygons, or null'
+    require_type(entry, dict, place, remedy)
+    counts = require(entry, 'counts', place, remedy)
+    size = require(entry, 'size', place, remedy)
+    if size != [video.height, video.width] and size != (video.height, video.width):
+        (place / 'size').fail(
+            f'{describe(size) if not isinstance(size, list) else str(size)[:40]} where the frame '
+            f'is [{video.height}, {video.width}] (height, width)',
+            'bring the masks to the size that the ground truth gives for the video',
+        )
+    if isinstance(counts, bytes):
+        return counts.decode('latin-1')
+    if isinstance(counts, str):
+        return counts
+    return _encode_plain(counts, video, place / 'counts')
+
+
+def _encode_plain(counts: Any, video: FrameSize, place: Place) -> str:
+    remedy = 'counts are run lengths that add up to height x width, or their compressed text'
+    require_type(counts, list, place, remedy)
+    area = video.height * video.width
+    for index, count in enumerate(counts):
+        as_integer(count, place / index, remedy, 0, area)
+    if sum(counts) != area:
+        place.fail(
+            f'malformed run-length counts: they add up to {int(sum(counts))} pixels, the frame '
+            f'has {area}',
+            remedy,
+        )
+    plain = {'size': [video.height, video.width], 'counts': [int(count) for count in counts]}
+    return mask_utils.frPyObjects(plain, video.height, video.width)['counts'].decode()
+
+
+def _encode_polygons(polygons: list[Any], video: FrameSize, place: Place) -> str:
+    """Return the union of polygons, drawn as the official tools draw them (`frPyObjects`)."""
+    remedy = 'a polygon is [x0, y0, x1, y1, x2, y2, ...] in pixels of the frame'
+    for index, polygon in enumerate(polygons):
+        where = place / index
+        require_type(polygon, list, where, remedy)
+        if len(polygon) < 6 or len(polygon) % 2:
+            where.fail(f'a polygon of {len(polygon)} numbers', remedy)
+        for position, value in enumerate(polygon):
+            limit = 2 * (video.height if position % 2 else video.width)
+            if not -limit <= as_finite(value, where / position, remedy) <= limit:
+                (where / position).fail(f'{describe(value)} is far outside the frame', remedy)
+    codes = mask_utils.frPyObjects(polygons, video.height, video.width)
+    return mask_utils.merge(codes)['counts'].decode()

@@ -1,0 +1,297 @@
+"""Annotation and results files as checked tracks; T frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rocovis_mm.evaluation.functional.files import read_json
+from rocovis_mm.evaluation.functional.run_lengths import Tube
+from rocovis_mm.evaluation.functional.segmentations import parse_tube
+from rocovis_mm.evaluation.functional.validation import (
+    MAX_LENGTH,
+    MAX_SIDE,
+    Place,
+    as_finite,
+    as_identifier,
+    as_integer,
+    require,
+    require_type,
+)
+
+MASK_SOURCES = ('official', 'refined', 'original')
+
+
+@dataclass(frozen=True)
+class Video:
+    """One video of the ground truth: its id, frame size in pixels and number of frames T."""
+
+    id: int
+    height: int
+    width: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Track:
+    """A ground truth or a prediction.
+
+    Attributes:
+        video_id: the video it is in.
+        category_id: its class, as the json numbers them.
+        tube: its masks.
+        average_area: mean pixels over the frames in which it has any; 0 for none.
+        score: of a prediction; 0 for ground truth.
+        crowd: whether it stands for many objects (ground truth only).
+        boundary_tube: the masks whose boundaries count, where they are others than `tube`.
+    """
+
+    video_id: int
+    category_id: int
+    tube: Tube
+    average_area: float
+    score: float = 0.0
+    crowd: bool = False
+    boundary_tube: Tube | None = None
+
+    @property
+    def outline(self) -> Tube:
+        """The masks whose boundaries count."""
+        return self.tube if self.boundary_tube is None else self.boundary_tube
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """A checked annotation file.
+
+    Attributes:
+        name: of the file, for messages.
+        videos: by id.
+        categories: name of each category by id.
+        tracks: in the order of the file; empty where the benchmark keeps them to itself.
+    """
+
+    name: str
+    videos: dict[int, Video]
+    categories: dict[int, str]
+    tracks: list[Track]
+
+    def subset(self, video_ids: Iterable[int]) -> GroundTruth:
+        """Return the ground truth of some of the videos.
+
+        Raises:
+            ValueError: an id is not in the file.
+        """
+        chosen = list(video_ids)
+        unknown = [video for video in chosen if video not in self.videos]
+        if unknown:
+            raise ValueError(
+                f'{self.name}: no video has id {unknown[0]} of the subset; '
+                'list ids of the ground truth only'
+            )
+        return replace(
+            self,
+            videos={video: self.videos[video] for video in chosen},
+            tracks=[track for track in self.tracks if track.video_id in set(chosen)],
+        )
+
+
+def load_ground_truth(
+    source: str | Path | Mapping[str, Any],
+    mask_source: str = 'official',
+    need_annotations: bool = True,
+) -> GroundTruth:
+    """Read and check a YouTube-VIS-style annotation file.
+
+    Args:
+        source: path of the json (gz and zip allowed), or its content.
+        mask_source: 'official' takes masks from `segmentations` and boundaries from
+            `segmentations_refined` where an annotation has them, as HQ-YTVIS' tool does;
+            'refined' or 'original' takes both from one of the two.
+        need_annotations: whether a file without annotations is an error.
+
+    Raises:
+        ValueError: names file, index, key and remedy.
+    """
+    if mask_source not in MASK_SOURCES:
+        raise ValueError(f'mask_source is {mask_source!r}; choose one of {", ".join(MASK_SOURCES)}')
+    place = Place('ground truth' if isinstance(source, Mapping) else str(source))
+    content = source if isinstance(source, Mapping) else read_json(source)
+    form = "a YouTube-VIS annotation file holds 'videos', 'annotations' and 'categories'"
+    require_type(content, dict, place, form)
+    videos = _read_videos(require(content, 'videos', place, form), place / 'videos')
+    categories = _read_categories(require(content, 'categories', place, form), place / 'categories')
+    annotations = content.get('annotations')
+    if not annotations:
+        if need_annotations:
+            place.fail(
+                'it has no annotations (the benchmark keeps those of this split on its server)',
+                'score a split that has them, or use --format-only (format_only=True) to check the '
+                'results and pack them for the server',
+            )
+        annotations = []
+    require_type(annotations, list, place / 'annotations', form)
+    truth = GroundTruth(place.file, videos, categories, [])
+    seen: dict[int, int] = {}
+    for index, record in enumerate(annotations):
+        where = place / 'annotations' / index
+        truth.tracks.append(_read_annotation(record, truth, mask_source, where))
+        identifier = as_identifier(
+            require(record, 'id', where, 'give each annotation an id of its own'),
+            where / 'id',
+            'ids are whole numbers',
+        )
+        if identifier in seen:
+            (where / 'id').fail(
+                f'duplicate annotation id {identifier} (also annotations[{seen[identifier]}])',
+                'give each annotation an id of its own',
+            )
+        seen[identifier] = index
+    return truth
+
+
+def _read_videos(records: Any, place: Place) -> dict[int, Video]:
+    videos: dict[int, Video] = {}
+    remedy = 'each video needs id, height, width and length'
+    for index, record in enumerate(require_type(records, list, place, remedy)):
+        where = place / index
+        require_type(record, dict, where, remedy)
+        identifier = as_identifier(require(record, 'id', where, remedy), where / 'id', remedy)
+        if identifier in videos:
+            (where / 'id').fail(f'duplicate video id {identifier}', 'give each video its own id')
+        size = [
+            as_integer(require(record, key, where, remedy), where / key, remedy, 1, MAX_SIDE)
+            for key in ('height', 'width')
+        ]
+        if 'length' not in record and isinstance(record.get('file_names'), list):
+            length = len(record['file_names'])
+        else:
+            length = require(record, 'length', where, remedy)
+        length = as_integer(length, where / 'length', remedy, 0, MAX_LENGTH)
+        videos[identifier] = Video(identifier, size[0], size[1], length)
+    return videos
+
+
+def _read_categories(records: Any, place: Place) -> dict[int, str]:
+    categories: dict[int, str] = {}
+    remedy = 'each category needs an id of its own and a name'
+    for index, record in enumerate(require_type(records, list, place, remedy)):
+        where = place / index
+        require_type(record, dict, where, remedy)
+        identifier = as_identifier(require(record, 'id', where, remedy), where / 'id', remedy)
+        if identifier in categories:
+            (where / 'id').fail(f'duplicate category id {identifier}', remedy)
+        categories[identifier] = str(require(record, 'name', where, remedy))
+    return categories
+
+
+def _read_owner(record: Any, truth: GroundTruth, place: Place) -> tuple[Video, int]:
+    """Return the video and the category of an annotation or prediction."""
+    remedy = 'each entry needs video_id, category_id and segmentations'
+    require_type(record, dict, place, remedy)
+    video = as_identifier(
+        require(record, 'video_id', place, remedy), place / 'video_id', 'ids are whole numbers'
+    )
+    if video not in truth.videos:
+        (place / 'video_id').fail(
+            f'video {video} is not among the {len(truth.videos)} videos of {truth.name}',
+            'score it against the ground truth of the same split',
+        )
+    category = as_identifier(
+        require(record, 'category_id', place, remedy),
+        place / 'category_id',
+        'ids are whole numbers',
+    )
+    if category not in truth.categories:
+        (place / 'category_id').fail(
+            f'unknown category {category}; {truth.name} has {_span(truth.categories)}',
+            "write the json's own category ids, not indices from 0",
+        )
+    return truth.videos[video], category
+
+
+def _span(categories: Mapping[int, str]) -> str:
+    if not categories:
+        return 'none'
+    return f'{len(categories)} categories, ids {min(categories)} to {max(categories)}'
+
+
+def _read_annotation(record: Any, truth: GroundTruth, mask_source: str, place: Place) -> Track:
+    video, category = _read_owner(record, truth, place)
+    refined = record.get('segmentations_refined')
+    remedy = 'each annotation needs segmentations, one entry per frame'
+    boundary_tube = None
+    if mask_source == 'refined':
+        key = 'segmentations_refined'
+        require(record, key, place, 'choose --mask-source official or original')
+    else:
+        key = 'segmentations'
+    tube = parse_tube(require(record, key, place, remedy), video, place / key)
+    if mask_source == 'official' and refined is not None:
+        boundary_tube = parse_tube(refined, video, place / 'segmentations_refined')
+    areas = record.get('areas')
+    crowd = record.get('iscrowd', 0)
+    if not isinstance(crowd, (bool, int)):
+        (place / 'iscrowd').fail(f'expected 0 or 1, found {crowd!r:.40}', 'write 0 or 1')
+    return Track(
+        video.id,
+        category,
+        tube,
+        mean_area(tube.areas if areas is None else _read_areas(areas, place / 'areas')),
+        crowd=bool(crowd),
+        boundary_tube=boundary_tube,
+    )
+
+
+def _read_areas(areas: Any, place: Place) -> list[float]:
+    remedy = 'areas holds one number or null per frame; leave it out to have it computed'
+    return [
+        as_finite(area, place / frame, remedy)
+        for frame, area in enumerate(require_type(areas, list, place, remedy))
+        if area is not None
+    ]
+
+
+def mean_area(areas: Sequence[float] | np.ndarray) -> float:
+    """Return the mean of the areas that are not 0, or 0.
+
+    As `ytvoseval.py:91` (`_prepare`): the ground truth's come from `areas` of the json.
+    """
+    valid = np.array([area for area in areas if area])
+    return float(valid.mean()) if valid.size else 0.0
+
+
+def load_predictions(source: str | Path | list[Any], truth: GroundTruth) -> list[Track]:
+    """Read and check a results file in YouTube-VIS submission form.
+
+    Args:
+        source: path of the json (gz and zip allowed), or its content.
+        truth: what it is scored against.
+
+    Returns:
+        Predictions in the order of the file.
+
+    Raises:
+        ValueError: names file, index, key and remedy.
+    """
+    place = Place('predictions' if isinstance(source, list) else str(source))
+    content = source if isinstance(source, list) else read_json(source)
+    form = 'a results file is a list of {video_id, category_id, score, segmentations}'
+    tracks = []
+    for index, record in enumerate(require_type(content, list, place, form)):
+        where = place / index
+        video, category = _read_owner(record, truth, where)
+        score = as_finite(
+            require(record, 'score', where, 'each prediction needs a score'),
+            where / 'score',
+            'write a finite score for each prediction',
+        )
+        tube = parse_tube(
+            require(record, 'segmentations', where, form), video, where / 'segmentations'
+        )
+        tracks.append(Track(video.id, category, tube, mean_area(tube.areas), score))
+    return tracks
