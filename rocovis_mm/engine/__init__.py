@@ -1,1 +1,6 @@
-"""Registered parts; imported by the registries."""
+"""Training loops and hooks."""
+
+from rocovis_mm.engine.hooks import ClipEventHook, IterationSeedHook
+from rocovis_mm.engine.loops import IterTrainLoop
+
+__all__ = ['ClipEventHook', 'IterTrainLoop', 'IterationSeedHook']

@@ -61,7 +61,9 @@ class PackVISInputs(BaseTransform):
             events = count_clip_events(visible_areas(samples))
             samples[0].set_metainfo(dict(clip_events=events))
         track_sample = TrackDataSample()
-        track_sample.video_data_samples = samples
+        # the property's setter prints all samples each time (mmdet 3.3.0,
+        # structures/track_data_sample.py:119), which costs more than loading a frame
+        track_sample.set_field(samples, '_video_data_samples', dtype=list)
         return dict(inputs=dict(img=stack_images(results['img'])), data_samples=track_sample)
 
     def _pack_frame(self, frame: dict[str, Any]) -> DetDataSample:

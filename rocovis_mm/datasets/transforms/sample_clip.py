@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from rocovis_mm.datasets.clip_events import count_clip_events
+from rocovis_mm.datasets.clip_events import (
+    EVENT_NAMES,
+    HEAVY_OCCLUSION,
+    count_clip_events,
+)
 from rocovis_mm.registry import TRANSFORMS
 
 EVENT_ATTEMPTS = 8
@@ -41,7 +45,7 @@ class SampleClip(BaseTransform):
             key frame; None takes the whole video.
         reverse_prob: probability of playing the clip backwards.
         event_prob: probability of looking for a clip that holds a birth, a
-            disappearance, a return or a heavy occlusion (see
+            disappearance or a return, failing that a heavy occlusion (see
             :func:`count_clip_events`); where a video has none, any clip does.
     """
 
@@ -108,12 +112,17 @@ class SampleClip(BaseTransform):
         return frames.tolist()
 
     def _find_event(self, length: int, areas: np.ndarray) -> np.ndarray | None:
-        """Draw clips around frames where a visible area changes much; None if none has an event."""
-        keys = event_frames(areas)
-        for _ in range(EVENT_ATTEMPTS if len(keys) else 0):
-            frames = self._draw_around(int(np.random.choice(keys)), length)
-            if any(count_clip_events(areas[:, frames]).values()):
-                return frames
+        """Draw clips where something happens, coming and going before occlusions.
+
+        Returns:
+            The frames of the first clip found, or None where nothing happens.
+        """
+        for keys, names in zip(event_frames(areas), (EVENT_NAMES[:3], EVENT_NAMES[3:])):
+            for _ in range(EVENT_ATTEMPTS if len(keys) else 0):
+                frames = self._draw_around(int(np.random.choice(keys)), length)
+                events = count_clip_events(areas[:, frames])
+                if any(events[name] for name in names):
+                    return frames
         return None
 
     def _draw_around(self, key: int, length: int) -> np.ndarray:
@@ -156,13 +165,18 @@ def present_instances(instances: list[dict[str, Any]], frame: int) -> list[dict[
     ]
 
 
-def event_frames(areas: np.ndarray) -> np.ndarray:
-    """Return the frames next to which an instance enters, leaves or is mostly hidden.
+def event_frames(areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Say in which frames of a video something happens.
 
     Args:
         areas: (n, L) visible pixels.
+
+    Returns:
+        The frames before and after which an instance comes or goes, and the frames
+        in which one is mostly hidden.
     """
     present = areas > 0
-    changes = (present[:, 1:] != present[:, :-1]).any(0)  # (L-1,)
-    hidden = (present & (areas < 0.5 * areas.max(1, keepdims=True))).any(0) if len(areas) else []
-    return np.union1d(np.flatnonzero(changes), np.flatnonzero(hidden)).astype(int)
+    moves = np.flatnonzero((present[:, 1:] != present[:, :-1]).any(0))
+    peaks = areas.max(1, initial=0)[:, None]
+    hidden = (present & (areas < HEAVY_OCCLUSION * peaks)).any(0)
+    return np.union1d(moves, moves + 1), np.flatnonzero(hidden)

@@ -1,0 +1,219 @@
+"""Training goes on exactly where it stopped, in a real mmengine Runner on the CPU."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmengine.model import BaseModel
+from mmengine.runner import Runner
+
+import rocovis_mm.models.data_preprocessors  # noqa: F401
+from rocovis_mm.registry import MODELS
+from rocovis_mm.testing import make_tiny_dataset
+
+
+@MODELS.register_module(force=True)
+class ToyVIS(BaseModel):
+    """Predicts each pixel's foreground from its colour, at random points."""
+
+    def __init__(self):
+        super().__init__(data_preprocessor=dict(type='rocovis_mm.VISDataPreprocessor'))
+        self.net = torch.nn.Conv2d(3, 1, 3, padding=1)
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        image = inputs['img'].flatten(0, 1)  # (BT, 3, H, W)
+        frames = [frame for clip in data_samples for frame in clip.video_data_samples]
+        target = np.stack([frame.gt_instances.masks.masks.any(0) for frame in frames])
+        logit, target = self.net(image)[:, 0], torch.from_numpy(target).float()
+        points = torch.randint(logit[0].numel(), (64,))  # a loss with random points
+        noise = float(np.random.rand())
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            logit.flatten(1)[:, points], target.flatten(1)[:, points]
+        )
+        return dict(loss=loss * (1 + 0.1 * noise))
+
+
+class PowerCutError(Exception):
+    """Ends a run without warning."""
+
+
+class RecordHook(Hook):
+    """Keeps what each iteration saw and computed; cuts the power before iteration `stop`."""
+
+    def __init__(self, log, stop):
+        self.log = log
+        self.stop = stop
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter == self.stop:
+            raise PowerCutError
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        frames = [frame for clip in data_batch['data_samples'] for frame in clip.video_data_samples]
+        self.log.append(
+            dict(
+                iter=runner.iter,
+                loss=float(outputs['loss'].detach()),
+                frames=[(f.img_id, f.flip, f.scale_factor) for f in frames],
+                pixels=[int(img.sum()) for img in data_batch['inputs']['img']],
+            )
+        )
+
+
+def pipeline():
+    return [
+        dict(type='rocovis_mm.SampleClip', num_frames=2, frame_range=2, reverse_prob=0.5),
+        dict(
+            type='TransformBroadcaster',
+            share_random_params=True,
+            transforms=[
+                dict(type='rocovis_mm.LoadVISFrame'),
+                dict(type='rocovis_mm.LoadVISAnnotations'),
+                dict(
+                    type='RandomChoiceResize',
+                    resize_type='rocovis_mm.AlignedResize',
+                    scales=[(80, 48), (60, 36)],
+                    keep_ratio=True,
+                ),
+                dict(type='mmdet.RandomFlip', prob=0.5),
+                dict(type='mmdet.PhotoMetricDistortion'),
+            ],
+        ),
+        dict(type='rocovis_mm.PackVISInputs'),
+    ]
+
+
+def train(
+    root,
+    work_dir,
+    stop=8,
+    *,
+    by_epoch=False,
+    resume=False,
+    workers=0,
+    accumulate=1,
+    seed=3,
+):
+    """Train 8 iterations (4 epochs of 2), cut short before iteration `stop`.
+
+    A checkpoint is written after every iteration (epoch). Returns what was seen.
+    """
+    log = []
+    loop = (
+        dict(type='EpochBasedTrainLoop', max_epochs=4)
+        if by_epoch
+        else dict(type='rocovis_mm.IterTrainLoop', max_iters=8)
+    )
+    runner = Runner(
+        model=dict(type='rocovis_mm.ToyVIS'),
+        work_dir=str(work_dir),
+        train_dataloader=dict(
+            batch_size=2,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            sampler=dict(type='rocovis_mm.ClipSampler', infinite=not by_epoch),
+            dataset=dict(
+                type='rocovis_mm.VISDataset',
+                data_root=str(root),
+                ann_file='train.json',
+                data_prefix=dict(img='JPEGImages'),
+                pipeline=pipeline(),
+            ),
+        ),
+        train_cfg=loop,
+        optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.01), accumulative_counts=accumulate),
+        param_scheduler=[dict(type='CosineAnnealingLR', T_max=8, by_epoch=by_epoch)],
+        default_hooks=dict(
+            checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=by_epoch),
+            logger=dict(type='LoggerHook', interval=100),
+        ),
+        custom_hooks=[
+            dict(type='rocovis_mm.IterationSeedHook'),
+            dict(type='rocovis_mm.ClipEventHook', interval=1),
+            RecordHook(log, stop),
+        ],
+        randomness=dict(seed=seed),
+        resume=resume,
+        default_scope='mmdet',
+        log_level='WARNING',
+        experiment_name=f'{work_dir.name}-{stop}-{resume}',
+    )
+    with pytest.raises(PowerCutError) if stop < 8 else nullcontext():
+        runner.train()
+    return log, runner
+
+
+@pytest.fixture(scope='module')
+def tiny(tmp_path_factory):
+    return make_tiny_dataset(tmp_path_factory.mktemp('resume') / 'tiny').root
+
+
+@pytest.fixture(scope='module')
+def whole(tiny, tmp_path_factory):
+    return train(tiny, tmp_path_factory.mktemp('whole'))
+
+
+def same(first, second):
+    assert [entry['iter'] for entry in first] == [entry['iter'] for entry in second]
+    for one, other in zip(first, second):
+        assert one['frames'] == other['frames']
+        assert one['pixels'] == other['pixels']
+        assert one['loss'] == pytest.approx(other['loss'], abs=1e-6)
+
+
+def test_n_and_resume_and_n_equals_2n(tiny, tmp_path, whole):
+    first, _ = train(tiny, tmp_path, 4)
+    second, runner = train(tiny, tmp_path, resume=True)
+    same(first + second, whole[0])
+    for name, value in whole[1].model.state_dict().items():
+        torch.testing.assert_close(runner.model.state_dict()[name], value, atol=1e-6, rtol=0)
+
+
+def test_workers_and_prefetching_change_nothing(tiny, tmp_path, whole):
+    first, _ = train(tiny, tmp_path, 3, workers=2)
+    second, _ = train(tiny, tmp_path, resume=True, workers=1)
+    same(first + second, whole[0])
+
+
+def test_resume_with_accumulated_gradients(tiny, tmp_path):
+    straight, _ = train(tiny, tmp_path / 'straight', accumulate=2)
+    first, _ = train(tiny, tmp_path / 'halves', 4, accumulate=2)
+    second, _ = train(tiny, tmp_path / 'halves', accumulate=2, resume=True)
+    same(first + second, straight)
+
+
+def test_a_seed_nobody_gave_is_resumed_too(tiny, tmp_path):
+    straight, _ = train(tiny, tmp_path, seed=None)
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_3.pth'))
+    second, _ = train(tiny, tmp_path, seed=None, resume=True)
+    same(second, straight[3:])
+
+
+def test_epochs_resume_exactly(tiny, tmp_path):
+    straight, _ = train(tiny, tmp_path / 'straight', by_epoch=True)
+    first, _ = train(tiny, tmp_path / 'halves', 4, by_epoch=True)
+    second, _ = train(tiny, tmp_path / 'halves', by_epoch=True, resume=True)
+    same(first + second, straight)
+    for epoch in range(4):  # each sees each of the 4 videos, of 8 frames each, once
+        seen = straight[2 * epoch : 2 * epoch + 2]
+        assert {frame[0] // 8 for entry in seen for frame in entry['frames']} == set(range(4))
+    assert straight[0]['frames'] != straight[2]['frames']
+
+
+def test_event_counts_go_on(tiny, tmp_path, whole):
+    train(tiny, tmp_path, 4)
+    _, runner = train(tiny, tmp_path, resume=True)
+    counts = runner.message_hub.get_info('clip_events')
+    assert counts == whole[1].message_hub.get_info('clip_events')
+    assert counts['clips'] == 16
+
+
+def test_an_interrupted_accumulation_is_reported(tiny, tmp_path, capsys):
+    train(tiny, tmp_path, 3, accumulate=2)
+    train(tiny, tmp_path, 4, accumulate=2, resume=True)
+    captured = capsys.readouterr()
+    assert 'accumulative_counts' in captured.out + captured.err
