@@ -23,8 +23,9 @@ SCOPE = 'rocovis_mm'
 prepare_torch()
 
 
-def _child(parent: Registry, location: str) -> Registry:
-    return Registry(parent.name, parent=parent, scope=SCOPE, locations=[f'{SCOPE}.{location}'])
+def _child(parent: Registry, *packages: str) -> Registry:
+    locations = [f'{SCOPE}.{package}' for package in packages]
+    return Registry(parent.name, parent=parent, scope=SCOPE, locations=locations)
 
 
 MODELS = _child(MMENGINE_MODELS, 'models')
@@ -33,7 +34,7 @@ DATASETS = _child(MMENGINE_DATASETS, 'datasets')
 DATA_SAMPLERS = _child(MMENGINE_DATA_SAMPLERS, 'datasets')
 TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'datasets')
 METRICS = _child(MMENGINE_METRICS, 'evaluation')
-HOOKS = _child(MMENGINE_HOOKS, 'engine')
+HOOKS = _child(MMENGINE_HOOKS, 'engine', 'visualization')
 LOOPS = _child(MMENGINE_LOOPS, 'engine')
 VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization')
-LOG_PROCESSORS = Registry(MMENGINE_LOG_PROCESSORS.name, parent=MMENGINE_LOG_PROCESSORS, scope=SCOPE)
+LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS)

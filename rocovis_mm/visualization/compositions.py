@@ -1,0 +1,123 @@
+"""Many frames in one picture: videos side by side, mosaics, contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import cv2
+import numpy as np
+from PIL import Image, ImageDraw
+
+from rocovis_mm.visualization.overlay import INK, PAPER, font
+from rocovis_mm.visualization.video_results import DrawnVideo
+
+GAP = 6
+HEADER = 30
+
+
+def fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
+    """Return an image brought into width x height pixels, centred, its shape kept."""
+    factor = min(width / image.shape[1], height / image.shape[0])
+    size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    small = cv2.resize(image, size, interpolation=method)
+    canvas = np.full((height, width, 3), INK, dtype=np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    canvas[top : top + size[1], left : left + size[0]] = small
+    return canvas
+
+
+def write_line(canvas: np.ndarray, place: tuple[int, int], text: str, size: int = 15) -> np.ndarray:
+    """Return the picture with a white line of text, its left middle at (x, y)."""
+    picture = Image.fromarray(canvas)
+    ImageDraw.Draw(picture).text(place, text, PAPER, font(size), anchor='lm')
+    return np.asarray(picture).copy()
+
+
+def tile(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Lay images of one size in rows, a dark gap around each."""
+    height, width = images[0].shape[:2]
+    rows = -(-len(images) // columns)
+    canvas = np.full(
+        (rows * (height + GAP) + GAP, columns * (width + GAP) + GAP, 3), INK, dtype=np.uint8
+    )
+    for index, image in enumerate(images):
+        top = GAP + (index // columns) * (height + GAP)
+        left = GAP + (index % columns) * (width + GAP)
+        canvas[top : top + height, left : left + width] = image
+    return canvas
+
+
+def compared_frames(
+    videos: Sequence[DrawnVideo], width: int = 640, height: int = 384
+) -> Iterator[np.ndarray]:
+    """Play videos one after another, annotation on the left, prediction on the right.
+
+    Yields:
+        frames of one even size, (height + a header, 2 * width, 3) RGB, gaps included.
+    """
+    for video in videos:
+        panes = [(video.predicted, 'prediction')]
+        if video.truth:
+            panes.insert(0, (video.truth, 'annotation'))
+        for t in range(len(video.images)):
+            body = tile(
+                [fit(video.draw(t, tracks, height), width, height) for tracks, _ in panes], 2
+            )
+            header = np.full((HEADER, body.shape[1], 3), INK, dtype=np.uint8)
+            for pane, (_, title) in enumerate(panes):
+                text = f'{title}   video {video.id}   frame {t + 1} of {len(video.images)}'
+                header = write_line(header, (GAP + pane * (width + GAP), HEADER // 2 + 2), text)
+            yield np.concatenate([header, body])
+
+
+def mosaic_frames(
+    videos: Sequence[DrawnVideo], columns: int = 3, width: int = 320, height: int = 192
+) -> list[np.ndarray]:
+    """Play videos at once in a mosaic of predictions; the shorter ones wait at their end."""
+    longest = max(len(video.images) for video in videos)
+    frames = []
+    for t in range(longest):
+        panes = [
+            fit(video.draw(min(t, len(video.images) - 1), video.predicted, height), width, height)
+            for video in videos
+        ]
+        frames.append(tile(panes, columns))
+    return frames
+
+
+def contact_sheet(
+    videos: Sequence[DrawnVideo], columns: int = 6, width: int = 320, height: int = 192
+) -> np.ndarray:
+    """Return a sheet: a row of frames per video, annotation above prediction.
+
+    Args:
+        videos: rows.
+        columns: frames of each video, evenly spread from its first to its last.
+        width: of a frame on the sheet, in pixels.
+        height: of a frame on the sheet, in pixels.
+    """
+    bands = []
+    for video in videos:
+        shown = np.unique(np.linspace(0, len(video.images) - 1, columns).round().astype(int))
+        numbers = ', '.join(str(t + 1) for t in shown)
+        rows = [(video.predicted, 'prediction')]
+        if video.truth:
+            rows.insert(0, (video.truth, 'annotation'))
+        titles = ' above '.join(title for _, title in rows)
+        cells = [
+            fit(video.draw(int(t), tracks, height), width, height)
+            for tracks, _ in rows
+            for t in shown
+        ]
+        body = tile(cells, len(shown))
+        header = np.full((HEADER, body.shape[1], 3), INK, dtype=np.uint8)
+        text = f'video {video.id}   frames {numbers} of {len(video.images)}   {titles}'
+        bands.append(np.concatenate([write_line(header, (GAP, HEADER // 2 + 4), text), body]))
+    widest = max(band.shape[1] for band in bands)
+    return np.concatenate(
+        [
+            np.pad(band, ((0, 0), (0, widest - band.shape[1]), (0, 0)), constant_values=INK[0])
+            for band in bands
+        ]
+    )

@@ -1,0 +1,116 @@
+"""Loss and AP over a training run, from the scalars that mmengine writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from rocovis_mm.visualization.palette import oklch_to_rgb
+
+METRICS = ('AP', 'AP50', 'AP75', 'AP_boundary', 'AP_pool')
+
+
+def find_scalars(work_dir: str | Path) -> list[Path]:
+    """Return the scalar logs of a work folder, oldest first; a resumed run has several."""
+    return sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+
+
+def read_scalars(paths: Sequence[str | Path]) -> dict[str, np.ndarray]:
+    """Read mmengine's scalar logs.
+
+    Args:
+        paths: of one run, oldest first; where two tell of the same step, the later one counts.
+
+    Returns:
+        by name, (n, 2) float64: step and value, in order of step.
+    """
+    series: dict[str, dict[float, float]] = {}
+    for path in paths:
+        for line in Path(path).read_text(encoding='utf-8').splitlines():
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # the last line of a run that was killed while writing it
+            step = record.get('step', record.get('iter'))
+            for name, value in record.items():
+                if isinstance(value, (int, float)) and step is not None:
+                    series.setdefault(name, {})[step] = value
+    return {name: np.array(sorted(points.items())) for name, points in series.items()}
+
+
+def smooth(values: np.ndarray, window: int) -> np.ndarray:
+    """Return the mean of each value with up to `window` - 1 before it."""
+    sums = np.cumsum(np.insert(values, 0, 0.0))
+    ends = np.arange(1, len(values) + 1)
+    starts = np.maximum(0, ends - window)
+    return (sums[ends] - sums[starts]) / (ends - starts)
+
+
+def series_color(index: int) -> str:
+    """Return the colour of the n-th line, dark enough for white paper."""
+    return '#{:02x}{:02x}{:02x}'.format(*oklch_to_rgb(0.58, 0.17, 25 + 45 * (3 * index % 8)))
+
+
+def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> Path:
+    """Draw loss and AP against the training step, side by side.
+
+    Args:
+        scalars: as `read_scalars` returns them.
+        path: of the png.
+    """
+    figure = Figure(figsize=(11, 4.2), dpi=130, layout='constrained')
+    losses, metrics = figure.subplots(1, 2)
+    draw_losses(losses, scalars)
+    draw_metrics(metrics, scalars)
+    for axes in (losses, metrics):
+        axes.set_xlabel('iteration')
+        axes.grid(color='#e3e6ea')
+        axes.spines[['top', 'right']].set_visible(False)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
+    return path
+
+
+def draw_losses(axes: Axes, scalars: dict[str, np.ndarray]) -> None:
+    """Draw the total loss as logged and smoothed, on a logarithmic scale."""
+    axes.set_title('training loss', loc='left')
+    if 'loss' not in scalars:
+        return
+    steps, values = scalars['loss'].T
+    axes.plot(steps, values, color='#c9ced6', linewidth=1, label='as logged')
+    window = max(2, len(values) // 15)
+    axes.plot(
+        steps, smooth(values, window), color=series_color(2), linewidth=2, label='running mean'
+    )
+    if values.min() > 0:
+        axes.set_yscale('log')
+    axes.legend(frameon=False)
+
+
+def draw_metrics(axes: Axes, scalars: dict[str, np.ndarray]) -> None:
+    """Draw the validation metrics in percent, the last value written at each line's end."""
+    axes.set_title('validation, percent', loc='left')
+    for index, name in enumerate(METRICS):
+        points = next((v for key, v in scalars.items() if key.rpartition('/')[2] == name), None)
+        if points is None:
+            continue
+        steps, values = points.T
+        label = f'{name}  {100 * values[-1]:.1f}'
+        axes.plot(
+            steps,
+            100 * values,
+            color=series_color(index),
+            linewidth=2,
+            marker='o',
+            markersize=3.5,
+            label=label,
+        )
+    if axes.lines:
+        axes.set_ylim(0, 100)
+        axes.legend(frameon=False, title='at the end', alignment='left')

@@ -1,0 +1,82 @@
+"""Reading frames, writing pictures, videos and gifs; all arrays are RGB."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from PIL import Image
+
+
+def read_image(path: str | Path) -> np.ndarray:
+    """Return an image as (H, W, 3) uint8.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert('RGB'))
+    except OSError as error:
+        raise ValueError(f'{path}: no readable image ({error}); check the image folder') from None
+
+
+def write_image(path: str | Path, image: np.ndarray) -> Path:
+    """Write an (H, W, 3) uint8 image; the name's ending chooses the format."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path, quality=92)
+    return path
+
+
+def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> Path:
+    """Write frames of one size as an mp4 video.
+
+    Args:
+        path: of the file; missing folders are made.
+        frames: (H, W, 3) uint8 each; H and W should be even.
+        fps: frames per second.
+
+    Raises:
+        ValueError: there are no frames, or this OpenCV writes no mp4.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = None
+    for frame in frames:
+        if writer is None:
+            size = (frame.shape[1], frame.shape[0])
+            writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'mp4v'), fps, size)
+            if not writer.isOpened():
+                raise ValueError(f'{path}: this build of OpenCV cannot write mp4 (mp4v)')
+        writer.write(cv2.cvtColor(frame, cv2.COLOR_RGB2BGR))
+    if writer is None:
+        raise ValueError(f'{path}: no frames to write')
+    writer.release()
+    return path
+
+
+def write_gif(path: str | Path, frames: Sequence[np.ndarray], fps: float = 8.0) -> Path:
+    """Write frames as an endless gif; one palette for all, so that colours do not flicker.
+
+    Args:
+        path: of the file; missing folders are made.
+        frames: (H, W, 3) uint8 each.
+        fps: frames per second.
+    """
+    if not len(frames):
+        raise ValueError(f'{path}: no frames to write')
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sample = np.concatenate([frame[::2, ::2] for frame in frames[:: max(1, len(frames) // 6)]])
+    palette = Image.fromarray(sample).quantize(255, Image.Quantize.MEDIANCUT)
+    pictures = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in frames
+    ]
+    pictures[0].save(
+        path, save_all=True, append_images=pictures[1:], duration=round(1000 / fps), loop=0
+    )
+    return path

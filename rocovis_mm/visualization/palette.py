@@ -1,0 +1,56 @@
+"""One colour per identity."""
+
+from __future__ import annotations
+
+import numpy as np
+
+RING = 8
+"""Hues of one ring; each further ring lies between the hues of those before it."""
+
+
+def identity_color(identity: int) -> tuple[int, int, int]:
+    """Return the colour of an identity as (red, green, blue) in [0, 255].
+
+    It depends on the number alone, so an identity keeps its colour for life. The
+    first eight lie 45 degrees apart in hue, neighbouring numbers at least 135; the
+    next two rings of eight fill the gaps, darker and lighter. Hue and lightness
+    are those of OKLCH, where equal steps look equal.
+    """
+    ring, place = divmod(int(identity), RING)
+    hue = 25 + 45 * (3 * place % RING) + (0, 22.5, 11.25, 33.75)[ring % 4]
+    lightness = (0.72, 0.60, 0.84, 0.66)[ring % 4]
+    return oklch_to_rgb(lightness, 0.19, hue)
+
+
+def oklch_to_rgb(lightness: float, chroma: float, hue: float) -> tuple[int, int, int]:
+    """Convert a colour of OKLCH (hue in degrees) to sRGB, less vivid where sRGB ends.
+
+    Matrices: B. Ottosson, "A perceptual color space for image processing", 2020.
+    """
+    angle = np.deg2rad(hue)
+    while True:
+        lab = np.array([lightness, chroma * np.cos(angle), chroma * np.sin(angle)])
+        linear = FROM_CONES @ (TO_CONES @ lab) ** 3
+        if chroma < 0.01 or (linear.min() >= -1e-3 and linear.max() <= 1 + 1e-3):
+            break
+        chroma -= 0.005
+    linear = linear.clip(0, 1)
+    coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    red, green, blue = (int(round(255 * value)) for value in coded)
+    return red, green, blue
+
+
+TO_CONES = np.array(
+    [
+        [1.0, 0.3963377774, 0.2158037573],
+        [1.0, -0.1055613458, -0.0638541728],
+        [1.0, -0.0894841775, -1.2914855480],
+    ]
+)
+FROM_CONES = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.7076147010],
+    ]
+)

@@ -1,0 +1,99 @@
+"""Draws what the model says of each frame while it is validated or tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mmdet.structures import DetDataSample, TrackDataSample
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmengine.visualization import Visualizer
+
+from rocovis_mm.registry import HOOKS
+from rocovis_mm.visualization.media import read_image
+
+
+@HOOKS.register_module()
+class VISVisualizationHook(Hook):
+    """Draws frames in testing, all of them, and in validation, some.
+
+    Its arguments are those that the ``--show`` and ``--show-dir`` of MMDetection's
+    and this project's ``tools/test.py`` set.
+
+    Args:
+        draw: whether anything is drawn.
+        interval: validation frames from one drawn to the next; they go to the
+            visualizer's backends. Testing draws every frame.
+        score_thr: instances below it are left out.
+        show: open a window.
+        wait_time: seconds it stays.
+        test_out_dir: folder for ``<video id>/<frame number>.jpg``; where it is
+            None, test frames go to the visualizer's backends.
+    """
+
+    priority = 'NORMAL'
+
+    def __init__(
+        self,
+        draw: bool = False,
+        interval: int = 50,
+        score_thr: float = 0.3,
+        show: bool = False,
+        wait_time: float = 0.0,
+        test_out_dir: str | None = None,
+    ) -> None:
+        self.draw = draw
+        self.interval = interval
+        self.score_thr = score_thr
+        self.show = show
+        self.wait_time = wait_time
+        self.test_out_dir = test_out_dir
+
+    def after_val_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence[TrackDataSample] | None = None,
+    ) -> None:
+        """Draw the first frame of every `interval`-th batch."""
+        if self.draw and batch_idx % self.interval == 0:
+            for frame in list(frames_of(outputs))[:1]:
+                self.draw_frame(frame, f'val/video_{frame.video_id}', runner.iter, None)
+
+    def after_test_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: Sequence[TrackDataSample] | None = None,
+    ) -> None:
+        """Draw every frame."""
+        if not self.draw:
+            return
+        for frame in frames_of(outputs):
+            path = None
+            if self.test_out_dir is not None:
+                path = Path(self.test_out_dir, str(frame.video_id), f'{frame.frame_id:05d}.jpg')
+            self.draw_frame(frame, f'test/video_{frame.video_id}', frame.frame_id, path)
+
+    def draw_frame(self, frame: DetDataSample, name: str, step: int, path: Path | None) -> None:
+        """Draw one frame into a file, or into the backends where `path` is None."""
+        Visualizer.get_current_instance().add_datasample(
+            name,
+            read_image(frame.img_path),
+            frame,
+            draw_gt=False,
+            show=self.show,
+            wait_time=self.wait_time,
+            out_file=path and str(path),
+            pred_score_thr=self.score_thr,
+            step=step,
+        )
+
+
+def frames_of(outputs: Sequence[TrackDataSample] | None) -> Iterator[DetDataSample]:
+    """Yield the frames of a batch of track samples."""
+    for sample in outputs or ():
+        yield from sample.video_data_samples
