@@ -1,0 +1,1 @@
+"""Pure functions on numpy arrays and run lengths; nothing here needs torch."""

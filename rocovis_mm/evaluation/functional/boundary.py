@@ -10,7 +10,13 @@ import math
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.run_lengths import Runs, Tube, intersect, tube_runs
+from rocovis_mm.evaluation.functional.run_lengths import (
+    Runs,
+    Tube,
+    intersect,
+    merge_sorted,
+    tube_runs,
+)
 
 BOUNDARY_RATIO = 0.02
 """Boundary width as a share of the image diagonal (Boundary IoU, HQ-YTVIS)."""
@@ -77,6 +83,6 @@ def tube_boundary(tube: Tube) -> Runs:
     inner = erode(mask, tube.height, distance)
     # an eroded run lies strictly inside a run of the mask, so it cuts that run in two
     return Runs(
-        np.sort(np.concatenate([mask.starts, inner.ends])),
-        np.sort(np.concatenate([mask.ends, inner.starts])),
+        merge_sorted(mask.starts, inner.ends),
+        merge_sorted(mask.ends, inner.starts),
     )

@@ -132,8 +132,9 @@ def evaluate_tracks(
         cells = _score_in_parallel(groups, kinds, min(jobs, len(groups)))
     else:
         cells = [_score_video(truths, found, kinds) for truths, found in groups]
+    categories = sorted(truth.categories)
     return {
-        kind: accumulate([cell for video in cells for cell in video[kind]], sorted(truth.categories))
+        kind: accumulate([cell for video in cells for cell in video[kind]], categories)
         for kind in kinds
     }
 

@@ -28,7 +28,7 @@ def read_json(path: str | Path) -> Any:
         return json.loads(_read_text(path))
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
         if isinstance(error, RecursionError):
-            raise ValueError(f'{path}: nested too deeply for a results or annotation file') from None
+            raise ValueError(f'{path}: nested too deeply to be a results file') from None
         raise ValueError(
             f'{path}: the archive is damaged or cut off ({error}); copy or pack it again'
         ) from None

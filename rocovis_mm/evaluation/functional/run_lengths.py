@@ -104,10 +104,9 @@ def decode_counts(counts: Sequence[str], frame_area: int) -> tuple[np.ndarray, n
     first_rows = np.cumsum(rows) - rows
     odd = numbers % 2 == 1
     # a frame that ends in background gets an empty foreground run, so that all come in pairs
-    place = np.arange(len(values)) + np.repeat(2 * first_rows - first_numbers, numbers)
-    pairs = np.zeros(2 * int(rows.sum()), dtype=np.int64)
-    pairs[place] = values
-    pairs = pairs.reshape(-1, 2)
+    if odd.any():
+        values = np.insert(values, (first_numbers + numbers)[odd], 0)
+    pairs = values.reshape(-1, 2)
 
     leading = pairs[first_rows, 0].copy()  # the first background run is outside the chain
     pairs[first_rows, 0] = 0
@@ -119,10 +118,10 @@ def decode_counts(counts: Sequence[str], frame_area: int) -> tuple[np.ndarray, n
     pairs[(first_rows + rows - 1)[odd], 1] = 0
 
     if pairs.min() < 0:
-        row = int(np.flatnonzero((pairs < 0).any(axis=1))[0])
+        row = int((pairs < 0).any(axis=1).argmax())
         index = int(np.searchsorted(first_rows, row, side='right')) - 1
         raise CountsError(index, 'malformed run-length counts: a run of negative length')
-    totals = np.add.reduceat(pairs.sum(axis=1), first_rows)
+    totals = np.add.reduceat(pairs.ravel(), 2 * first_rows)
     if (totals != frame_area).any():
         index = int(np.flatnonzero(totals != frame_area)[0])
         raise CountsError(
@@ -156,8 +155,10 @@ def _read_numbers(counts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.nda
     if not final[ends - 1].all():
         index = int(np.flatnonzero(~final[ends - 1])[0])
         raise CountsError(index, 'malformed run-length counts: they break off inside a number')
-    last = np.flatnonzero(final)
-    width = np.diff(last, prepend=-1)
+    last = final.nonzero()[0]
+    width = last.copy()
+    width[0] += 1
+    width[1:] -= last[:-1]
     longest = int(width.max())
     if longest > MAX_DIGITS:
         raise CountsError(
@@ -167,7 +168,7 @@ def _read_numbers(counts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.nda
     values = digits[last].astype(np.int64)
     values -= (values & 16) << 1
     for back in range(1, longest):
-        rows = np.flatnonzero(width > back)
+        rows = (width > back).nonzero()[0]
         values[rows] = (values[rows] << 5) | (digits[last[rows] - back] & 31)
     stop = np.searchsorted(last, ends - 1, side='right')
     start = np.concatenate([[0], stop[:-1]])
@@ -198,13 +199,18 @@ def tube_runs(tube: Tube) -> Runs:
     )
 
 
+def merge_sorted(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return the numbers of two ascending arrays in ascending order."""
+    return np.sort(np.concatenate([first, second]), kind='stable')  # one merge, for timsort
+
+
 def intersect(first: Runs, second: Runs) -> Runs:
     """Return the positions that both sets of runs cover.
 
     With both sets' starts sorted together and their ends likewise, at most two runs are
     open at a time, so the overlaps are exactly the pairs (start k+1, end k) in order.
     """
-    starts = np.sort(np.concatenate([first.starts, second.starts]))[1:]
-    ends = np.sort(np.concatenate([first.ends, second.ends]))[:-1]
+    starts = merge_sorted(first.starts, second.starts)[1:]
+    ends = merge_sorted(first.ends, second.ends)[:-1]
     both = starts < ends
     return Runs(starts[both], ends[both])

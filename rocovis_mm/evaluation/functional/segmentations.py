@@ -40,9 +40,7 @@ def parse_tube(segmentations: Any, video: FrameSize, place: Place) -> Tube:
     remedy = 'write one entry per frame of the video, null where there is no mask'
     require_type(segmentations, list, place, remedy)
     if len(segmentations) != video.length:
-        place.fail(
-            f'{len(segmentations)} entries for a video of {video.length} frames', remedy
-        )
+        place.fail(f'{len(segmentations)} entries for a video of {video.length} frames', remedy)
     size = [video.height, video.width]
     counts = []
     for frame, entry in enumerate(segmentations):
@@ -55,8 +53,9 @@ def parse_tube(segmentations: Any, video: FrameSize, place: Place) -> Tube:
     try:
         return Tube.from_counts(video.height, video.width, counts)
     except CountsError as error:
-        (place / error.index / 'counts').fail(str(error), 'write the mask again, for example with '
-                                              'pycocotools.mask.encode')
+        (place / error.index / 'counts').fail(
+            str(error), 'write the mask again, for example with pycocotools.mask.encode'
+        )
 
 
 def _is_text(entry: dict[str, Any]) -> bool:

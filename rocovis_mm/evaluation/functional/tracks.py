@@ -41,6 +41,7 @@ class Track:
     """A ground truth or a prediction.
 
     Attributes:
+        index: its position in the file.
         video_id: the video it is in.
         category_id: its class, as the json numbers them.
         tube: its masks.
@@ -50,6 +51,7 @@ class Track:
         boundary_tube: the masks whose boundaries count, where they are others than `tube`.
     """
 
+    index: int
     video_id: int
     category_id: int
     tube: Tube
@@ -139,7 +141,7 @@ def load_ground_truth(
     seen: dict[int, int] = {}
     for index, record in enumerate(annotations):
         where = place / 'annotations' / index
-        truth.tracks.append(_read_annotation(record, truth, mask_source, where))
+        truth.tracks.append(_read_annotation(record, index, truth, mask_source, where))
         identifier = as_identifier(
             require(record, 'id', where, 'give each annotation an id of its own'),
             where / 'id',
@@ -220,7 +222,9 @@ def _span(categories: Mapping[int, str]) -> str:
     return f'{len(categories)} categories, ids {min(categories)} to {max(categories)}'
 
 
-def _read_annotation(record: Any, truth: GroundTruth, mask_source: str, place: Place) -> Track:
+def _read_annotation(
+    record: Any, index: int, truth: GroundTruth, mask_source: str, place: Place
+) -> Track:
     video, category = _read_owner(record, truth, place)
     refined = record.get('segmentations_refined')
     remedy = 'each annotation needs segmentations, one entry per frame'
@@ -238,6 +242,7 @@ def _read_annotation(record: Any, truth: GroundTruth, mask_source: str, place: P
     if not isinstance(crowd, (bool, int)):
         (place / 'iscrowd').fail(f'expected 0 or 1, found {crowd!r:.40}', 'write 0 or 1')
     return Track(
+        index,
         video.id,
         category,
         tube,
@@ -265,12 +270,15 @@ def mean_area(areas: Sequence[float] | np.ndarray) -> float:
     return float(valid.mean()) if valid.size else 0.0
 
 
-def load_predictions(source: str | Path | list[Any], truth: GroundTruth) -> list[Track]:
+def load_predictions(
+    source: str | Path | list[Any], truth: GroundTruth, name: str = 'predictions'
+) -> list[Track]:
     """Read and check a results file in YouTube-VIS submission form.
 
     Args:
         source: path of the json (gz and zip allowed), or its content.
         truth: what it is scored against.
+        name: what messages call it where `source` is its content.
 
     Returns:
         Predictions in the order of the file.
@@ -278,8 +286,9 @@ def load_predictions(source: str | Path | list[Any], truth: GroundTruth) -> list
     Raises:
         ValueError: names file, index, key and remedy.
     """
-    place = Place('predictions' if isinstance(source, list) else str(source))
-    content = source if isinstance(source, list) else read_json(source)
+    from_file = isinstance(source, (str, Path))
+    place = Place(str(source) if from_file else name)
+    content = read_json(source) if from_file else source
     form = 'a results file is a list of {video_id, category_id, score, segmentations}'
     tracks = []
     for index, record in enumerate(require_type(content, list, place, form)):
@@ -293,5 +302,5 @@ def load_predictions(source: str | Path | list[Any], truth: GroundTruth) -> list
         tube = parse_tube(
             require(record, 'segmentations', where, form), video, where / 'segmentations'
         )
-        tracks.append(Track(video.id, category, tube, mean_area(tube.areas), score))
+        tracks.append(Track(index, video.id, category, tube, mean_area(tube.areas), score))
     return tracks

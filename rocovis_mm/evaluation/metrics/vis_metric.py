@@ -1,0 +1,195 @@
+"""Video AP, Tube-Boundary AP and AP^Pool for any MMDetection VIS model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.dist import get_world_size
+from mmengine.evaluator import BaseMetric
+from mmengine.logging import print_log
+
+from rocovis_mm.evaluation.functional.evaluate import KINDS, TubeScores, evaluate_tracks
+from rocovis_mm.evaluation.functional.files import write_submission
+from rocovis_mm.evaluation.functional.report import (
+    class_table,
+    name_pooled_stats,
+    name_stats,
+    per_class_stats,
+    summary_table,
+)
+from rocovis_mm.evaluation.functional.tracks import (
+    GroundTruth,
+    load_ground_truth,
+    load_predictions,
+)
+from rocovis_mm.evaluation.metrics.track_collector import TrackCollector
+from rocovis_mm.registry import METRICS
+
+PARTS = (*KINDS, 'pool')
+
+
+@METRICS.register_module()
+class VISMetric(BaseMetric):
+    """Scores a VIS model against a benchmark's own annotation file.
+
+    Takes ``TrackDataSample``s of single frames or of whole videos, and `VideoTracks` where a
+    model gives them (then those alone count). IoUs are computed once, whatever is asked for.
+    Ranks may hold any share of the frames; samples that a sampler repeats count once.
+
+    Keys, as fractions: `AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl`, the same with
+    `_boundary`, and `AP_pool AP50_pool AP75_pool`, also with `_boundary`; -1 where there is
+    nothing to measure. Any of them can be `save_best` of a CheckpointHook.
+
+    Args:
+        ann_file: the benchmark's json (gz and zip allowed).
+        parts: any of 'segm' (Video AP), 'boundary' (Tube-Boundary AP) and 'pool' (AP^Pool of
+            the two, or of the masks where 'pool' stands alone).
+        classwise: whether to log a table of the categories.
+        format_only: whether to only write the submission; needs `outfile_prefix`.
+        outfile_prefix: where to write ``<prefix>.json`` and ``<prefix>.zip`` (with
+            ``results.json`` inside); None writes nothing.
+        mask_source: see `load_ground_truth`.
+        jobs: processes that share the videos.
+        collect_device: see mmengine's BaseMetric.
+        prefix: put before each key with a slash; None for plain keys.
+        collect_dir: see mmengine's BaseMetric.
+
+    Raises:
+        ValueError: `parts` is empty or unknown, or `format_only` lacks a prefix.
+    """
+
+    def __init__(
+        self,
+        ann_file: str,
+        parts: Sequence[str] = PARTS,
+        classwise: bool = False,
+        format_only: bool = False,
+        outfile_prefix: str | None = None,
+        mask_source: str = 'official',
+        jobs: int = 1,
+        collect_device: str = 'cpu',
+        prefix: str | None = None,
+        collect_dir: str | None = None,
+    ) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
+        unknown = [part for part in parts if part not in PARTS]
+        if unknown or not parts:
+            raise ValueError(f'parts is {list(parts)}; choose some of {", ".join(PARTS)}')
+        if format_only and not outfile_prefix:
+            raise ValueError('format_only=True needs outfile_prefix, where to write to')
+        self.ann_file = ann_file
+        self.parts = tuple(parts)
+        self.classwise = classwise
+        self.format_only = format_only
+        self.outfile_prefix = outfile_prefix
+        self.mask_source = mask_source
+        self.jobs = jobs
+        self._truth: GroundTruth | None = None
+        self._collector = TrackCollector()
+
+    @property
+    def truth(self) -> GroundTruth:
+        """The checked annotation file, read when it is first needed."""
+        if self._truth is None:
+            self._truth = load_ground_truth(
+                self.ann_file, self.mask_source, need_annotations=not self.format_only
+            )
+        return self._truth
+
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of tube IoU that the parts need."""
+        return [kind for kind in KINDS if kind in self.parts] or [KINDS[0]]
+
+    def process(self, data_batch: Any, data_samples: Sequence[Any]) -> None:
+        """Take in a batch of results; masks become run lengths at once.
+
+        Args:
+            data_batch: not used.
+            data_samples: ``TrackDataSample``s or their dicts.
+        """
+        for sample in data_samples:
+            self.results.extend(self._collector.records(sample))
+
+    def evaluate(self, size: int) -> dict[str, float]:
+        """Gather all ranks' results and score them; afterwards the metric is as new.
+
+        Args:
+            size: length of the data set. Not needed: each rank hands over its records as one
+                item, so that nothing is cut off where ranks hold unequal shares.
+        """
+        self.results = [self.results]
+        self._collector = TrackCollector()
+        return super().evaluate(get_world_size())
+
+    def compute_metrics(self, results: list[list[Any]]) -> dict[str, float]:
+        """Score what all ranks collected.
+
+        Args:
+            results: the records of each rank.
+        """
+        submission = self._collector.merge(
+            [record for rank in results for record in rank], self.truth, self._category_ids()
+        )
+        if self.outfile_prefix:
+            plain, packed = write_submission(submission, self.outfile_prefix)
+            print_log(f'The results are in {plain} and {packed}', logger='current')
+        if self.format_only:
+            return {}
+        predictions = load_predictions(submission, self.truth)
+        scores = evaluate_tracks(self.truth, predictions, self.kinds, self.jobs)
+        figures = self._select(scores)
+        print_log('\n' + summary_table(figures), logger='current')
+        if self.classwise:
+            rows = per_class_stats(scores, self.truth.categories)
+            print_log('\n' + class_table(rows), logger='current')
+        return figures
+
+    def _select(self, scores: dict[str, TubeScores]) -> dict[str, float]:
+        figures = name_stats({kind: scores[kind] for kind in self.kinds if kind in self.parts})
+        if 'pool' in self.parts:
+            figures.update(name_pooled_stats(scores))
+        return figures
+
+    def _category_ids(self) -> list[int]:
+        """Return the json category id of each of the data set's classes, by name."""
+        classes = (self.dataset_meta or {}).get('classes')
+        if not classes:
+            raise ValueError(
+                f"{type(self).__name__}: the data set's metainfo has no 'classes'; set them so "
+                f'that labels can be matched with the categories of {self.ann_file} by name'
+            )
+        by_name = {name: category for category, name in self.truth.categories.items()}
+        missing = [name for name in classes if name not in by_name]
+        if missing:
+            raise ValueError(
+                f'{self.ann_file}: no category is called {missing[0]!r} ({len(missing)} of '
+                f'{len(classes)} classes of the data set are missing; the file has '
+                f'{", ".join(sorted(by_name)[:8])}, ...); set metainfo.classes to its names'
+            )
+        return [by_name[name] for name in classes]
+
+
+@METRICS.register_module()
+class VideoAP(VISMetric):
+    """Video AP alone: `AP`, `AP50`, ...; arguments as `VISMetric` without `parts`."""
+
+    def __init__(self, ann_file: str, **kwargs: Any) -> None:
+        super().__init__(ann_file, parts=('segm',), **kwargs)
+
+
+@METRICS.register_module()
+class TubeBoundaryAP(VISMetric):
+    """Tube-Boundary AP alone: `AP_boundary`, ...; arguments as `VISMetric` without `parts`."""
+
+    def __init__(self, ann_file: str, **kwargs: Any) -> None:
+        super().__init__(ann_file, parts=('boundary',), **kwargs)
+
+
+@METRICS.register_module()
+class APPool(VISMetric):
+    """AP^Pool alone: `AP_pool`, ...; arguments as `VISMetric` without `parts`."""
+
+    def __init__(self, ann_file: str, **kwargs: Any) -> None:
+        super().__init__(ann_file, parts=('pool',), **kwargs)

@@ -1,0 +1,147 @@
+"""Score a video instance segmentation results file, from whatever code it comes.
+
+    python tools/eval_results.py GT.json PRED.json --out metrics.json
+
+Prints Video AP, Tube-Boundary AP and AP^Pool in percent; --out takes them as fractions at
+full precision. Exit status 0 when scored (or packed), 2 with one line on stderr when not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import light_import
+
+light_import.prepare()
+
+from rocovis_mm.evaluation.functional.error_analysis import analyze_errors  # noqa: E402
+from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks  # noqa: E402
+from rocovis_mm.evaluation.functional.files import read_json, write_submission  # noqa: E402
+from rocovis_mm.evaluation.functional.report import (  # noqa: E402
+    class_table,
+    error_table,
+    name_pooled_stats,
+    name_stats,
+    per_class_stats,
+    summary_table,
+)
+from rocovis_mm.evaluation.functional.tracks import (  # noqa: E402
+    MASK_SOURCES,
+    load_ground_truth,
+    load_predictions,
+)
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('ground_truth', help='annotation json of the benchmark (.gz, .zip allowed)')
+    parser.add_argument('predictions', help='results json, or the zip that the servers take')
+    parser.add_argument('--out', type=Path, help='write all figures to this json')
+    parser.add_argument('--per-class', action='store_true', help='also each class on its own')
+    parser.add_argument('--jobs', type=_positive, default=1, help='processes (default: 1)')
+    parser.add_argument(
+        '--subset-video-ids', type=Path, help='score these videos only: a json list, or ids as text'
+    )
+    parser.add_argument(
+        '--mask-source',
+        choices=MASK_SOURCES,
+        default='official',
+        help='HQ-YTVIS: masks from segmentations and boundaries from segmentations_refined as the '
+        'official tool has it (default), or both from one of them',
+    )
+    parser.add_argument(
+        '--errors', action='store_true', help='also count duplicates, wrong classes, misses, ...'
+    )
+    parser.add_argument(
+        '--format-only',
+        type=Path,
+        metavar='PREFIX',
+        help='no scoring: check the results and write PREFIX.json and PREFIX.zip for a server',
+    )
+    return parser.parse_args(arguments)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f'{number} is not at least 1')
+    return number
+
+
+def read_video_ids(path: Path) -> list[int]:
+    """Return the video ids in a file: a json list, or numbers set apart by blanks or commas.
+
+    Raises:
+        ValueError: the file holds no ids, or something else.
+    """
+    text = path.read_text(encoding='utf-8', errors='replace').strip()
+    words = text.removeprefix('[').removesuffix(']').replace(',', ' ').split()
+    try:
+        ids = [int(word) for word in words]
+    except ValueError as error:
+        raise ValueError(f'{path}: not a list of video ids: {error}; write numbers') from None
+    if not ids:
+        raise ValueError(f'{path}: no video ids in it; write at least one')
+    return list(dict.fromkeys(ids))
+
+
+def pack(arguments: argparse.Namespace) -> None:
+    """Check a results file against the videos and pack it for an evaluation server."""
+    truth = load_ground_truth(arguments.ground_truth, need_annotations=False)
+    results = read_json(arguments.predictions)
+    load_predictions(results, truth, name=arguments.predictions)
+    plain, packed = write_submission(results, arguments.format_only)
+    print(f'{len(results)} predictions are valid; wrote {plain} and {packed}')
+
+
+def score(arguments: argparse.Namespace) -> None:
+    """Score a results file, print the tables and write the figures."""
+    begin = time.perf_counter()
+    truth = load_ground_truth(arguments.ground_truth, arguments.mask_source)
+    predictions = load_predictions(arguments.predictions, truth)
+    if arguments.subset_video_ids:
+        truth = truth.subset(read_video_ids(arguments.subset_video_ids))
+    scores = evaluate_tracks(truth, predictions, jobs=arguments.jobs)
+    figures: dict[str, Any] = {**name_stats(scores), **name_pooled_stats(scores)}
+    tables = [summary_table(figures)]
+    if arguments.per_class:
+        figures['per_class'] = per_class_stats(scores, truth.categories)
+        tables.append(class_table(figures['per_class']))
+    if arguments.errors:
+        figures['errors'] = analyze_errors(truth, predictions).summary()
+        tables.append(error_table([Path(arguments.predictions).name], [figures['errors']]))
+    if arguments.out:
+        arguments.out.parent.mkdir(parents=True, exist_ok=True)
+        arguments.out.write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
+    print(*tables, sep='\n')
+    print(
+        f'{len(truth.videos)} videos, {len(truth.tracks)} tracks, {len(predictions)} predictions '
+        f'in {time.perf_counter() - begin:.2f} s'
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool and return its exit status."""
+    options = parse_args(arguments)
+    try:
+        if options.format_only:
+            pack(options)
+        else:
+            score(options)
+    except (ValueError, OSError) as error:
+        print('error:', ' '.join(str(error).split()), file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
