@@ -1,6 +1,6 @@
 """Training loops and hooks."""
 
-from rocovis_mm.engine.hooks import ClipEventHook, IterationSeedHook
+from rocovis_mm.engine.hooks import ClipEventHook, CurriculumHook, IterationSeedHook
 from rocovis_mm.engine.loops import IterTrainLoop
 
-__all__ = ['ClipEventHook', 'IterTrainLoop', 'IterationSeedHook']
+__all__ = ['ClipEventHook', 'CurriculumHook', 'IterTrainLoop', 'IterationSeedHook']

@@ -3,6 +3,15 @@
 from rocovis_mm.structures.clip_targets import ClipTargets
 from rocovis_mm.structures.frame_prediction import FramePrediction
 from rocovis_mm.structures.stream_state import MemoryFrame, StreamState
+from rocovis_mm.structures.training_stage import TrainingStage
 from rocovis_mm.structures.video_tracks import RLE, VideoTracks
 
-__all__ = ['RLE', 'ClipTargets', 'FramePrediction', 'MemoryFrame', 'StreamState', 'VideoTracks']
+__all__ = [
+    'RLE',
+    'ClipTargets',
+    'FramePrediction',
+    'MemoryFrame',
+    'StreamState',
+    'TrainingStage',
+    'VideoTracks',
+]

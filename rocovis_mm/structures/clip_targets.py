@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -22,12 +24,27 @@ class ClipTargets:
     masks: Tensor
     ids: Tensor
 
-    @property
+    @cached_property
     def present(self) -> Tensor:
         """(G, T) bool, whether an instance shows at least one pixel in a frame."""
         if self.masks.shape[0] == 0:  # flatten has no size to infer from nothing
             return self.masks.new_zeros(self.masks.shape[:2], dtype=torch.bool)
         return self.masks.flatten(2).any(-1)
+
+    def frames(self) -> list[ClipTargets]:
+        """Return each frame as a clip of its own, without the instances it does not show."""
+        return [
+            ClipTargets(self.labels[seen], self.masks[seen, t : t + 1], self.ids[seen])
+            for t, seen in enumerate(self.present.T)
+        ]
+
+    def resize(self, size: tuple[int, int]) -> ClipTargets:
+        """Return the clip with masks of `size` (H, W), area-averaged and thresholded at 0.5."""
+        if len(self) == 0 or tuple(self.masks.shape[-2:]) == size:
+            return ClipTargets(self.labels, self.masks[..., : size[0], : size[1]], self.ids)
+        return ClipTargets(
+            self.labels, F.interpolate(self.masks.float(), size, mode='area') >= 0.5, self.ids
+        )
 
     def __len__(self) -> int:
         return len(self.labels)

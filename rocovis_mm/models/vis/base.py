@@ -19,7 +19,7 @@ from torch import Tensor
 
 from rocovis_mm.models.vis.track_recorder import TrackRecorder, TrackRule
 from rocovis_mm.registry import MODELS
-from rocovis_mm.structures import ClipTargets, FramePrediction, StreamState
+from rocovis_mm.structures import ClipTargets, FramePrediction, StreamState, TrainingStage
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,7 @@ class OnlineVISModel(BaseMOTModel):
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck) if neck is not None else None
         self.track_rule = TrackRule(**(track_rule or {}))
+        self.training_stage = TrainingStage()
         self._videos: dict[int, VideoInProgress] = {}
 
     @abstractmethod
@@ -98,6 +99,31 @@ class OnlineVISModel(BaseMOTModel):
         """Return the feature maps of (B, 3, H, W) images, high to low resolution."""
         features = self.backbone(images)
         return tuple(self.neck(features) if self.neck is not None else features)
+
+    def clips_to_learn(
+        self, images: Tensor, data_samples: Sequence[TrackDataSample]
+    ) -> tuple[Tensor, list[ClipTargets]]:
+        """Return the batch as the training stage looks at it.
+
+        Args:
+            images: (B, T, 3, H, W).
+            data_samples: B clips of T frames with ``gt_instances``.
+
+        Returns:
+            (B', T', 3, H', W') and B' targets.
+        """
+        targets = [clip_targets(sample, images.device) for sample in data_samples]
+        if self.training_stage.scale < 1:
+            batch, frames, _, height, width = images.shape
+            size = tuple(scaled_side(side, self.training_stage.scale) for side in (height, width))
+            images = F.interpolate(
+                images.flatten(0, 1), size, mode='bilinear', align_corners=False, antialias=True
+            ).unflatten(0, (batch, frames))
+            targets = [target.resize(size) for target in targets]
+        if self.training_stage.single_frames:
+            images = images.flatten(0, 1)[:, None]
+            targets = [frame for target in targets for frame in target.frames()]
+        return images, targets
 
     @torch.no_grad()
     def predict(
@@ -213,6 +239,11 @@ def waves(frames: Sequence[tuple]) -> Iterable[list[tuple]]:
             seen.add(video_id)
         yield wave
         waiting = later
+
+
+def scaled_side(side: int, scale: float, divisor: int = 32) -> int:
+    """Return a scaled height or width as a multiple of the lowest stride."""
+    return max(divisor, round(side * scale / divisor) * divisor)
 
 
 def resize_to_frame(logits: Tensor, frame: DetDataSample) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from mmdet.structures import TrackDataSample
 from torch import Tensor
 
-from rocovis_mm.models.vis.base import OnlineVISModel, clip_targets
+from rocovis_mm.models.vis.base import OnlineVISModel
 from rocovis_mm.models.vis.mask2former_checkpoint import Mask2FormerStart
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import FramePrediction, StreamState
@@ -55,8 +55,7 @@ class RoCoVIS(OnlineVISModel):
             inputs: ``img``: (B, T, 3, H, W).
             data_samples: B clips of T frames with ``gt_instances``.
         """
-        images = inputs['img']
-        targets = [clip_targets(sample, images.device) for sample in data_samples]
+        images, targets = self.clips_to_learn(inputs['img'], data_samples)
         features = self.extract_features(images.flatten(0, 1))
         return self.track_head.loss([x.unflatten(0, images.shape[:2]) for x in features], targets)
 
