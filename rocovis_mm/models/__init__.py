@@ -1,5 +1,6 @@
 """Everything that a config builds into a model."""
 
+from rocovis_mm.models.data_preprocessors import VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
 from rocovis_mm.models.losses import ClipLoss
 from rocovis_mm.models.task_modules import UVLAAssigner, UVLAPlusPlusAssigner
@@ -14,4 +15,5 @@ __all__ = [
     'RoCoVISHead',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
+    'VISDataPreprocessor',
 ]
