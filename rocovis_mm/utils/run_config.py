@@ -1,0 +1,129 @@
+"""A runner's config as the tools need it; mistakes are found before anything is built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+
+def load_run_config(
+    path: str | Path,
+    options: Mapping[str, Any] | None = None,
+    work_dir: str | None = None,
+    launcher: str = 'none',
+) -> Config:
+    """Read a config as ``tools/train.py`` and ``tools/test.py`` do.
+
+    Args:
+        path: of the config file.
+        options: overrides by dotted key, as ``--cfg-options`` gives them.
+        work_dir: where logs and checkpoints go; else the config's own, else
+            ``work_dirs/<name of the config>``.
+        launcher: of distributed runs.
+
+    Raises:
+        FileNotFoundError: there is no such config.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'{path}: no such config file')
+    config = Config.fromfile(path)
+    config.launcher = launcher
+    if options:
+        config.merge_from_dict(dict(options))
+    if work_dir is not None:
+        config.work_dir = work_dir
+    elif config.get('work_dir') is None:
+        config.work_dir = str(Path('work_dirs', path.stem))
+    return config
+
+
+def check_checkpoint(path: str) -> None:
+    """Check that a checkpoint is there; one behind a URL is taken on trust.
+
+    Raises:
+        FileNotFoundError: it is not.
+    """
+    if '://' not in path and not Path(path).is_file():
+        raise FileNotFoundError(
+            f'{path}: no such checkpoint; training writes them into its --work-dir'
+        )
+
+
+def check_annotation_files(config: Config, splits: Sequence[str]) -> None:
+    """Check that the annotation files a run will read are there.
+
+    Args:
+        config: of the run.
+        splits: any of 'train', 'val' and 'test'.
+
+    Raises:
+        FileNotFoundError: names the file, the key of the config and the remedy.
+    """
+    for split in splits:
+        key = f'{split}_dataloader'
+        for dataset in datasets_of((config.get(key) or {}).get('dataset')):
+            ann_file = Path(dataset.get('data_root') or '', dataset.ann_file)
+            if not ann_file.is_file():
+                raise FileNotFoundError(
+                    f'{ann_file}: no such annotation file ({key}.dataset.ann_file); make or '
+                    f'download the data, or set {key}.dataset.data_root'
+                )
+        for number, metric in enumerate(metrics_of(config, split)):
+            ann_file = metric.get('ann_file')
+            if ann_file and not Path(ann_file).is_file():
+                raise FileNotFoundError(
+                    f'{ann_file}: no such annotation file ({split}_evaluator, metric {number}: '
+                    'ann_file)'
+                )
+
+
+def datasets_of(dataset: Any) -> Iterator[Any]:
+    """Yield the data set configs with an ``ann_file`` inside any wrappers."""
+    if isinstance(dataset, Mapping):
+        if dataset.get('ann_file'):
+            yield dataset
+        yield from datasets_of(dataset.get('dataset'))
+        yield from datasets_of(dataset.get('datasets'))
+    elif isinstance(dataset, (list, tuple)):
+        for part in dataset:
+            yield from datasets_of(part)
+
+
+def metrics_of(config: Config, split: str) -> list[Any]:
+    """Return the metric configs of a split's evaluator."""
+    evaluator = config.get(f'{split}_evaluator') or []
+    return list(evaluator) if isinstance(evaluator, (list, tuple)) else [evaluator]
+
+
+def write_results_to(config: Config, out: str | None, format_only: bool) -> None:
+    """Let the test evaluator write the submission, in place.
+
+    Args:
+        config: of the run; its metrics of ``rocovis_mm`` are changed.
+        out: path ending in .json or .zip; both are written. None takes
+            ``<work_dir>/results`` where `format_only` needs a place.
+        format_only: write only, do not score.
+
+    Raises:
+        ValueError: another ending, or no metric of ``rocovis_mm`` to write it.
+    """
+    if out is None and not format_only:
+        return
+    out = out or str(Path(config.work_dir, 'results.json'))
+    if not out.endswith(('.json', '.zip')):
+        raise ValueError(f'--out {out}: the submission is a .json or .zip file')
+    metrics = [m for m in metrics_of(config, 'test') if str(m.type).startswith('rocovis_mm.')]
+    if not metrics:
+        raise ValueError(
+            "--out and --format-only need a metric of rocovis_mm in the config's test_evaluator, "
+            "such as dict(type='rocovis_mm.VISMetric', ann_file=...)"
+        )
+    metrics[0].outfile_prefix = out.rpartition('.')[0]
+    for metric in metrics:
+        metric.format_only = format_only
+        if format_only and not metric.get('outfile_prefix'):
+            metric.outfile_prefix = metrics[0].outfile_prefix

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from rocovis_mm.utils import load_config
+
+BASE = "shared = dict(depth=18)\n"
+CHILD = """
+_base_ = './base.py'
+classes = ('a', 'b')
+num_classes = len(classes)
+data_root = 'data/own/'
+train = dict(root=data_root, ann=data_root + 'train.json', n=num_classes)
+"""
+
+
+@pytest.fixture
+def config_file(tmp_path):
+    (tmp_path / 'base.py').write_text(BASE)
+    path = tmp_path / 'child.py'
+    path.write_text(CHILD)
+    return path
+
+
+def test_without_options_it_is_the_file(config_file):
+    config = load_config(config_file)
+    assert config.train == dict(root='data/own/', ann='data/own/train.json', n=2)
+    assert config.shared.depth == 18
+
+
+def test_a_top_level_variable_reaches_all_that_follows_from_it(config_file):
+    config = load_config(config_file, {'data_root': '/x/', 'classes': ['c'], 'shared.depth': 50})
+    assert config.train == dict(root='/x/', ann='/x/train.json', n=1)
+    assert config.shared.depth == 50
+    assert config.filename == str(config_file)
+
+
+def test_a_nested_option_and_a_derived_variable_are_merged_as_mmengine_does(config_file):
+    config = load_config(config_file, {'train.root': '/y/', 'num_classes': 7})
+    assert config.train.root == '/y/'
+    assert config.train.ann == 'data/own/train.json'
+    assert (config.num_classes, config.train.n) == (7, 2)
+
+
+def test_a_missing_config_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='nowhere.py: no such config'):
+        load_config(tmp_path / 'nowhere.py')
