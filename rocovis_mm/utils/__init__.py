@@ -1,5 +1,17 @@
 """Helpers of the command-line tools."""
 
 from rocovis_mm.utils.config import load_config
+from rocovis_mm.utils.run_config import (
+    check_annotation_files,
+    check_checkpoint,
+    load_run_config,
+    write_results_to,
+)
 
-__all__ = ['load_config']
+__all__ = [
+    'check_annotation_files',
+    'check_checkpoint',
+    'load_config',
+    'load_run_config',
+    'write_results_to',
+]

@@ -8,6 +8,8 @@ from typing import Any
 
 from mmengine.config import Config
 
+from rocovis_mm.utils.config import load_config
+
 
 def load_run_config(
     path: str | Path,
@@ -19,7 +21,7 @@ def load_run_config(
 
     Args:
         path: of the config file.
-        options: overrides by dotted key, as ``--cfg-options`` gives them.
+        options: as ``--cfg-options`` gives them; see :func:`load_config`.
         work_dir: where logs and checkpoints go; else the config's own, else
             ``work_dirs/<name of the config>``.
         launcher: of distributed runs.
@@ -27,17 +29,12 @@ def load_run_config(
     Raises:
         FileNotFoundError: there is no such config.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'{path}: no such config file')
-    config = Config.fromfile(path)
+    config = load_config(path, options)
     config.launcher = launcher
-    if options:
-        config.merge_from_dict(dict(options))
     if work_dir is not None:
         config.work_dir = work_dir
     elif config.get('work_dir') is None:
-        config.work_dir = str(Path('work_dirs', path.stem))
+        config.work_dir = str(Path('work_dirs', Path(path).stem))
     return config
 
 
