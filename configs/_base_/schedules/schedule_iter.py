@@ -1,0 +1,39 @@
+# By iterations, as the paper's family trains: AdamW, one step of the learning rate.
+max_iters = 90000
+lr_step = 50000
+val_interval = 5000
+base_lr = 5e-5  # for 8 clips in a step on all GPUs together; --auto-scale-lr adapts it
+
+train_cfg = dict(type='rocovis_mm.IterTrainLoop', max_iters=max_iters, val_interval=val_interval)
+val_cfg = dict(type='ValLoop')
+test_cfg = dict(type='TestLoop')
+
+optim_wrapper = dict(
+    type='OptimWrapper',
+    optimizer=dict(type='AdamW', lr=base_lr, weight_decay=0.05, betas=(0.9, 0.999)),
+    paramwise_cfg=dict(
+        custom_keys={
+            'backbone': dict(lr_mult=0.1),
+            'query_embed': dict(decay_mult=0.0),
+            'query_feat': dict(decay_mult=0.0),
+            'level_embed': dict(decay_mult=0.0),
+        },
+        norm_decay_mult=0.0,
+    ),
+    clip_grad=dict(max_norm=0.01, norm_type=2),
+)
+
+# Each one has its `end`: MMEngine else writes the run's length into the checkpoint, and a run
+# that is resumed to go on longer would keep the old end.
+param_scheduler = [
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=10),
+    dict(
+        type='MultiStepLR',
+        by_epoch=False,
+        begin=0,
+        end=max_iters,
+        milestones=[lr_step],
+        gamma=0.1,
+    ),
+]
+auto_scale_lr = dict(enable=False, base_batch_size=8)
