@@ -112,8 +112,8 @@ def load_json(path: str | Path) -> dict[str, Any]:
         ) from error
     if isinstance(content, dict) and 'images' in content:
         raise ValueError(
-            f'{path}: has the key "images", so it is an image or CocoVID data set; rocovis_mm reads '
-            'native YouTube-VIS json (videos, annotations, categories): use the original file'
+            f'{path}: has the key "images", so it is an image or CocoVID data set; rocovis_mm '
+            'reads native YouTube-VIS json (videos, annotations, categories): use that file'
         )
     missing = [
         key
@@ -122,8 +122,8 @@ def load_json(path: str | Path) -> dict[str, Any]:
     ]
     if missing:
         raise ValueError(
-            f'{path}: the list {missing[0]!r} is missing; a YouTube-VIS json has videos, annotations '
-            'and categories'
+            f'{path}: the list {missing[0]!r} is missing; a YouTube-VIS json has videos, '
+            'annotations and categories'
         )
     return content
 
@@ -272,6 +272,8 @@ def to_rle(segmentation: dict | list | None, height: int, width: int) -> RLE | N
     Args:
         segmentation: polygons (lists of x, y in pixels), an RLE whose counts are
             a list or a string, or None.
+        height: of the video, in pixels.
+        width: of the video, in pixels.
 
     Returns:
         The RLE with its counts as bytes, or None where there is no mask.
@@ -305,8 +307,8 @@ def to_rle(segmentation: dict | list | None, height: int, width: int) -> RLE | N
     counts = counts.encode('ascii') if isinstance(counts, str) else counts
     if sum(run_lengths(counts)) != height * width:
         raise ValueError(
-            f'the compressed RLE does not cover height x width = {height * width} pixels; it may be '
-            'truncated: write the mask again'
+            f'the compressed RLE does not cover height x width = {height * width} pixels; it may '
+            'be truncated: write the mask again'
         )
     return dict(size=[height, width], counts=counts)
 

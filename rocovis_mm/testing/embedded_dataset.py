@@ -15,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pycocotools.mask as mask_utils
+from tqdm import tqdm
 
 from rocovis_mm.datasets.clip_events import count_clip_events
 from rocovis_mm.testing.rendering import RenderedVideo, render_video
@@ -50,6 +51,17 @@ class EmbeddedRecipe:
     val_frames: int = 18
     version: int = VERSION
 
+    def __post_init__(self) -> None:
+        """Refuse sizes that cannot be drawn."""
+        if min(self.height, self.width) < 32 or self.seed < 0:
+            raise ValueError(
+                f'EmbeddedRecipe: seed={self.seed}, height={self.height}, width={self.width}; the '
+                'seed must not be negative, and frames need 32 pixels either way'
+            )
+        for name in ('train_videos', 'train_frames', 'val_videos', 'val_frames'):
+            if getattr(self, name) < 1:
+                raise ValueError(f'EmbeddedRecipe: {name} must be at least 1')
+
 
 @dataclass(frozen=True)
 class EmbeddedDataset:
@@ -74,12 +86,17 @@ class EmbeddedDataset:
 
 
 def make_embedded_dataset(
-    root: str | Path, recipe: EmbeddedRecipe | None = None
+    root: str | Path, recipe: EmbeddedRecipe | None = None, progress: bool = False
 ) -> EmbeddedDataset:
     """Generate the data set in the folder `root`, or find it there.
 
     The folder appears whole or not at all; one made by the same recipe is used
     again, one made by another is replaced.
+
+    Args:
+        root: the data set's own folder.
+        recipe: what to generate.
+        progress: whether to show a progress bar.
 
     Raises:
         ValueError: `root` holds something that was not generated.
@@ -95,7 +112,7 @@ def make_embedded_dataset(
         )
     with whole_folder(root) as folder:
         for split in ('train', 'val'):
-            content = write_split(folder, recipe, split)
+            content = write_split(folder, recipe, split, progress)
             (folder / f'{split}.json').write_text(json.dumps(content))
         (folder / 'recipe.json').write_text(json.dumps(asdict(recipe), indent=2) + '\n')
     return EmbeddedDataset(root)
@@ -122,13 +139,13 @@ def whole_folder(root: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def write_split(folder: Path, recipe: EmbeddedRecipe, split: str) -> dict[str, Any]:
+def write_split(folder: Path, recipe: EmbeddedRecipe, split: str, progress: bool) -> dict[str, Any]:
     """Write the images of ``train`` or ``val`` and return its YouTube-VIS json."""
     number = dict(train=recipe.train_videos, val=recipe.val_videos)[split]
     length = dict(train=recipe.train_frames, val=recipe.val_frames)[split]
     videos: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
-    for video_id in range(1, number + 1):
+    for video_id in tqdm(range(1, number + 1), desc=split, unit='video', disable=not progress):
         rng = np.random.default_rng((recipe.seed, ('train', 'val').index(split), video_id))
         scene = plan_scene(rng, length)
         rendered = render_video(scene, recipe.height, recipe.width)

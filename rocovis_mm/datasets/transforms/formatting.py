@@ -31,6 +31,9 @@ META_KEYS = (
     'ori_video_length',
 )
 
+UNTRANSFORMED = dict(scale_factor=(1.0, 1.0), flip=False, flip_direction=None)
+"""Metainfo of a frame that no transform has changed."""
+
 
 @TRANSFORMS.register_module()
 class PackVISInputs(BaseTransform):
@@ -69,7 +72,7 @@ class PackVISInputs(BaseTransform):
     def _pack_frame(self, frame: dict[str, Any]) -> DetDataSample:
         sample = DetDataSample()
         meta = {key: frame[key] for key in self.meta_keys if key in frame}
-        sample.set_metainfo(dict(dict(flip=False, flip_direction=None), **meta))
+        sample.set_metainfo({**UNTRANSFORMED, **meta})
         if 'gt_masks' in frame:
             sample.gt_instances = pack_instances(frame)
         return sample

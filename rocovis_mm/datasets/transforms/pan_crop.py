@@ -1,0 +1,85 @@
+"""A crop that moves over the clip, so that instances leave and enter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from mmcv.transforms import BaseTransform
+from mmdet.structures.bbox import HorizontalBoxes
+
+from rocovis_mm.registry import TRANSFORMS
+
+
+@TRANSFORMS.register_module()
+class PanCrop(BaseTransform):
+    """Crop a clip by a window that moves in a straight line, as a panning camera would.
+
+    Short random clips hardly hold an exit or an entry; this makes some. Instances
+    keep their id; in frames where nothing of one is in the window it is absent.
+    Stands after the frames are loaded, outside ``TransformBroadcaster``.
+
+    Required and modified keys, lists of T: ``img``, ``img_shape``, ``gt_masks``,
+    ``gt_bboxes``, ``gt_bboxes_labels``, ``gt_instances_ids``.
+
+    Args:
+        size_range: the window's height and width, each drawn from this range as a
+            share of the frame's.
+        pan: how far the window moves at most, as a share of the room it has; 0
+            crops all frames alike.
+        prob: probability of cropping a clip at all.
+    """
+
+    def __init__(
+        self, size_range: tuple[float, float] = (0.6, 1.0), pan: float = 1.0, prob: float = 0.5
+    ) -> None:
+        low, high = size_range
+        if not (0 < low <= high <= 1 and 0 <= pan <= 1 and 0 <= prob <= 1):
+            raise ValueError(
+                f'PanCrop: size_range={size_range}, pan={pan}, prob={prob}; sizes lie in (0, 1], '
+                'pan and prob in [0, 1]'
+            )
+        self.size_range = size_range
+        self.pan = pan
+        self.prob = prob
+
+    def transform(self, results: dict[str, Any]) -> dict[str, Any]:
+        """Crop every frame of the clip."""
+        if np.random.rand() >= self.prob:
+            return results
+        shape = np.array(results['img'][0].shape[:2])
+        size = np.maximum(1, np.round(shape * np.random.uniform(*self.size_range, 2))).astype(int)
+        corners = self.draw_corners(shape - size, len(results['img']))
+        for t, (top, left) in enumerate(corners):
+            crop_frame(results, t, top, left, *size)
+        return results
+
+    def draw_corners(self, room: np.ndarray, num_frames: int) -> np.ndarray:
+        """Draw the window's way.
+
+        Args:
+            room: (2,) by how many rows and columns the window may move.
+            num_frames: T.
+
+        Returns:
+            (T, 2) int, top and left of the window in each frame.
+        """
+        start, goal = np.random.uniform(0, 1, (2, 2))
+        goal = start + self.pan * (goal - start)
+        time = np.linspace(0, 1, num_frames)[:, None]
+        return np.round((start + time * (goal - start)) * room).astype(int)
+
+
+def crop_frame(
+    results: dict[str, Any], t: int, top: int, left: int, height: int, width: int
+) -> None:
+    """Crop frame `t` of a clip in place, to pixels; instances outside are taken out."""
+    results['img'][t] = results['img'][t][top : top + height, left : left + width]
+    results['img_shape'][t] = (int(height), int(width))
+    box = np.array((left, top, left + width, top + height))
+    masks = results['gt_masks'][t].crop(box)
+    kept = np.flatnonzero(masks.masks.any((1, 2)))
+    results['gt_masks'][t] = masks[kept]
+    results['gt_bboxes'][t] = masks[kept].get_bboxes(HorizontalBoxes)
+    for key in ('gt_bboxes_labels', 'gt_instances_ids'):
+        results[key][t] = results[key][t][kept]
