@@ -25,10 +25,8 @@ def read_json(path: str | Path) -> Any:
     """
     path = Path(path)
     try:
-        return json.loads(_read_text(path))
+        text = _read_text(path)
     except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
-        if isinstance(error, RecursionError):
-            raise ValueError(f'{path}: nested too deeply to be a results file') from None
         raise ValueError(
             f'{path}: the archive is damaged or cut off ({error}); copy or pack it again'
         ) from None
@@ -37,10 +35,16 @@ def read_json(path: str | Path) -> Any:
             f'{path}: not a json file: byte {error.start} is not utf-8 text; give a .json file, '
             'or a .json.gz or .zip of one'
         ) from None
+    try:
+        return json.loads(text)
     except json.JSONDecodeError as error:
         raise ValueError(
             f'{path}: not a complete json file ({error.msg} at line {error.lineno} column '
             f'{error.colno}); write or copy it again'
+        ) from None
+    except (ValueError, RecursionError) as error:  # numbers too long, lists too deep for Python
+        raise ValueError(
+            f'{path}: not a results or annotation file ({error}); write it again'
         ) from None
 
 

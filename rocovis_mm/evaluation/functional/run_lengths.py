@@ -142,15 +142,18 @@ def _read_numbers(counts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.nda
     def owner(position: int) -> int:
         return int(np.searchsorted(ends, position, side='right'))
 
-    # a character beyond latin-1 becomes '?', which is as foreign to the code as it was
-    text = ''.join(counts).encode('latin-1', 'replace')
-    digits = np.frombuffer(text, np.uint8) - np.uint8(48)  # characters below '0' wrap around
-    foreign = digits > 63
-    if foreign.any():
-        raise CountsError(
-            owner(int(foreign.argmax())),
-            "malformed run-length counts: a character outside '0' to 'o'",
+    def foreign(position: int) -> CountsError:
+        return CountsError(
+            owner(position), "malformed run-length counts: a character outside '0' to 'o'"
         )
+
+    try:
+        text = ''.join(counts).encode('latin-1')
+    except UnicodeEncodeError as error:
+        raise foreign(error.start) from None
+    digits = np.frombuffer(text, np.uint8) - np.uint8(48)  # characters below '0' wrap around
+    if digits.max() > 63:
+        raise foreign(int((digits > 63).argmax()))
     final = digits < 32
     if not final[ends - 1].all():
         index = int(np.flatnonzero(~final[ends - 1])[0])

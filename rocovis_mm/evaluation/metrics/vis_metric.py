@@ -59,6 +59,8 @@ class VISMetric(BaseMetric):
         ValueError: `parts` is empty or unknown, or `format_only` lacks a prefix.
     """
 
+    default_prefix = ''  # plain keys, so that save_best='AP' works
+
     def __init__(
         self,
         ann_file: str,
