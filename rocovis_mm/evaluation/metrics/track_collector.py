@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -149,7 +149,7 @@ def link_frames(
         dict(
             video_id=video_id,
             category_id=category_ids[_most_frequent(track.labels)],
-            score=math.fsum(track.scores) / len(track.scores),
+            score=statistics.mean(track.scores),  # exact: a constant score stays itself
             segmentations=track.segmentations,
         )
         for track in growing.values()
