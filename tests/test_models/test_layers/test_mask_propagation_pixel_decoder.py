@@ -1,0 +1,221 @@
+"""Eqs. 2-4 in the pixel decoder against plain loops, and against MMDetection's decoder."""
+
+from __future__ import annotations
+
+import numpy as np
+import plain_reference as plain
+import pytest
+import torch
+from mmdet.models.layers import MSDeformAttnPixelDecoder, SinePositionalEncoding
+from tiny_model import BACKBONE_WIDTH, HEADS, WIDTH, shake, tiny_config
+
+from rocovis_mm.registry import MODELS
+
+SUBSETS = [(), (8,), (16,), (32,), (8, 16), (8, 32), (16, 32), (8, 16, 32)]
+SIZES = {8: (4, 6), 16: (2, 3), 32: (1, 2)}
+MASK_SIZE = (8, 12)
+
+
+def config(strides=(8, 16, 32), zero_init=False, soft_masks=False) -> dict:
+    head = tiny_config(strides=strides, zero_init=zero_init, soft_masks=soft_masks).track_head
+    head.pixel_decoder.update(
+        in_channels=head.in_channels,
+        strides=head.strides,
+        feat_channels=WIDTH,
+        out_channels=WIDTH,
+    )
+    return head.pixel_decoder
+
+
+def build(*, seed: int = 0, **options):
+    torch.manual_seed(seed)
+    decoder = MODELS.build(config(**options)).double().eval()
+    shake(decoder, zero_kept=bool(options.get('zero_init')))
+    return decoder
+
+
+def backbone_maps(batch: int = 2, seed: int = 0) -> list[torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [MASK_SIZE, *SIZES.values()]
+    return [
+        torch.randn(batch, BACKBONE_WIDTH * factor, *size, generator=generator).double()
+        for factor, size in zip((1, 2, 4, 8), sizes)
+    ]
+
+
+def past_of(decoder, frames: int, queries: int = 3):
+    """Return the decoder's own memory of some frames and what plain loops make of them."""
+    memory, reference = [], []
+    for t in range(frames):
+        generator = torch.Generator().manual_seed(50 + t)
+        projected = decoder.project(backbone_maps(seed=100 + t))
+        vectors = torch.randn(2, queries, WIDTH, generator=generator).double()
+        logits = torch.randn(2, queries, *MASK_SIZE, generator=generator).double() * 3
+        keep = torch.rand(2, queries, generator=generator).double()
+        keep[:, 0] = 1 - t % 2  # a query that is kept, and one that never is
+        memory.append(decoder.remember(projected, vectors, logits, keep))
+        reference.append((projected, vectors, logits, keep))
+    return memory, reference
+
+
+def identity_by_hand(decoder, stride: int, projected, vectors, logits, keep) -> np.ndarray:
+    size = tuple(projected[stride].shape[-2:])
+    return plain.spatial_identity(
+        vectors.numpy(),
+        plain.propagated_masks(logits.numpy(), keep.numpy(), size),
+        decoder.propagation[str(stride)].background.detach().numpy(),
+        decoder.soft_masks,
+    )
+
+
+@pytest.mark.parametrize('soft_masks', [False, True])
+@pytest.mark.parametrize('strides', SUBSETS)
+def test_remember_is_eq_2_at_every_propagation_stride(strides, soft_masks):
+    decoder = build(strides=strides, soft_masks=soft_masks)
+    for frame, made_from in zip(*past_of(decoder, 2)):
+        assert set(frame.identity) == set(frame.features) == set(strides)
+        for stride in strides:
+            expected = identity_by_hand(decoder, stride, *made_from)
+            result = frame.identity[stride].detach().numpy()
+            np.testing.assert_allclose(result, expected, atol=1e-9)
+            assert torch.equal(frame.features[stride], made_from[0][stride])
+
+
+@pytest.mark.parametrize('frames', [0, 1, 3])
+@pytest.mark.parametrize('strides', SUBSETS)
+def test_calibrate_is_eqs_3_and_4_at_the_chosen_strides_alone(strides, frames):
+    decoder = build(strides=strides)
+    memory, reference = past_of(decoder, frames)
+    projected = decoder.project(backbone_maps())
+    calibrated = decoder.calibrate(projected, memory)
+    assert set(calibrated) == {8, 16, 32}
+    for stride in (8, 16, 32):
+        current = projected[stride].detach().numpy()
+        result = calibrated[stride].detach().numpy()
+        if stride not in strides:
+            assert np.array_equal(result, current)
+            continue
+        np.testing.assert_allclose(
+            result, current + correction(decoder, stride, current, reference), atol=1e-8
+        )
+
+
+def correction(decoder, stride, current, reference) -> np.ndarray:
+    """Return F'_t by hand; the position encoding is MMDetection's."""
+    module = decoder.propagation[str(stride)]
+    encoding = SinePositionalEncoding(num_feats=WIDTH // 2, normalize=True)
+    position = encoding(torch.zeros(1, *current.shape[-2:], dtype=torch.bool))[0].double()
+    weights = {k: v.numpy() for k, v in module.attention.state_dict().items()}
+    identities = [identity_by_hand(decoder, stride, *frame) for frame in reference]
+    return np.stack(
+        [
+            plain.calibration(
+                current[b],
+                [
+                    (projected[stride][b].detach().numpy(), identity[b])
+                    for (projected, *_), identity in zip(reference, identities)
+                ],
+                position.numpy(),
+                module.background.detach().numpy(),
+                weights,
+                HEADS,
+            )
+            for b in range(len(current))
+        ]
+    )
+
+
+def test_projection_is_a_1x1_convolution_and_group_norm_of_each_encoder_level():
+    decoder = build()
+    maps = backbone_maps()
+    projected = decoder.project(maps)
+    assert list(projected) == [32, 16, 8]  # from low to high resolution
+    for i, (stride, feature) in enumerate(zip((32, 16, 8), maps[:0:-1])):
+        block = decoder.input_convs[i]
+        linear = torch.einsum('oc,bchw->bohw', block.conv.weight[:, :, 0, 0], feature)
+        linear = linear + block.conv.bias[:, None, None]
+        groups = linear.unflatten(1, (8, -1)).flatten(2)
+        normed = (groups - groups.mean(-1, keepdim=True)) / (
+            groups.var(-1, unbiased=False, keepdim=True) + block.gn.eps
+        ).sqrt()
+        expected = (
+            normed.reshape(linear.shape) * block.gn.weight[:, None, None]
+            + block.gn.bias[:, None, None]
+        )
+        torch.testing.assert_close(projected[stride], expected)
+
+
+@pytest.mark.parametrize('batch', [1, 3])
+@pytest.mark.parametrize('strides', [(), (8, 16, 32)])
+def test_forward_is_mmdetections_pixel_decoder(strides, batch):
+    ours = build(strides=strides)
+    plain_config = config()
+    for key in ('type', 'propagation_strides', 'propagation_heads', 'soft_masks'):
+        plain_config.pop(key)
+    plain_config.pop('zero_init_propagation')
+    theirs = MSDeformAttnPixelDecoder(**plain_config).double().eval()
+    missing, unexpected = theirs.load_state_dict(ours.state_dict(), strict=False)
+    assert not missing and all(key.startswith('propagation.') for key in unexpected)
+    maps = backbone_maps(batch)
+    masks, levels = ours(maps)
+    their_masks, their_levels = theirs(maps)
+    torch.testing.assert_close(masks, their_masks)
+    assert len(levels) == len(their_levels) == 3
+    for level, their_level in zip(levels, their_levels):
+        torch.testing.assert_close(level, their_level)
+
+
+def test_encode_reads_calibrated_features():
+    decoder = build()
+    maps = backbone_maps()
+    projected = decoder.project(maps)
+    memory, _ = past_of(decoder, 1)
+    changed, _ = decoder.encode(maps, decoder.calibrate(projected, memory))
+    assert (changed - decoder(maps)[0]).abs().max() > 1e-3
+
+
+def test_zero_initialised_propagation_changes_nothing():
+    decoder = build(zero_init=True)
+    projected = decoder.project(backbone_maps())
+    for frames in (0, 2):
+        calibrated = decoder.calibrate(projected, past_of(decoder, frames)[0])
+        for stride in (8, 16, 32):
+            assert torch.equal(calibrated[stride], projected[stride])
+
+
+def test_init_weights_keeps_the_zero_start():
+    decoder = build(zero_init=True)
+    decoder.init_weights()
+    for module in decoder.propagation.values():
+        assert not module.attention.out_proj.weight.any()
+        assert not module.attention.out_proj.bias.any()
+        assert module.background.any()
+
+
+def test_strides_have_weights_of_their_own():
+    decoder = build()
+    backgrounds = [m.background for m in decoder.propagation.values()]
+    assert len(backgrounds) == 3
+    assert not torch.equal(backgrounds[0], backgrounds[1])
+    assert len({id(p) for m in decoder.propagation.values() for p in m.parameters()}) == 15
+
+
+def test_sizes_may_change_from_call_to_call():
+    decoder = build()
+    small, large = backbone_maps(1), [x.repeat(1, 1, 2, 2) for x in backbone_maps(1)]
+    first = decoder(small)[0]
+    decoder(large)
+    assert torch.equal(decoder(small)[0], first)
+
+
+def test_what_inference_mode_computed_does_not_hinder_training():
+    decoder = build()
+    with torch.inference_mode():
+        decoder(backbone_maps())
+    decoder(backbone_maps())[0].sum().backward()
+
+
+@pytest.mark.parametrize('strides', [(4,), (8, 64), (12, 16)])
+def test_a_stride_that_the_encoder_does_not_see_is_refused(strides):
+    with pytest.raises(ValueError, match='propagation_strides'):
+        build(strides=strides)

@@ -1,0 +1,35 @@
+"""MMDetection's own Mask2Former, shrunk as the tiny model is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mmdet
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmengine.config import Config
+from tiny_model import shake, shrink_backbone, shrink_head
+
+CONFIG = '.mim/configs/mask2former/mask2former_r50_8xb2-lsj-50e_coco.py'
+
+
+def tiny_mask2former(
+    seed: int = 0, num_classes: int = 5, num_queries: int = 6, layers: int = 2
+) -> torch.nn.Module:
+    """Return MMDetection's detector with random weights, none of them at a special value."""
+    path = Path(mmdet.__file__).parent / CONFIG
+    if not path.is_file():
+        pytest.skip(f'this mmdet carries no configs ({path} is missing)')
+    config = Config.fromfile(path).model
+    config.data_preprocessor = None
+    shrink_backbone(config.backbone)
+    head = config.panoptic_head
+    shrink_head(head, layers)
+    head.update(num_things_classes=num_classes, num_queries=num_queries)
+    head.loss_cls.class_weight = [1.0] * num_classes + [0.1]
+    config.panoptic_fusion_head.num_things_classes = num_classes
+    torch.manual_seed(seed)
+    model = MODELS.build(config)
+    shake(model)
+    return model.eval()
