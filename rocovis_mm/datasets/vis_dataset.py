@@ -8,7 +8,6 @@ from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
-import pycocotools.mask as mask_utils
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
@@ -72,12 +71,11 @@ class VISDataset(BaseDataset):
         """Read the annotation file into one dict per item."""
         annotations = read_vis_annotations(self.ann_file, with_tracks=not self.test_mode)
         if self.check_images:
-            raise_problems(
-                self.ann_file, find_missing_images(self.data_prefix['img'], annotations.videos)
-            )
+            folder = self.data_prefix['img']
+            raise_problems(find_missing_images(self.ann_file, folder, annotations.videos))
         self._set_classes(annotations.categories)
         videos = annotations.videos
-        first_img_ids = np.cumsum([0, *(len(video.file_names) for video in videos)]).tolist()
+        first_img_ids = np.cumsum([0, *(video.length for video in videos)]).tolist()
         if self.test_mode:
             return [
                 frame
@@ -135,14 +133,15 @@ class VISDataset(BaseDataset):
     def _refuse_or_report_other_categories(self, annotations: VISAnnotations) -> None:
         kept = set(self._metainfo['category_ids'])
         others = [
-            f'video {video.id}, annotation {track.id}: category {track.category_id} is not in '
-            "metainfo['classes']; add it or set other_categories='drop'"
+            f'{self.ann_file}: video {video.id}, annotation {track.id}: category '
+            f"{track.category_id} is not in metainfo['classes']; add it or set "
+            "other_categories='drop'"
             for video in annotations.videos
             for track in video.tracks
             if track.category_id not in kept
         ]
         if self.other_categories == 'error':
-            raise_problems(self.ann_file, others)
+            raise_problems(others)
         elif others:
             print_log(
                 f'{self.ann_file}: {len(others)} annotations of categories outside '
@@ -170,17 +169,10 @@ class VISDataset(BaseDataset):
 
     @staticmethod
     def _instance(track: VISTrack, label: int) -> dict[str, Any]:
-        areas = [0 if rle is None else int(mask_utils.area(rle)) for rle in track.segmentations]
-        return dict(
-            id=track.id,
-            label=label,
-            segmentations=track.segmentations,
-            areas=np.array(areas, dtype=np.int64),  # (T,)
-        )
+        return dict(id=track.id, label=label, counts=track.tube.counts, areas=track.tube.areas)
 
     def _frame_items(self, video: VISVideo, first_img_id: int) -> list[dict[str, Any]]:
         """Return a video's test items, one per frame."""
-        length = len(video.file_names)
         return [
             dict(
                 video_id=video.id,
@@ -189,8 +181,8 @@ class VISDataset(BaseDataset):
                 img_path=osp.join(self.data_prefix['img'], name),
                 frame_id=frame,
                 img_id=first_img_id + frame,
-                video_length=length,
-                ori_video_length=length,
+                video_length=video.length,
+                ori_video_length=video.length,
                 ann_file=self.ann_file,
             )
             for frame, name in enumerate(video.file_names)

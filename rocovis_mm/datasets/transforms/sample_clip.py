@@ -34,7 +34,7 @@ class SampleClip(BaseTransform):
 
     Required keys: ``img_paths``, ``first_img_id``, ``video_id``, ``height``,
     ``width``, ``ann_file``, ``instances`` (each with ``id``, ``label``,
-    ``segmentations`` and ``areas``).
+    ``counts``, the T frames' run lengths, and ``areas``).
 
     Added keys: ``img_path``, ``img_id``, ``frame_id``, ``video_length`` (T),
     ``ori_video_length`` (L); ``instances`` becomes each frame's present ones.
@@ -78,7 +78,7 @@ class SampleClip(BaseTransform):
             img_path=[results['img_paths'][frame] for frame in frames],
             img_id=[results['first_img_id'] + frame for frame in frames],
             frame_id=frames,
-            instances=[present_instances(results['instances'], frame) for frame in frames],
+            instances=[present_instances(results, frame) for frame in frames],
             **{
                 key: [value] * len(frames)
                 for key, value in dict(
@@ -152,15 +152,16 @@ def stack_areas(video: dict[str, Any]) -> np.ndarray:
     return np.stack(rows) if rows else np.zeros((0, len(video['img_paths'])), dtype=np.int64)
 
 
-def present_instances(instances: list[dict[str, Any]], frame: int) -> list[dict[str, Any]]:
-    """Return id, label and mask of the instances that are present in a frame."""
+def present_instances(video: dict[str, Any], frame: int) -> list[dict[str, Any]]:
+    """Return id, label and RLE of the instances that are present in a frame of a video."""
+    size = [video['height'], video['width']]
     return [
         dict(
             id=instance['id'],
             label=instance['label'],
-            segmentation=instance['segmentations'][frame],
+            segmentation=dict(size=size, counts=instance['counts'][frame]),
         )
-        for instance in instances
+        for instance in video['instances']
         if instance['areas'][frame] > 0
     ]
 
