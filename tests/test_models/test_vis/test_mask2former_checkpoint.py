@@ -1,0 +1,144 @@
+"""A start from MMDetection's own Mask2Former: frame 0 is exactly its image model."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from mmengine.logging import MMLogger
+from mmengine.runner import load_checkpoint, load_state_dict
+from tiny_mask2former import tiny_mask2former
+from tiny_model import images, tiny_model
+
+from rocovis_mm.structures import StreamState
+
+
+@pytest.fixture
+def report():
+    """What is logged while a checkpoint is loaded."""
+    records = []
+    handler = logging.Handler()
+    handler.addFilter(lambda record: record.getMessage().startswith('Start from'))
+    handler.emit = lambda record: records.append(record.getMessage())
+    logger = MMLogger.get_current_instance()
+    logger.addHandler(handler)
+    yield records
+    logger.removeHandler(handler)
+
+
+def start_of(records: list[str]) -> str:
+    (line,) = records
+    return line
+
+
+@torch.no_grad()
+def compare_frame_zero(ours, theirs, size=(64, 96), layers: int = 2, classes: bool = True):
+    frame = images(2, size)
+    prediction, _ = ours.step(frame, StreamState())
+    class_logits, mask_logits = theirs.panoptic_head(theirs.extract_feat(frame), [])
+    assert len(mask_logits) == len(prediction.mask_logits) == layers + 1
+    for layer in range(layers + 1):
+        torch.testing.assert_close(
+            prediction.mask_logits[layer], mask_logits[layer], atol=1e-5, rtol=1e-5
+        )
+        if classes:
+            torch.testing.assert_close(
+                prediction.class_logits[layer], class_logits[layer], atol=1e-5, rtol=1e-5
+            )
+
+
+@pytest.mark.parametrize('strides', [(), (16, 32), (8, 16, 32)])
+def test_frame_zero_equals_mmdetections_mask2former(tmp_path, strides, report):
+    theirs = tiny_mask2former()
+    ours = tiny_model(seed=3, strides=strides, zero_init=True)
+    torch.save({'state_dict': theirs.state_dict(), 'meta': {}}, tmp_path / 'coco.pth')
+    load_checkpoint(ours, str(tmp_path / 'coco.pth'), map_location='cpu')
+    compare_frame_zero(ours, theirs)
+    line = start_of(report)
+    assert f'{len(theirs.state_dict())} tensors loaded; 0 skipped' in line
+    for stride in strides:
+        assert f'track_head.pixel_decoder.propagation.{stride}.background' in line
+    if not strides:
+        assert '0 new' in line
+
+
+def test_a_propagation_that_does_not_start_at_zero_differs():
+    theirs, ours = tiny_mask2former(), tiny_model(seed=3, zero_init=False)
+    load_state_dict(ours, theirs.state_dict())
+    with pytest.raises(AssertionError):
+        compare_frame_zero(ours, theirs)
+
+
+def test_a_class_head_of_another_size_is_skipped_and_reported(report):
+    theirs, ours = tiny_mask2former(num_classes=9), tiny_model(seed=3, zero_init=True)
+    head = ours.track_head.query_decoder.cls_embed
+    before = head.weight.detach().clone()
+    load_state_dict(ours, theirs.state_dict())
+    assert torch.equal(head.weight, before)
+    compare_frame_zero(ours, theirs, classes=False)
+    line = start_of(report)
+    assert (
+        '2 skipped' in line and 'track_head.query_decoder.cls_embed.weight ((10, 32) there' in line
+    )
+    loaded, _, new = line.partition(' new: ')
+    assert 'track_head.query_decoder.cls_embed.bias' in new and 'backbone' not in new
+
+
+def test_more_queries_start_anew_and_everything_else_is_loaded(report):
+    theirs, ours = tiny_mask2former(num_queries=4), tiny_model(seed=3, zero_init=True)
+    load_state_dict(ours, theirs.state_dict())
+    line = start_of(report)
+    assert '2 skipped' in line and 'query_feat' in line and 'query_embed' in line
+    weight = theirs.panoptic_head.mask_embed[0].weight
+    assert torch.equal(ours.track_head.query_decoder.mask_embed[0].weight, weight)
+
+
+def test_tensors_that_do_not_exist_here_are_reported(report):
+    state = tiny_mask2former().state_dict()
+    state['panoptic_head.extra.weight'] = torch.zeros(3)
+    load_state_dict(tiny_model(zero_init=True), state)
+    assert 'track_head.query_decoder.extra.weight (no such tensor here)' in start_of(report)
+
+
+def test_torchs_own_loading_does_the_same(report):
+    theirs, ours = tiny_mask2former(), tiny_model(seed=3, strides=())
+    result = ours.load_state_dict(theirs.state_dict(), strict=True)
+    assert not result.missing_keys and not result.unexpected_keys
+    compare_frame_zero(ours, theirs)
+    assert start_of(report)
+
+
+def test_the_callers_state_dict_is_left_alone():
+    theirs = tiny_mask2former()
+    state = theirs.state_dict()
+    keys = list(state)
+    load_state_dict(tiny_model(), state)
+    assert list(state) == keys
+
+
+def test_a_model_inside_another_module_is_loaded_too(report):
+    theirs, ours = tiny_mask2former(), tiny_model(seed=3, zero_init=True)
+    state = {f'inner.{key}': value for key, value in theirs.state_dict().items()}
+    state['other.weight'] = torch.ones(1, 1)
+    state['other.bias'] = torch.ones(1)
+    wrapper = torch.nn.ModuleDict({'inner': ours, 'other': torch.nn.Linear(1, 1)})
+    load_state_dict(wrapper, state)
+    compare_frame_zero(ours, theirs)
+    assert wrapper['other'].weight.item() == 1
+
+
+def test_our_own_checkpoints_load_without_any_report(report):
+    one, other = tiny_model(seed=1), tiny_model(seed=2)
+    assert not other.load_state_dict(one.state_dict()).missing_keys
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name])
+    assert not report
+
+
+def test_models_build_where_torch_has_no_public_load_hook(monkeypatch):
+    """torch made it public in 2.5; 2.0 is promised to work."""
+    monkeypatch.delattr(torch.nn.Module, 'register_load_state_dict_pre_hook', raising=False)
+    theirs, ours = tiny_mask2former(), tiny_model(seed=3, zero_init=True)
+    load_state_dict(ours, theirs.state_dict())
+    compare_frame_zero(ours, theirs)
