@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pycocotools import mask as mask_utils
-from vis_reference import random_mask, to_rle
+from vis_reference import brute_force_iou, random_mask, to_rle
 
 from rocovis_mm.evaluation.functional.run_lengths import (
     CountsError,
@@ -15,6 +15,7 @@ from rocovis_mm.evaluation.functional.run_lengths import (
     intersect,
     tube_runs,
 )
+from rocovis_mm.evaluation.functional.tube_iou import mask_tube_iou
 
 
 def random_tube(seed):
@@ -83,6 +84,24 @@ def test_runs_that_touch_are_merged_and_empty_ones_dropped():
     code = mask_utils.frPyObjects(plain, 3, 3)['counts'].decode()
     runs = tube_runs(Tube.from_counts(3, 3, [code]))
     assert (runs.starts.tolist(), runs.ends.tolist()) == ([1], [6])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=20), st.integers(0, 2**32))
+def test_empty_runs_inside_do_not_confuse_pycocotools(lengths, seed):
+    """Its own overlaps stop where both masks have an empty run at the same place."""
+    lengths = [*lengths, 1]
+    area = sum(lengths)
+    code = mask_utils.frPyObjects({'size': [area, 1], 'counts': lengths}, area, 1)
+    tube = Tube.from_counts(area, 1, [None, code['counts'].decode()])
+    mask = np.repeat(np.arange(len(lengths)) % 2, lengths).astype(bool)
+    assert (mask_utils.decode(code)[:, 0] == mask).all()
+    other = np.random.default_rng(seed).random(area) < 0.5
+    second = Tube.from_counts(area, 1, [None, to_rle(other[:, None])['counts']])
+    for first in (tube, second):
+        assert mask_tube_iou([first], [tube])[0, 0] == brute_force_iou(
+            mask if first is tube else other, mask
+        )
 
 
 @settings(max_examples=150, deadline=None)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from pycocotools import mask as mask_utils
 
 MAX_DIGITS = 7
 """A 32-bit count needs at most seven base-32 digits."""
@@ -48,6 +49,9 @@ class Tube:
     def from_counts(cls, height: int, width: int, counts: list[str | None]) -> Tube:
         """Build a tube from compressed counts, checking all of them.
 
+        Counts with empty runs inside are written anew: pycocotools' overlaps go wrong on them
+        (`common/maskApi.c:80`, `rleIou` stops where both masks have one at the same place).
+
         Raises:
             CountsError: its `index` is the frame whose counts are malformed.
         """
@@ -59,7 +63,30 @@ class Tube:
             except CountsError as error:
                 raise CountsError(frames[error.index], str(error)) from None
             areas[frames] = np.add.reduceat(pairs[:, 1], first_rows)
+            counts = _without_empty_runs(counts, frames, pairs, first_rows)
         return cls(height, width, counts, areas)
+
+
+def _without_empty_runs(
+    counts: list[str | None], frames: list[int], pairs: np.ndarray, first_rows: np.ndarray
+) -> list[str | None]:
+    """Return counts in which only the first and the last run of a frame may be empty."""
+    empty = pairs == 0
+    empty[first_rows, 0] = False
+    empty[np.append(first_rows[1:], len(pairs)) - 1, 1] = False
+    if not empty.any():
+        return counts
+    counts = list(counts)
+    for frame, rows in zip(frames, np.split(pairs, first_rows[1:])):
+        joined = [0]
+        for index, length in enumerate(rows.ravel().tolist()):
+            if index % 2 == (len(joined) - 1) % 2:
+                joined[-1] += length
+            elif length:
+                joined.append(length)
+        plain = {'size': [sum(joined), 1], 'counts': joined}
+        counts[frame] = mask_utils.frPyObjects(plain, *plain['size'])['counts'].decode()
+    return counts
 
 
 @dataclass(frozen=True)

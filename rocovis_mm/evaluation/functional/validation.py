@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-MAX_SIDE = 1 << 16
+MAX_SIDE = (1 << 16) - 1  # run lengths count a frame's pixels in 32 bits
 MAX_LENGTH = 1 << 24
 
 
