@@ -1,5 +1,4 @@
-# By epochs, for data sets that are counted in them. A config that takes this one also sets
-# default_hooks=dict(checkpoint=dict(by_epoch=True, interval=1)), log_processor=dict(by_epoch=True).
+# By epochs, for data sets that are counted in them. An epoch shows each training video once.
 _base_ = './schedule_iter.py'
 max_epochs = 12
 
@@ -8,3 +7,5 @@ param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=10),
     dict(type='MultiStepLR', by_epoch=True, begin=0, end=max_epochs, milestones=[8, 11], gamma=0.1),
 ]
+default_hooks = dict(checkpoint=dict(by_epoch=True, interval=1))
+log_processor = dict(by_epoch=True)

@@ -1,4 +1,6 @@
 # By iterations, as the paper's family trains: AdamW, one step of the learning rate.
+_base_ = '../default_runtime.py'
+
 max_iters = 90000
 lr_step = 50000
 val_interval = 5000
@@ -36,4 +38,5 @@ param_scheduler = [
         gamma=0.1,
     ),
 ]
+default_hooks = dict(checkpoint=dict(interval=val_interval))
 auto_scale_lr = dict(enable=False, base_batch_size=8)

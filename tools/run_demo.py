@@ -1,0 +1,173 @@
+"""The whole way in one go: data, training, test, figures, pictures; `make demo` calls it.
+
+python tools/run_demo.py [--config CONFIG] [--work-dir DIR] [--cfg-options KEY=VALUE ...]
+
+Runs the commands of the README one after another and leaves all they make in the work folder.
+What is there already is used again; an interrupted training goes on. A changed config starts
+anew, and the old folder is kept beside the new one as DIR_before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
+
+# isort: split
+from mmengine.config import Config, DictAction
+from terminaltables import AsciiTable
+
+from rocovis_mm.evaluation.functional.report import percent
+from rocovis_mm.utils import load_run_config
+from rocovis_mm.visualization import (
+    compared_frames,
+    contact_sheet,
+    draw_curves,
+    find_scalars,
+    load_drawn_videos,
+    mosaic_frames,
+    read_scalars,
+    write_gif,
+    write_image,
+    write_mp4,
+)
+
+TOOLS = Path(__file__).resolve().parent
+COLUMNS = {
+    'AP': 'AP',
+    'AP50': 'AP50',
+    'AP75': 'AP75',
+    'AR1': 'AR1',
+    'AP^B': 'AP_boundary',
+    'AP^B 50': 'AP50_boundary',
+    'AP^B 75': 'AP75_boundary',
+    'AP^Pool': 'AP_pool',
+}
+SHOWN_VIDEOS = 6
+"""The first so many validation videos are on the sheet and in the gif; none is picked."""
+
+
+def parse_args() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('--config', type=Path, default='configs/rocovis/rocovis_demo.py')
+    parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
+    parser.add_argument('--score-thr', type=float, default=0.3, help='of the tracks drawn [0.3]')
+    parser.add_argument('--cfg-options', nargs='+', default=[], help='as of tools/train.py')
+    return parser.parse_args()
+
+
+def say(text: str) -> None:
+    """Print a line that stands out between the logs."""
+    print(f'\n=== {text}', flush=True)
+
+
+def run_tool(name: str, *arguments: object, quiet: bool = False) -> None:
+    """Run another tool; its failure ends the demo with its exit status."""
+    command = [sys.executable, str(TOOLS / name), *map(str, arguments)]
+    print('$ python', ' '.join([f'tools/{name}', *command[2:]]), flush=True)
+    done = subprocess.run(command, stdout=subprocess.DEVNULL if quiet else None)
+    if done.returncode:
+        sys.exit(done.returncode)
+
+
+def parse_options(options: list[str]) -> dict | None:
+    """Read ``key=value`` texts as ``--cfg-options`` does."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args(['--cfg-options', *options] if options else []).cfg_options
+
+
+def set_older_run_aside(work_dir: Path, config: Config) -> None:
+    """Make the work folder one of this config, moving away that of another."""
+    content = json.dumps(config.to_dict(), sort_keys=True, default=str)
+    fingerprint = hashlib.sha256(content.encode()).hexdigest()
+    note = work_dir / 'config.sha256'
+    if note.is_file() and note.read_text() != fingerprint:
+        before = work_dir.with_name(f'{work_dir.name}_before')
+        say(f'the config has changed: moving {work_dir} to {before}')
+        shutil.rmtree(before, ignore_errors=True)
+        work_dir.rename(before)
+    work_dir.mkdir(parents=True, exist_ok=True)
+    note.write_text(fingerprint)
+
+
+def train(work_dir: Path, config: Config, config_path: Path, options: list[str]) -> Path:
+    """Train unless that is done, and return the best checkpoint."""
+    newest = work_dir / 'last_checkpoint'
+    last = work_dir / f'iter_{config.train_cfg.max_iters}.pth'
+    if newest.is_file() and newest.read_text().strip().endswith(last.name):
+        say(f'trained already: {last}')
+    else:
+        say(f'training for {config.train_cfg.max_iters} iterations')
+        extra = ['--cfg-options', *options] if options else []
+        resume = ['--resume'] if newest.is_file() else []
+        run_tool('train.py', config_path, '--work-dir', work_dir, *resume, *extra)
+    best = sorted(work_dir.glob('best_AP_*.pth'), key=lambda path: path.stat().st_mtime)
+    return best[-1] if best else last
+
+
+def test(
+    work_dir: Path, checkpoint: Path, truth: Path, config_path: Path, options: list[str]
+) -> dict[str, float]:
+    """Test the checkpoint unless that is done, and return its figures as fractions."""
+    results, figures = work_dir / 'results.json', work_dir / 'metrics.json'
+    if not figures.is_file() or figures.stat().st_mtime < checkpoint.stat().st_mtime:
+        say(f'testing {checkpoint}')
+        extra = ['--cfg-options', *options] if options else []
+        arguments = ['--work-dir', work_dir, '--out', results, '--format-only', *extra]
+        run_tool('test.py', config_path, checkpoint, *arguments)
+        run_tool('eval_results.py', truth, results, '--out', figures, quiet=True)
+    return json.loads(figures.read_text())
+
+
+def draw(work_dir: Path, truth: Path, images: Path, score_threshold: float) -> list[Path]:
+    """Draw results and curves unless that is done; return the pictures' paths."""
+    names = ['overlay.mp4', 'overlay.gif', 'contact_sheet.png', 'curves.png']
+    paths = [work_dir / name for name in names]
+    made = (work_dir / 'metrics.json').stat().st_mtime
+    if all(path.is_file() and path.stat().st_mtime >= made for path in paths):
+        return paths
+    say('drawing')
+    videos = load_drawn_videos(truth, work_dir / 'results.json', images, score_threshold)
+    mp4, gif, sheet, curves = paths
+    write_mp4(mp4, compared_frames(videos))
+    write_gif(gif, mosaic_frames(videos[:SHOWN_VIDEOS]))
+    write_image(sheet, contact_sheet(videos[:SHOWN_VIDEOS]))
+    draw_curves(read_scalars(find_scalars(work_dir)), curves)
+    return paths
+
+
+def main() -> None:
+    """Run the demo."""
+    args = parse_args()
+    started = time.perf_counter()
+    config = load_run_config(args.config, parse_options(args.cfg_options))
+    set_older_run_aside(args.work_dir, config)
+    dataset = config.test_dataloader.dataset
+    root = Path(dataset.data_root)
+    truth, images = root / dataset.ann_file, root / dataset.data_prefix.img
+    say(f'generating the data set in {root}')
+    run_tool('dataset_converters/generate_embedded.py', root)
+    checkpoint = train(args.work_dir, config, args.config, args.cfg_options)
+    figures = test(args.work_dir, checkpoint, truth, args.config, args.cfg_options)
+    pictures = draw(args.work_dir, truth, images, args.score_thr)
+    cells = [percent(figures[name]) for name in COLUMNS.values()]
+    say(f'{truth}: videos that the training never saw, in percent')
+    print(AsciiTable([list(COLUMNS), cells]).table)
+    for path in (checkpoint, args.work_dir / 'results.json', *pictures):
+        print(f'  {path}')
+    print(f'done in {(time.perf_counter() - started) / 60:.1f} minutes')
+
+
+if __name__ == '__main__':
+    main()
