@@ -141,9 +141,11 @@ class SampleClip(BaseTransform):
         if self.frame_range is None or length <= self.num_frames:
             return 0, length
         low, high = max(0, key - self.frame_range), min(length, key + self.frame_range + 1)
-        missing = max(0, self.num_frames - (high - low))
-        low = max(0, low - missing if high == length else low - missing // 2)
-        return low, max(high, min(length, low + self.num_frames))
+        missing = self.num_frames - (high - low)
+        if missing > 0:
+            low = min(max(0, low - missing // 2), length - self.num_frames)
+            high = low + self.num_frames
+        return low, high
 
 
 def stack_areas(video: dict[str, Any]) -> np.ndarray:
