@@ -1,5 +1,4 @@
 # RoCoVIS at the paper family's size: ResNet-50, 100 queries, 9 decoder layers, 6 deformable layers.
-num_classes = 40
 num_queries = 100
 
 # What Table 2 of the paper takes apart, one line each.
@@ -32,7 +31,7 @@ model = dict(
         type='rocovis_mm.RoCoVISHead',
         in_channels=[256, 512, 1024, 2048],
         strides=[4, 8, 16, 32],
-        num_classes=num_classes,
+        num_classes=40,
         num_queries=num_queries,
         feat_channels=256,
         out_channels=256,
@@ -100,12 +99,12 @@ model = dict(
             oversample_ratio=3.0,
             importance_sample_ratio=0.75,
             supervise_initial=True,
+            no_object_weight=0.1,
             loss_cls=dict(
                 type='mmdet.CrossEntropyLoss',
                 use_sigmoid=False,
                 loss_weight=2.0,
                 reduction='mean',
-                class_weight=[1.0] * num_classes + [0.1],
             ),
             loss_mask=dict(
                 type='mmdet.CrossEntropyLoss',

@@ -1,7 +1,6 @@
 # RoCoVIS for a CPU: about a million parameters, learns from random weights in minutes.
 _base_ = './rocovis_r50.py'
 
-num_classes = 5
 num_queries = 12
 width = 64  # channels of queries and pixel decoder
 base_channels = 16  # of ResNet-18; the published width is 64
@@ -24,7 +23,6 @@ model = dict(
     ),
     track_head=dict(
         in_channels=[base_channels, 2 * base_channels, 4 * base_channels, 8 * base_channels],
-        num_classes=num_classes,
         num_queries=num_queries,
         feat_channels=width,
         out_channels=width,
@@ -50,7 +48,6 @@ model = dict(
         loss=dict(
             num_points=num_points,
             supervise_initial=False,
-            loss_cls=dict(class_weight=[1.0] * num_classes + [0.1]),
         ),
     ),
     track_rule=dict(reduce='mean'),

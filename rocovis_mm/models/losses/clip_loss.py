@@ -29,9 +29,10 @@ class ClipLoss(BaseModule):
 
     Args:
         num_classes: K.
-        loss_cls: MMDetection loss of (n, K + 1) logits, with ``class_weight``.
+        loss_cls: MMDetection loss of (n, K + 1) logits; its ``class_weight`` is set here.
         loss_mask: MMDetection loss of (n,) point logits.
         loss_dice: MMDetection loss of (M, P) point logits.
+        no_object_weight: weight of the class "no object"; the others weigh 1.
         num_points: P.
         oversample_ratio: candidates drawn per point kept.
         importance_sample_ratio: share of points taken where the mask is least certain.
@@ -46,6 +47,7 @@ class ClipLoss(BaseModule):
         loss_cls: dict,
         loss_mask: dict,
         loss_dice: dict,
+        no_object_weight: float = 0.1,
         num_points: int = 12544,
         oversample_ratio: float = 3.0,
         importance_sample_ratio: float = 0.75,
@@ -53,7 +55,8 @@ class ClipLoss(BaseModule):
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
-        self.loss_cls = MODELS.build(loss_cls)
+        class_weight = [1.0] * num_classes + [no_object_weight]
+        self.loss_cls = MODELS.build(dict(loss_cls, class_weight=class_weight))
         self.loss_mask = MODELS.build(loss_mask)
         self.loss_dice = MODELS.build(loss_dice)
         self.num_points = num_points

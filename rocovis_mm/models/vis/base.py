@@ -61,6 +61,8 @@ class OnlineVISModel(BaseMOTModel):
         neck: config of a neck between backbone and head, or None.
         data_preprocessor: config of ``rocovis_mm.VISDataPreprocessor``.
         track_rule: fields of :class:`TrackRule`.
+        clip_augment: config of a module that changes a batch of clips and its targets
+            in training (``rocovis_mm.ClipCopyPaste``), or None.
         init_cfg: as any MMEngine model.
     """
 
@@ -73,12 +75,14 @@ class OnlineVISModel(BaseMOTModel):
         neck: dict | None = None,
         data_preprocessor: dict | None = None,
         track_rule: dict | None = None,
+        clip_augment: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck) if neck is not None else None
         self.track_rule = TrackRule(**(track_rule or {}))
+        self.clip_augment = MODELS.build(clip_augment) if clip_augment is not None else None
         self.training_stage = TrainingStage()
         self._videos: dict[int, VideoInProgress] = {}
 
@@ -120,6 +124,8 @@ class OnlineVISModel(BaseMOTModel):
                 images.flatten(0, 1), size, mode='bilinear', align_corners=False, antialias=True
             ).unflatten(0, (batch, frames))
             targets = [target.resize(size) for target in targets]
+        if self.clip_augment is not None:
+            images, targets = self.clip_augment(images, targets)
         if self.training_stage.single_frames:
             images = images.flatten(0, 1)[:, None]
             targets = [frame for target in targets for frame in target.frames()]

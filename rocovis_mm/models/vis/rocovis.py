@@ -26,6 +26,7 @@ class RoCoVIS(OnlineVISModel):
             time (the paper, "Inference").
         data_preprocessor: config of ``rocovis_mm.VISDataPreprocessor``.
         track_rule: fields of ``TrackRule``: how frames become tracks.
+        clip_augment: see :class:`OnlineVISModel`.
         init_cfg: as any MMEngine model.
     """
 
@@ -37,9 +38,10 @@ class RoCoVIS(OnlineVISModel):
         foreground_scaling: bool = True,
         data_preprocessor: dict | None = None,
         track_rule: dict | None = None,
+        clip_augment: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
-        super().__init__(backbone, neck, data_preprocessor, track_rule, init_cfg)
+        super().__init__(backbone, neck, data_preprocessor, track_rule, clip_augment, init_cfg)
         self.track_head = MODELS.build(track_head)
         self.num_queries = self.track_head.num_queries
         self.num_classes = self.track_head.num_classes

@@ -1,0 +1,13 @@
+# RoCoVIS, ResNet-50, on your own data: set the lines on top of ../_base_/datasets/custom_vis.py,
+# or give them as --cfg-options data_root=... train_ann=... val_ann=... classes="('a', 'b')".
+_base_ = [
+    '../_base_/models/rocovis_r50.py',
+    '../_base_/datasets/custom_vis.py',
+    '../_base_/schedules/schedule_iter.py',
+    '../_base_/default_runtime.py',
+]
+
+# A COCO Mask2Former of MMDetection is the usual start; docs/install.md says how to get one.
+load_from = None
+
+model = dict(track_head=dict(num_classes=_base_.num_classes))
