@@ -9,10 +9,18 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter
 
 from rocovis_mm.visualization.palette import oklch_to_rgb
 
-METRICS = ('AP', 'AP50', 'AP75', 'AP_boundary', 'AP_pool')
+METRICS = {
+    'AP': 'AP',
+    'AP50': 'AP50',
+    'AP75': 'AP75',
+    'AP_boundary': 'AP^B',
+    'AP_pool': 'AP^Pool',
+}
+"""Names in the log and in the picture."""
 
 
 def find_scalars(work_dir: str | Path) -> list[Path]:
@@ -90,18 +98,20 @@ def draw_losses(axes: Axes, scalars: dict[str, np.ndarray]) -> None:
     )
     if values.min() > 0:
         axes.set_yscale('log')
+        for axis_format in (axes.yaxis.set_major_formatter, axes.yaxis.set_minor_formatter):
+            axis_format(FormatStrFormatter('%.3g'))
     axes.legend(frameon=False)
 
 
 def draw_metrics(axes: Axes, scalars: dict[str, np.ndarray]) -> None:
     """Draw the validation metrics in percent, the last value written at each line's end."""
     axes.set_title('validation, percent', loc='left')
-    for index, name in enumerate(METRICS):
+    for index, (name, title) in enumerate(METRICS.items()):
         points = next((v for key, v in scalars.items() if key.rpartition('/')[2] == name), None)
         if points is None:
             continue
         steps, values = points.T
-        label = f'{name}  {100 * values[-1]:.1f}'
+        label = f'{title}  {100 * values[-1]:.1f}'
         axes.plot(
             steps,
             100 * values,
@@ -113,4 +123,10 @@ def draw_metrics(axes: Axes, scalars: dict[str, np.ndarray]) -> None:
         )
     if axes.lines:
         axes.set_ylim(0, 100)
-        axes.legend(frameon=False, title='at the end', alignment='left')
+        axes.legend(
+            frameon=False,
+            title='at the end',
+            alignment='left',
+            loc='center left',
+            bbox_to_anchor=(1, 0.5),
+        )

@@ -1,0 +1,180 @@
+"""tools/train.py and tools/test.py as a user calls them, and MMDetection's own train.py."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mmdet
+import pytest
+import torch
+
+from rocovis_mm.testing import make_tiny_dataset
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIG = """
+_base_ = [
+    '{base}/models/rocovis_tiny.py',
+    '{base}/datasets/embedded_vis.py',
+    '{base}/schedules/schedule_iter.py',
+]
+data_root = '{data}/'
+workers = dict(num_workers=0, persistent_workers=False)
+model = dict(track_head=dict(num_classes=_base_.num_classes))
+train_dataloader = dict(batch_size=1, dataset=dict(data_root=data_root), **workers)
+val_dataloader = dict(dataset=dict(data_root=data_root), **workers)
+test_dataloader = val_dataloader
+val_evaluator = dict(ann_file=data_root + 'val.json')
+test_evaluator = val_evaluator
+train_cfg = dict(max_iters=2, val_interval=1)
+default_hooks = dict(checkpoint=dict(interval=1, max_keep_ckpts=5), logger=dict(interval=1))
+"""
+
+
+def call(script: Path, *arguments: object, folder: Path) -> str:
+    """Run a script as a user does, and return all it printed."""
+    done = subprocess.run(
+        [sys.executable, str(script), *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, 'PYTHONPATH': str(REPOSITORY), 'OMP_NUM_THREADS': '1'},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp('runs')
+
+
+@pytest.fixture(scope='module')
+def config(folder):
+    dataset = make_tiny_dataset(folder / 'data')
+    text = CONFIG.format(base=REPOSITORY / 'configs' / '_base_', data=dataset.root)
+    path = folder / 'tiny.py'
+    path.write_text(text)
+    return path
+
+
+@pytest.fixture(scope='module')
+def trained(config, folder):
+    """Two iterations by MMDetection's packaged tool: nothing here tells it of rocovis_mm."""
+    script = Path(mmdet.__file__).parent / '.mim' / 'tools' / 'train.py'
+    log = call(script, config, '--work-dir', folder / 'run', folder=folder)
+    return folder / 'run', log
+
+
+def test_mmdetections_own_tool_trains_without_custom_imports(trained):
+    run, log = trained
+    assert 'eta:' in log
+    assert log.count('AP75_boundary:') == 2  # validated twice in one run
+    assert (run / 'iter_2.pth').is_file()
+    assert list(run.glob('best_AP_iter_*.pth'))
+
+
+def test_checkpoints_load_without_running_what_is_in_them(trained):
+    run, _ = trained
+    checkpoint = torch.load(run / 'iter_2.pth', map_location='cpu', weights_only=True)
+    assert {'state_dict', 'optimizer', 'message_hub'} <= set(checkpoint)
+
+
+def test_resume_goes_on_where_the_run_stopped(trained, config, folder):
+    run, _ = trained
+    options = ['--cfg-options', 'train_cfg.max_iters=3', 'train_cfg.val_interval=9']
+    script = REPOSITORY / 'tools' / 'train.py'
+    log = call(
+        script, config, '--work-dir', folder / 'more', '--resume', run / 'iter_2.pth', *options,
+        folder=folder,
+    )  # fmt: skip
+    assert 'Iter(train) [3/3]' in log and 'Iter(train) [2/3]' not in log
+    assert (folder / 'more' / 'iter_3.pth').is_file()
+
+
+def test_the_test_tool_scores_writes_and_draws(trained, config, folder):
+    run, _ = trained
+    log = call(
+        REPOSITORY / 'tools' / 'test.py', config, run / 'iter_2.pth', '--out', 'out/results.json',
+        '--show-dir', 'shown', '--work-dir', folder / 'test', folder=folder,
+    )  # fmt: skip
+    assert 'Tube-Boundary AP ' in log
+    videos = json.loads((folder / 'data' / 'val.json').read_text())['videos']
+    results = json.loads((folder / 'out' / 'results.json').read_text())
+    assert {track['video_id'] for track in results} <= {video['id'] for video in videos}
+    assert (folder / 'out' / 'results.zip').is_file()
+    drawn = sorted(
+        str(path.relative_to(folder / 'shown')) for path in (folder / 'shown').rglob('*.jpg')
+    )
+    wanted = [f'{video["id"]}/{t:05d}.jpg' for video in videos for t in range(video['length'])]
+    assert drawn == sorted(wanted)
+
+
+def load_tool(name: str):
+    spec = importlib.util.spec_from_file_location(
+        f'tool_{name}', REPOSITORY / 'tools' / f'{name}.py'
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ('tool', 'arguments', 'message'),
+    [
+        ('train', ['none.py'], 'none.py: no such config file'),
+        ('train', ['CONFIG', '--resume', 'none.pth'], 'none.pth: no such checkpoint'),
+        (
+            'train',
+            ['CONFIG', '--cfg-options', 'train_dataloader.dataset.data_root=none'],
+            'train.json: no such annotation file (train_dataloader.dataset.ann_file)',
+        ),
+        (
+            'train',
+            ['CONFIG', '--cfg-options', 'val_evaluator.ann_file=none.json'],
+            'none.json: no such annotation file (val_evaluator, metric 0: ann_file)',
+        ),
+        ('test', ['none.py', 'none.pth'], 'none.py: no such config file'),
+        ('test', ['CONFIG', 'none.pth'], 'none.pth: no such checkpoint'),
+        ('test', ['CONFIG', 'CONFIG', '--out', 'x.pkl'], '--out x.pkl: the submission is a .json'),
+        (
+            'test',
+            ['CONFIG', 'CONFIG', '--format-only', '--cfg-options',
+             'test_evaluator.type=mmdet.YouTubeVISMetric'],
+            'need a metric of rocovis_mm',
+        ),
+    ],
+)  # fmt: skip
+def test_mistakes_end_in_one_line(monkeypatch, config, tool, arguments, message):
+    given = [str(config) if argument == 'CONFIG' else argument for argument in arguments]
+    monkeypatch.setattr(sys, 'argv', [f'{tool}.py', *given])
+    with pytest.raises(SystemExit) as stopped:
+        load_tool(tool).main()
+    text = str(stopped.value.code)
+    assert message in text
+    assert '\n' not in text
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason='says what happens without a GPU')
+def test_amp_without_a_gpu_is_refused(monkeypatch, config):
+    monkeypatch.setattr(sys, 'argv', ['train.py', str(config), '--amp'])
+    with pytest.raises(SystemExit, match='--amp needs a GPU'):
+        load_tool('train').main()
+
+
+def test_switches_reach_the_config(monkeypatch, config):
+    tool = load_tool('train')
+    monkeypatch.setattr(tool, 'get_device', lambda: 'cuda')
+    monkeypatch.setattr(
+        sys, 'argv', ['train.py', str(config), '--amp', '--auto-scale-lr', '--resume']
+    )
+    prepared = tool.prepare(tool.parse_args())
+    assert prepared.optim_wrapper.type == 'AmpOptimWrapper'
+    assert prepared.auto_scale_lr.enable
+    assert prepared.resume and prepared.load_from is None
+    assert prepared.work_dir == str(Path('work_dirs', 'tiny'))
