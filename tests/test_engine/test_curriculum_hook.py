@@ -22,7 +22,11 @@ def test_the_stage_is_a_function_of_the_iteration():
     hook = CurriculumHook(single_frames_until=10, half_size_until=20)
     small_frames, small_clips = TrainingStage(True, 0.5), TrainingStage(False, 0.5)
     assert stages(hook, [0, 9, 10, 19, 20]) == [
-        small_frames, small_frames, small_clips, small_clips, TrainingStage()
+        small_frames,
+        small_frames,
+        small_clips,
+        small_clips,
+        TrainingStage(),
     ]
     assert stages(hook, [20, 0]) == [TrainingStage(), small_frames]
 

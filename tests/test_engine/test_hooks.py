@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import random
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from mmdet.structures import DetDataSample, TrackDataSample
+
+from rocovis_mm.engine import ClipEventHook, IterationSeedHook
+
+
+class Hub:
+    """Stands for mmengine's message hub."""
+
+    def __init__(self):
+        self.runtime_info = {}
+
+    def update_info(self, key, value):
+        self.runtime_info[key] = value
+
+
+class Logger:
+    def __init__(self):
+        self.lines = []
+
+    def info(self, line):
+        self.lines.append(line)
+
+
+def batch(*events):
+    samples = []
+    for clip in events:
+        sample = TrackDataSample()
+        sample.video_data_samples = [DetDataSample(metainfo=clip), DetDataSample()]
+        samples.append(sample)
+    return dict(data_samples=samples)
+
+
+def test_events_are_summed_at_the_interval_and_at_the_end():
+    runner = SimpleNamespace(iter=0, message_hub=Hub(), logger=Logger())
+    hook = ClipEventHook(interval=2)
+    events = dict(births=1, disappearances=2, returns=0, occlusions=3)
+    batches = [batch(dict(clip_events=events), dict(clip_events=events)), batch({}), batch({})]
+    for iteration, data in enumerate(batches):
+        runner.iter = iteration
+        hook.after_train_iter(runner, iteration, data)
+        totals = runner.message_hub.runtime_info.get('clip_events')
+        assert (totals is None) == (iteration == 0)
+    assert totals == dict(clips=3, births=2, disappearances=4, returns=0, occlusions=6)
+    hook.after_train(runner)
+    assert runner.message_hub.runtime_info['clip_events']['clips'] == 4
+    expected = 'training saw 2 births, 4 disappearances, 0 returns, 6 occlusions in 4 clips'
+    assert runner.logger.lines == [expected]
+
+
+def test_a_senseless_interval():
+    with pytest.raises(ValueError, match='interval'):
+        ClipEventHook(interval=0)
+
+
+def test_random_numbers_of_an_iteration_depend_on_seed_and_iteration():
+    def numbers(seed, iteration):
+        IterationSeedHook().before_train_iter(SimpleNamespace(seed=seed, iter=iteration), 0)
+        return random.random(), np.random.rand(), torch.rand(1).item()
+
+    first = numbers(1, 5)
+    assert numbers(1, 5) == first
+    assert not set(numbers(1, 6)) & set(first)
+    assert not set(numbers(2, 5)) & set(first)
