@@ -4,7 +4,6 @@ _base_ = [
     '../_base_/models/rocovis_r50.py',
     '../_base_/datasets/custom_vis.py',
     '../_base_/schedules/schedule_iter.py',
-    '../_base_/default_runtime.py',
 ]
 
 # A COCO Mask2Former of MMDetection is the usual start; docs/install.md says how to get one.
