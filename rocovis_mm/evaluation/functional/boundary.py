@@ -7,6 +7,7 @@ of a column-major run-length array is a shift of its numbers.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -58,14 +59,60 @@ def erode(runs: Runs, height: int, distance: int) -> Runs:
         distance: iterations of a 3x3 erosion.
     """
     tall = runs.ends - runs.starts > 2 * distance
-    eroded = Runs(runs.starts[tall] + distance, runs.ends[tall] - distance)
+    starts, ends = runs.starts[tall] + distance, runs.ends[tall] - distance
+    columns = starts // height
+    step = columns[1:] - columns[:-1]
+    # columns without a neighbour part the runs into blocks that are eroded each on its own
+    block = np.concatenate([[0], np.cumsum(step > 1)])[: len(columns)]
+    split = np.zeros(len(block) + 1, dtype=bool)
+    split[block[1:][step == 0]] = True
+    simple = ~split[block]  # runs of blocks whose columns hold one run each
+    if simple.all():
+        return _erode_simple(Runs(starts, ends), columns, height, distance)
+    first = _erode_simple(Runs(starts[simple], ends[simple]), columns[simple], height, distance)
+    second = _erode_any(Runs(starts[~simple], ends[~simple]), height, distance)
+    return Runs(merge_sorted(first.starts, second.starts), merge_sorted(first.ends, second.ends))
+
+
+def _spans(distance: int) -> Iterator[int]:
+    """Yield the steps in which a window grows from one column to ``2 * distance + 1``."""
     reached, span = 1, 2 * distance + 1
-    while reached < span and len(eroded.starts):  # column c holds columns c to c + reached - 1
+    while reached < span:
         step = min(reached, span - reached)
-        shift = step * height
-        eroded = intersect(eroded, Runs(eroded.starts - shift, eroded.ends - shift))
+        yield step
         reached += step
-    return Runs(eroded.starts + distance * height, eroded.ends + distance * height)
+
+
+def _erode_simple(runs: Runs, columns: np.ndarray, height: int, distance: int) -> Runs:
+    """Erode across columns of one run each: the lowest start and the highest end decide.
+
+    Args:
+        runs: one for each column, shortened already.
+        columns: (R,) the column of each, ascending.
+        height: rows of a column.
+        distance: of the erosion.
+    """
+    span = 2 * distance + 1
+    if len(columns) < span:
+        return Runs(columns[:0], columns[:0])
+    top, bottom = runs.starts - columns * height, runs.ends - columns * height
+    for step in _spans(distance):  # place i holds columns i to i + what was reached
+        top = np.maximum(top[:-step], top[step:])
+        bottom = np.minimum(bottom[:-step], bottom[step:])
+    whole = columns[span - 1 :] - columns[: 1 - span] == span - 1  # no column is missing
+    whole &= top < bottom
+    centre = (columns[: 1 - span] + distance)[whole] * height
+    return Runs(centre + top[whole], centre + bottom[whole])
+
+
+def _erode_any(runs: Runs, height: int, distance: int) -> Runs:
+    """Erode across columns of any number of runs: intersect with shifted copies."""
+    for step in _spans(distance):  # column c holds columns c to c + what was reached
+        shift = step * height
+        runs = intersect(runs, Runs(runs.starts - shift, runs.ends - shift))
+        if not len(runs.starts):
+            break
+    return Runs(runs.starts + distance * height, runs.ends + distance * height)
 
 
 def tube_boundary(tube: Tube) -> Runs:
