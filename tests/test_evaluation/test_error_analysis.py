@@ -70,9 +70,7 @@ def test_each_verdict_once():
 def test_an_identity_that_changes_hands():
     first = [LEFT] * 6 + [None] * 4
     second = [None] * 6 + [LEFT] * 4
-    report = analyze(
-        [annotation(1, [LEFT] * LENGTH)], [(1, 0.9, first), (1, 0.8, second)]
-    )
+    report = analyze([annotation(1, [LEFT] * LENGTH)], [(1, 0.9, first), (1, 0.8, second)])
     (track,) = report.tracks
     assert (track['switched'], track['missed']) == (True, False)
     assert (track['best_share'], track['joint_share']) == (0.6, 1.0)

@@ -13,6 +13,8 @@ from rocovis_mm.evaluation.functional.evaluate import KINDS, evaluate_tracks
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
 
+pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools
+
 seeds = st.integers(0, 2**32)
 random_cases = settings(
     max_examples=40,

@@ -17,6 +17,8 @@ from rocovis_mm.evaluation.functional.run_lengths import (
 )
 from rocovis_mm.evaluation.functional.tube_iou import mask_tube_iou
 
+pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools
+
 
 def random_tube(seed):
     rng = np.random.default_rng(seed)

@@ -18,6 +18,8 @@ from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_pred
 from rocovis_mm.registry import METRICS
 from rocovis_mm.structures import VideoTracks
 
+pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools
+
 STATS = 'AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl'.split()
 POOLED = ['AP_pool', 'AP50_pool', 'AP75_pool']
 

@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vis_reference import official_stats, random_files
 
+pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools
+
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 STATS = 'AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl'.split()
 
@@ -232,9 +234,7 @@ def check_one_corruption(tool, folder, seed, capsys, monkeypatch):
         assert printed.err.startswith('error: ') and printed.err.count('\n') == 1
         return False
     assert all(value == -1 or 0 <= value <= 1 for value in figures.values())
-    truth, results = (
-        json.loads(gzip.decompress(d) if d[:2] == b'\x1f\x8b' else d) for d in data
-    )
+    truth, results = (json.loads(gzip.decompress(d) if d[:2] == b'\x1f\x8b' else d) for d in data)
     if results and all(is_plain(track) for track in [*truth['annotations'], *results]):
         for boundary, suffix in ((False, ''), (True, '_boundary')):
             expected = official_stats(truth, results, boundary, monkeypatch)
