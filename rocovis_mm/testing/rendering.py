@@ -132,7 +132,7 @@ def paint_actor(image: np.ndarray, actor: Actor, placement: Placement) -> None:
     distance, (x, y) = placement.distance, placement.own
     patch = image[placement.window]
     shadow = cv2.GaussianBlur((distance > -1).astype(np.float32), (0, 0), 2.2)
-    patch *= 1 - 0.35 * np.roll(shadow, (2, 1), (0, 1))[..., None]
+    patch[2:, 1:] *= 1 - 0.35 * shadow[:-2, :-1, None]  # light from the upper left
     texture = SHAPE_CLASSES[actor.label].texture(x, y) * np.float32(actor.contrast)
     base, accent = hsv(actor.hue, 0.85, 225), hsv(actor.hue + 22, 0.45, 250)
     color = base + texture[..., None] * (accent - base)

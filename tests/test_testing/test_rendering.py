@@ -106,6 +106,16 @@ def test_slivers_are_neither_shown_nor_in_the_way():
     np.testing.assert_array_equal(video.frames, image.frames)
 
 
+@pytest.mark.parametrize(('x', 'y'), [(0.5, 1.05), (1.02, 0.5), (0.5, -0.05), (0.0, 0.0)])
+def test_shadows_stay_beside_their_objects(x, y):
+    video = render_video(scene(still('ball', x, y, 0.2)), HEIGHT, WIDTH)
+    empty = render_video(scene(still('ball', x=-9)), HEIGHT, WIDTH)
+    changed = (video.frames[0] != empty.frames[0]).any(-1)
+    rows, columns = np.nonzero(changed)
+    distance = np.hypot(columns + 0.5 - x * WIDTH, rows + 0.5 - y * HEIGHT)
+    assert changed.any() and distance.max() < 0.2 * HEIGHT + 11
+
+
 def test_the_camera_moves_objects_and_background_alike():
     here = render_video(scene(still('star')), HEIGHT, WIDTH)
     pan = 6 / HEIGHT  # six pixels to the right
