@@ -94,10 +94,10 @@ class VISDataset(BaseDataset):
             return self.data_list
         return [item for item in self.data_list if item['instances']]
 
-    def prepare_data(self, idx: int) -> Any:
-        """Run the pipeline, with generators seeded by the draw where `idx` is one."""
+    def __getitem__(self, idx: int) -> Any:
+        """Make an item, with generators seeded by the draw where `idx` is a ``Draw``."""
         with idx.seeded() if isinstance(idx, Draw) else nullcontext():
-            return super().prepare_data(int(idx))
+            return super().__getitem__(int(idx))
 
     @property
     def video_lengths(self) -> list[int]:

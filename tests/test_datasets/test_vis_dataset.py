@@ -7,6 +7,7 @@ import pytest
 from mmengine.dataset import ConcatDataset
 
 from rocovis_mm.datasets import VISDataset
+from rocovis_mm.datasets.draws import Draw
 from rocovis_mm.registry import DATASETS
 
 
@@ -121,3 +122,18 @@ def test_lengths_of_a_subset_and_of_joined_sets(content, write):
     dataset = build(write(content), test_mode=True)
     assert frames_per_video(ConcatDataset([dataset, dataset])) == [4, 4, 4, 4]
     assert build(write(content), test_mode=True, indices=6).video_lengths == [4, 2]
+
+
+def test_a_draw_decides_the_item_even_where_another_is_fetched(content, write):
+    path = write(content)
+    first_tries = []
+
+    def refuse_the_first(item):
+        first_tries.append(item['sample_idx'])
+        return None if len(first_tries) % 2 else dict(item, number=np.random.rand())
+
+    dataset = build(path, pipeline=[refuse_the_first])
+    one, other = dataset[Draw(1, (7, 3))], dataset[Draw(1, (7, 3))]
+    assert (one['video_id'], one['number']) == (other['video_id'], other['number'])
+    joined = ConcatDataset([build(path), dataset])
+    assert joined[Draw(3, (7, 3))]['number'] == one['number']

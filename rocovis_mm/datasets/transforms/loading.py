@@ -18,14 +18,18 @@ from mmengine import fileio
 
 from rocovis_mm.registry import TRANSFORMS
 
-JPEG_START, JPEG_END = b'\xff\xd8', b'\xff\xd9'
+ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89PNG': b'IEND'}
+"""How a JPEG and a PNG begin and what stands near their ends."""
+
+TAIL = 4096
+"""Bytes at the end of a file in which its end mark is looked for; cameras append to JPEGs."""
 
 
 @TRANSFORMS.register_module()
 class LoadVISFrame(BaseTransform):
     """Load one frame, BGR uint8, and check it against its video.
 
-    OpenCV fills what a truncated JPEG lacks with grey and says nothing; here
+    OpenCV fills what a truncated image lacks with grey and says nothing; here
     that is an error, as are files that cannot be read or have another size than
     the video has in the json.
 
@@ -68,10 +72,11 @@ class LoadVISFrame(BaseTransform):
 
 def decode_image(content: bytes) -> np.ndarray | None:
     """Decode an image to BGR uint8 (H, W, 3); None where it is not whole."""
-    if content.startswith(JPEG_START) and JPEG_END not in content[-4096:]:
-        return None
     if not content:
         return None
+    for start, end in ENDS.items():
+        if content.startswith(start) and end not in content[-TAIL:]:
+            return None
     return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
 
 
