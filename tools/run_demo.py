@@ -27,16 +27,11 @@ from terminaltables import AsciiTable
 from rocovis_mm.evaluation.functional.report import percent
 from rocovis_mm.utils import load_run_config
 from rocovis_mm.visualization import (
-    compared_frames,
-    contact_sheet,
     draw_curves,
     find_scalars,
     load_drawn_videos,
-    mosaic_frames,
     read_scalars,
-    write_gif,
-    write_image,
-    write_mp4,
+    write_pictures,
 )
 
 TOOLS = Path(__file__).resolve().parent
@@ -50,8 +45,6 @@ COLUMNS = {
     'AP^B 75': 'AP75_boundary',
     'AP^Pool': 'AP_pool',
 }
-SHOWN_VIDEOS = 6
-"""The first so many validation videos are on the sheet and in the gif; none is picked."""
 
 
 def parse_args() -> argparse.Namespace:
@@ -139,11 +132,8 @@ def draw(work_dir: Path, truth: Path, images: Path, score_threshold: float) -> l
         return paths
     say('drawing')
     videos = load_drawn_videos(truth, work_dir / 'results.json', images, score_threshold)
-    mp4, gif, sheet, curves = paths
-    write_mp4(mp4, compared_frames(videos))
-    write_gif(gif, mosaic_frames(videos[:SHOWN_VIDEOS]))
-    write_image(sheet, contact_sheet(videos[:SHOWN_VIDEOS]))
-    draw_curves(read_scalars(find_scalars(work_dir)), curves)
+    write_pictures(videos, work_dir)  # gif and sheet show the first six: none is picked
+    draw_curves(read_scalars(find_scalars(work_dir)), paths[-1])
     return paths
 
 

@@ -1,6 +1,11 @@
 """Overlays, contact sheets and curves; the visualizer and hook that a runner builds."""
 
-from rocovis_mm.visualization.compositions import compared_frames, contact_sheet, mosaic_frames
+from rocovis_mm.visualization.compositions import (
+    compared_frames,
+    contact_sheet,
+    mosaic_frames,
+    write_pictures,
+)
 from rocovis_mm.visualization.curves import draw_curves, find_scalars, read_scalars
 from rocovis_mm.visualization.media import read_image, write_gif, write_image, write_mp4
 from rocovis_mm.visualization.overlay import draw_overlay
@@ -26,4 +31,5 @@ __all__ = [
     'write_gif',
     'write_image',
     'write_mp4',
+    'write_pictures',
 ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from rocovis_mm.visualization.media import write_gif, write_image, write_mp4
 from rocovis_mm.visualization.overlay import INK, PAPER, font
 from rocovis_mm.visualization.video_results import DrawnVideo
 
@@ -121,3 +123,25 @@ def contact_sheet(
             for band in bands
         ]
     )
+
+
+def write_pictures(
+    videos: Sequence[DrawnVideo], folder: str | Path, shown: int = 6, fps: float = 8.0
+) -> list[Path]:
+    """Write ``overlay.mp4``, ``overlay.gif`` and ``contact_sheet.png``.
+
+    Args:
+        videos: all of them are in the mp4.
+        folder: where to.
+        shown: the first so many are in the gif and on the sheet.
+        fps: frames per second.
+
+    Returns:
+        the three paths.
+    """
+    folder = Path(folder)
+    return [
+        write_mp4(folder / 'overlay.mp4', compared_frames(videos), fps),
+        write_gif(folder / 'overlay.gif', mosaic_frames(videos[:shown]), fps),
+        write_image(folder / 'contact_sheet.png', contact_sheet(videos[:shown])),
+    ]
