@@ -6,6 +6,7 @@ import multiprocessing
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 import numpy as np
 
@@ -157,25 +158,47 @@ def group_by_video(truth: GroundTruth, predictions: Sequence[Track]) -> list[Vid
 def _score_in_parallel(
     groups: list[VideoGroup], kinds: Sequence[str], jobs: int
 ) -> list[dict[str, list[Cell]]]:
-    """Score videos in `jobs` processes; forked ones share the tracks without a copy."""
+    """Score videos in `jobs` processes, this one among them; forked ones need no copies."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context('fork' if 'fork' in methods else None)
-    size = max(1, len(groups) // (4 * jobs))
-    with context.Pool(jobs, _share, (groups, kinds)) as pool:
-        return pool.map(_score_shared, range(len(groups)), chunksize=size)
+    shares = _deal_out([_cost(group) for group in groups], jobs)
+    workers = []
+    for share in shares[1:]:
+        receiver, sender = context.Pipe(duplex=False)
+        own = [groups[index] for index in share]
+        worker = context.Process(target=_score_share, args=(sender, own, kinds), daemon=True)
+        worker.start()
+        sender.close()
+        workers.append((share, receiver, worker))
+    cells = {index: _score_video(*groups[index], kinds) for index in shares[0]}
+    for share, receiver, worker in workers:
+        try:
+            cells.update(zip(share, receiver.recv()))
+        except EOFError:
+            raise RuntimeError('a scoring process died; try again with one job') from None
+        worker.join()
+    return [cells[index] for index in range(len(groups))]
 
 
-_shared: tuple[list[VideoGroup], Sequence[str]] = ([], ())
+def _score_share(sender: Connection, groups: list[VideoGroup], kinds: Sequence[str]) -> None:
+    sender.send([_score_video(*group, kinds) for group in groups])
 
 
-def _share(groups: list[VideoGroup], kinds: Sequence[str]) -> None:
-    global _shared
-    _shared = (groups, kinds)
+def _cost(group: VideoGroup) -> int:
+    """Return how much there is to do for a video: the length of its run-length codes."""
+    tubes = [track.tube for own in group for track in own]
+    return 1 + sum(len(code) for tube in tubes for code in tube.counts if code)
 
 
-def _score_shared(index: int) -> dict[str, list[Cell]]:
-    groups, kinds = _shared
-    return _score_video(*groups[index], kinds)
+def _deal_out(costs: Sequence[int], shares: int) -> list[list[int]]:
+    """Return the indices of the costs in shares of about the same sum, the dearest first."""
+    dealt: list[list[int]] = [[] for _ in range(shares)]
+    sums = [0] * shares
+    for index in sorted(range(len(costs)), key=lambda i: -costs[i]):
+        least = sums.index(min(sums))
+        dealt[least].append(index)
+        sums[least] += costs[index]
+    return dealt
 
 
 def rank(predictions: Sequence[Track]) -> list[Track]:
