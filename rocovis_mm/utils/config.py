@@ -10,35 +10,45 @@ from typing import Any
 from mmengine.config import Config
 
 
-class SetVariables(ast.NodeTransformer):
-    """Replaces the literal values of top-level variables; keeps relative bases findable.
+class SetVariables:
+    """Rewrites config files, and the files they build on, with other top-level values.
 
     Args:
-        values: variable -> value.
-        folder: what a relative ``_base_`` is relative to.
+        values: variable -> value, put in wherever a file sets it to a plain value.
+        folder: where the rewritten files go.
     """
 
-    def __init__(self, values: dict[str, Any], folder: Path) -> None:
+    def __init__(self, values: dict[str, Any], folder: str | Path) -> None:
         self.values = values
-        self.folder = folder
+        self.folder = Path(folder)
         self.replaced: set[str] = set()
 
-    def visit_Assign(self, node: ast.Assign) -> ast.Assign:  # noqa: N802 (ast's name)
-        """Replace one assignment."""
-        name = node.targets[0].id if isinstance(node.targets[0], ast.Name) else None
+    def rewrite(self, path: Path) -> str:
+        """Write the changed copy of a config file and return its path."""
+        tree = ast.parse(path.read_text(encoding='utf-8'), filename=str(path))
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                self.set_value(node, node.targets[0].id, path.parent)
+        copy = Path(tempfile.mkdtemp(dir=self.folder), path.name)
+        copy.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding='utf-8')
+        return str(copy)
+
+    def set_value(self, node: ast.Assign, name: str, folder: Path) -> None:
+        """Replace the value of one assignment, if it is to be replaced."""
         if name == '_base_':
             bases = ast.literal_eval(node.value)
-            moved = [self.locate(base) for base in ([bases] if isinstance(bases, str) else bases)]
-            node.value = ast.parse(repr(moved), mode='eval').body
+            bases = [bases] if isinstance(bases, str) else bases
+            node.value = as_literal([
+                base if '::' in base else self.rewrite((folder / base).resolve()) for base in bases
+            ])
         elif name in self.values and is_literal(node.value):
-            node.value = ast.parse(repr(self.values[name]), mode='eval').body
+            node.value = as_literal(self.values[name])
             self.replaced.add(name)
-        return node
 
-    def locate(self, base: str) -> str:
-        """Return a base config's place as seen from anywhere."""
-        relative = '::' not in base and not Path(base).is_absolute()
-        return str((self.folder / base).resolve()) if relative else base
+
+def as_literal(value: Any) -> ast.expr:
+    """Return the expression that a plain value is written as."""
+    return ast.parse(repr(value), mode='eval').body
 
 
 def is_literal(node: ast.expr) -> bool:
@@ -55,7 +65,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     MMEngine sets an option in the finished config, where a value that was used
     to work out others no longer reaches them. Here an option that names a plain
-    top-level variable of the file (``data_root``, ``classes``) is set *before*
+    top-level variable of the file or of one it builds on (``data_root``, ``classes``) is set *before*
     the file is evaluated, so that everything below it follows. All others are
     merged afterwards as MMEngine does it.
 
@@ -70,18 +80,11 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     if not path.is_file():
         raise FileNotFoundError(f'{path}: no such config file; see configs/ for those that exist')
     options = dict(options or {})
-    source = path.read_text(encoding='utf-8')
-    setter = SetVariables(options, path.resolve().parent)
-    tree = ast.parse(source, filename=str(path))
-    tree.body = [setter.visit(n) if isinstance(n, ast.Assign) else n for n in tree.body]
-    if not setter.replaced:
-        config = Config.fromfile(path)
-    else:
-        with tempfile.TemporaryDirectory() as folder:
-            rewritten = Path(folder, path.name)
-            rewritten.write_text(ast.unparse(ast.fix_missing_locations(tree)), encoding='utf-8')
-            config = Config.fromfile(rewritten)
-        object.__setattr__(config, '_filename', str(path))  # what names the work folder
+    with tempfile.TemporaryDirectory() as folder:
+        setter = SetVariables(options, folder)
+        rewritten = setter.rewrite(path.resolve())
+        config = Config.fromfile(rewritten if setter.replaced else path)
+    object.__setattr__(config, '_filename', str(path))  # what names the work folder
     rest = {key: value for key, value in options.items() if key not in setter.replaced}
     config.merge_from_dict(rest)
     return config

@@ -4,7 +4,10 @@ import pytest
 
 from rocovis_mm.utils import load_config
 
-BASE = "shared = dict(depth=18)\n"
+BASE = """
+width = 64
+shared = dict(depth=18, width=width)
+"""
 CHILD = """
 _base_ = './base.py'
 classes = ('a', 'b')
@@ -33,6 +36,11 @@ def test_a_top_level_variable_reaches_all_that_follows_from_it(config_file):
     assert config.train == dict(root='/x/', ann='/x/train.json', n=1)
     assert config.shared.depth == 50
     assert config.filename == str(config_file)
+
+
+def test_a_variable_of_a_base_is_set_there(config_file):
+    config = load_config(config_file, {'width': 32})
+    assert config.shared == dict(depth=18, width=32)
 
 
 def test_a_nested_option_and_a_derived_variable_are_merged_as_mmengine_does(config_file):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
@@ -17,42 +15,29 @@ class CurriculumHook(Hook):
     """Sets the model's training stage by the iteration.
 
     A model that starts from random weights must first learn to see: single frames
-    at half resolution cost a fraction of full clips. After the last stage, and in
-    a run without this hook, the model trains on clips as they are loaded. The
-    stage is a function of the iteration, so that a resumed run goes on in it.
+    at half size cost a fraction of full clips. The stage is a function of the
+    iteration, so that a resumed run goes on in it.
 
     Args:
-        stages: dicts with ``end`` (iteration at which the stage is over), in rising
-            order, and the fields of :class:`TrainingStage`.
-
-    Raises:
-        ValueError: ends that do not rise.
+        single_frames_until: iteration at which frames become clips.
+        half_size_until: iteration at which inputs get their full size.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, stages: Sequence[dict]) -> None:
-        self.ends = [stage['end'] for stage in stages]
-        if self.ends != sorted(set(self.ends)):
-            raise ValueError(f'CurriculumHook: the stages end at {self.ends}; give rising numbers')
-        self.stages = [
-            TrainingStage(**{key: value for key, value in stage.items() if key != 'end'})
-            for stage in stages
-        ]
-
-    def stage_at(self, iteration: int) -> TrainingStage:
-        """Return the stage that an iteration (from 0) belongs to."""
-        for end, stage in zip(self.ends, self.stages):
-            if iteration < end:
-                return stage
-        return TrainingStage()
+    def __init__(self, single_frames_until: int = 0, half_size_until: int = 0) -> None:
+        self.single_frames_until = single_frames_until
+        self.half_size_until = half_size_until
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
         """Hand the stage to the model, and say when it changes."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        stage = self.stage_at(runner.iter)
+        stage = TrainingStage(
+            single_frames=runner.iter < self.single_frames_until,
+            scale=0.5 if runner.iter < self.half_size_until else 1.0,
+        )
         if stage != model.training_stage:
             runner.logger.info(f'iteration {runner.iter}: training stage is now {stage}')
             model.training_stage = stage
