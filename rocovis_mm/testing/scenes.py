@@ -60,17 +60,17 @@ class Scene:
 def plan_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     """Plan a random scene of 2 to 4 objects.
 
-    About half of the scenes hold two look-alikes that cross; most of the others
-    hold an object that hides behind a larger one. Each of the remaining objects
-    roams, enters, leaves, or leaves and returns.
+    A quarter of the scenes hold two look-alikes that cross; another holds an object
+    that hides behind a larger one. Each of the remaining objects roams, enters,
+    leaves, or leaves and returns.
     """
     events: list[str] = []
     actors: list[Actor] = []
     draw = rng.random()
-    if draw < 0.45:
+    if draw < 0.25:
         events.append('crossing')
         actors += _crossing_pair(rng, num_frames, lookalike=True)
-    elif draw < 0.75:
+    elif draw < 0.5:
         events.append('hiding')
         actors += _crossing_pair(rng, num_frames, lookalike=False)
     for _ in range(rng.integers(1, 3) if actors else rng.integers(2, 5)):
@@ -112,7 +112,7 @@ def _single_path(rng: np.random.Generator, num_frames: int) -> tuple[str | None,
     """A way for one object, (T, 2), and the name of its event, if any."""
     home = rng.uniform((0.2, 0.25), (0.8, 0.75))
     wander = home + _wander(rng, num_frames, 2) * (0.14, 0.16)
-    name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.36, 0.30, 0.17, 0.17))
+    name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.55, 0.17, 0.14, 0.14))
     if name == 'roaming':
         return None, wander
     out = home.copy()
