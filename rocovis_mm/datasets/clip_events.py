@@ -1,9 +1,11 @@
 """Exits, entries and occlusions in a clip, counted from visible areas.
 
-Letters: n instances · T frames.
+Letters: n instances · T frames of a clip · L frames of a video.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
@@ -39,3 +41,26 @@ def count_clip_events(areas: np.ndarray) -> dict[str, int]:
         returns=int((entered & seen_before).sum()),
         occlusions=int(occluded.sum()),
     )
+
+
+def stack_areas(video: dict[str, Any]) -> np.ndarray:
+    """Return the visible areas of a video's instances, (n, L)."""
+    rows = [instance['areas'] for instance in video['instances']]
+    return np.stack(rows) if rows else np.zeros((0, len(video['img_paths'])), dtype=np.int64)
+
+
+def event_frames(areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Say in which frames of a video something happens.
+
+    Args:
+        areas: (n, L) visible pixels.
+
+    Returns:
+        The frames before and after which an instance comes or goes, and the frames
+        in which one is mostly hidden.
+    """
+    present = areas > 0
+    moves = np.flatnonzero((present[:, 1:] != present[:, :-1]).any(0))
+    peaks = areas.max(1, initial=0)[:, None]
+    hidden = (present & (areas < HEAVY_OCCLUSION * peaks)).any(0)
+    return np.union1d(moves, moves + 1), np.flatnonzero(hidden)

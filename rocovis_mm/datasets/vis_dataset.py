@@ -11,6 +11,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
+from rocovis_mm.datasets.clip_events import event_frames, stack_areas
 from rocovis_mm.datasets.draws import Draw
 from rocovis_mm.datasets.vis_annotations import (
     VISAnnotations,
@@ -111,6 +112,14 @@ class VISDataset(BaseDataset):
             if index == 0 or item['video_id'] != items[index - 1]['video_id']
         ]
         return np.diff([*changes, len(items)]).tolist()
+
+    @property
+    def event_videos(self) -> list[int]:
+        """Indices of the training videos in which an instance comes or goes."""
+        if self.test_mode:
+            raise ValueError('a data set with test_mode=True reads no instances')
+        areas = [stack_areas(self.get_data_info(index)) for index in range(len(self))]
+        return [index for index, rows in enumerate(areas) if len(event_frames(rows)[0])]
 
     def _set_classes(self, categories: list[dict[str, Any]]) -> None:
         """Settle classes, their colours and json ids in this object's metainfo."""

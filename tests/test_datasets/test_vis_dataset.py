@@ -137,3 +137,12 @@ def test_a_draw_decides_the_item_even_where_another_is_fetched(content, write):
     assert (one['video_id'], one['number']) == (other['video_id'], other['number'])
     joined = ConcatDataset([build(path), dataset])
     assert joined[Draw(3, (7, 3))]['number'] == one['number']
+
+
+def test_videos_in_which_someone_comes_or_goes(content, write):
+    masks = content['annotations'][0]['segmentations']
+    masks[1] = masks[0]  # now present throughout video 7
+    path = write(content)
+    assert build(path).event_videos == [1]
+    with pytest.raises(ValueError, match='test_mode'):
+        _ = build(path, test_mode=True).event_videos

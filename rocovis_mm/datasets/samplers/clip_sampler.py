@@ -27,6 +27,11 @@ class ClipSampler(Sampler):
         shuffle: whether each pass has its own random order.
         infinite: go on for ever, for training by iterations; otherwise yield one
             pass, rounded up to a multiple of the ranks, for training by epochs.
+        event_prob: share of the draws that take, instead of the next video in turn, one of
+            the data set's ``event_videos``, in which an instance comes or goes.
+
+    Raises:
+        ValueError: there are no videos, or none to prefer.
     """
 
     def __init__(
@@ -35,12 +40,20 @@ class ClipSampler(Sampler):
         seed: int | None = None,
         shuffle: bool = True,
         infinite: bool = True,
+        event_prob: float = 0.0,
     ) -> None:
         self.rank, self.world_size = get_dist_info()
         self.dataset = dataset
         self.seed = sync_random_seed() if seed is None else seed
         self.shuffle = shuffle
         self.infinite = infinite
+        self.event_prob = event_prob
+        self.event_videos = list(dataset.event_videos) if event_prob > 0 else []
+        if event_prob > 0 and not self.event_videos:
+            raise ValueError(
+                'ClipSampler: in no video of the data set does an instance come or go; set '
+                'event_prob=0'
+            )
         self.start = 0
         size = len(dataset)
         if size == 0:
@@ -58,7 +71,7 @@ class ClipSampler(Sampler):
             turn, position = divmod(number, self.pass_length)
             if turn != order_of:
                 order_of, order = turn, self._order(turn)
-            yield Draw(order[position % len(order)], (self.seed, number))
+            yield Draw(self._prefer(order[position % len(order)], number), (self.seed, number))
             number += self.world_size
 
     def __len__(self) -> int:
@@ -73,6 +86,13 @@ class ClipSampler(Sampler):
         """Let the next iteration yield the pass `epoch`, when training by epochs."""
         if not self.infinite:
             self.start = epoch * len(self)
+
+    def _prefer(self, video: int, number: int) -> int:
+        """Replace the video in turn by one with an event, with ``event_prob``."""
+        if not self.event_videos:
+            return video
+        rng = np.random.default_rng((self.seed, number, 1))  # items take (seed, number)
+        return rng.choice(self.event_videos) if rng.random() < self.event_prob else video
 
     def _order(self, turn: int) -> np.ndarray:
         """Return the order of the videos in pass `turn`."""

@@ -12,8 +12,9 @@ from mmcv.transforms import BaseTransform
 
 from rocovis_mm.datasets.clip_events import (
     EVENT_NAMES,
-    HEAVY_OCCLUSION,
     count_clip_events,
+    event_frames,
+    stack_areas,
 )
 from rocovis_mm.registry import TRANSFORMS
 
@@ -148,12 +149,6 @@ class SampleClip(BaseTransform):
         return low, high
 
 
-def stack_areas(video: dict[str, Any]) -> np.ndarray:
-    """Return the visible areas of a video's instances, (n, L)."""
-    rows = [instance['areas'] for instance in video['instances']]
-    return np.stack(rows) if rows else np.zeros((0, len(video['img_paths'])), dtype=np.int64)
-
-
 def present_instances(video: dict[str, Any], frame: int) -> list[dict[str, Any]]:
     """Return id, label and RLE of the instances that are present in a frame of a video."""
     size = [video['height'], video['width']]
@@ -166,20 +161,3 @@ def present_instances(video: dict[str, Any], frame: int) -> list[dict[str, Any]]
         for instance in video['instances']
         if instance['areas'][frame] > 0
     ]
-
-
-def event_frames(areas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Say in which frames of a video something happens.
-
-    Args:
-        areas: (n, L) visible pixels.
-
-    Returns:
-        The frames before and after which an instance comes or goes, and the frames
-        in which one is mostly hidden.
-    """
-    present = areas > 0
-    moves = np.flatnonzero((present[:, 1:] != present[:, :-1]).any(0))
-    peaks = areas.max(1, initial=0)[:, None]
-    hidden = (present & (areas < HEAVY_OCCLUSION * peaks)).any(0)
-    return np.union1d(moves, moves + 1), np.flatnonzero(hidden)

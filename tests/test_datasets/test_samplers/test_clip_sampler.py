@@ -77,3 +77,26 @@ def test_more_ranks_than_videos(ranks):
 def test_an_empty_data_set(ranks):
     with pytest.raises(ValueError, match='no videos'):
         ranks(1, 0)
+
+
+class Eventful(list):
+    """Stands for a data set in which videos 2 and 5 hold events."""
+
+    event_videos = (2, 5)
+
+
+def test_videos_with_events_can_be_preferred():
+    plain = [index for index, _ in take(ClipSampler(Eventful(range(20)), seed=1), 600)]
+    sampler = ClipSampler(Eventful(range(20)), seed=1, event_prob=0.5)
+    preferred = take(sampler, 600)
+    share = sum(index in (2, 5) for index, _ in preferred) / 600
+    assert share == pytest.approx(0.5 + 0.5 * 2 / 20, abs=0.06)
+    unchanged = sum(index == other for (index, _), other in zip(preferred, plain)) / 600
+    assert unchanged == pytest.approx(0.5 + 0.5 * 1 / 20, abs=0.06)
+    sampler.start_at(37)
+    assert take(sampler, 20) == preferred[37:57]
+
+
+def test_no_video_to_prefer():
+    with pytest.raises(ValueError, match='event_prob=0'):
+        ClipSampler(type('Quiet', (list,), dict(event_videos=()))(range(3)), 0, event_prob=0.5)
