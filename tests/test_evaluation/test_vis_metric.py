@@ -237,13 +237,12 @@ def test_clear_errors(files):
     with pytest.raises(ValueError, match='outfile_prefix'):
         build('VISMetric', path, truth, format_only=True)
     metric = build('VISMetric', path, truth)
-    metric.dataset_meta = dict(classes=('c1', 'unheard'))
     with pytest.raises(ValueError, match=r"truth.json: no category is called 'unheard' \(1 of 2"):
-        metric.evaluate(1)
-    metric = build('VISMetric', path, truth)
-    metric.dataset_meta = {}
+        metric.dataset_meta = dict(classes=('c1', 'unheard'))
     with pytest.raises(ValueError, match="no 'classes'"):
-        metric.evaluate(1)
+        metric.dataset_meta = {}
+    with pytest.raises(OSError, match='elsewhere.json'):
+        build('VISMetric', 'elsewhere.json', truth)
     for meta, words in [
         (dict(video_id=99, frame_id=0), 'no video has id 99'),
         (dict(video_id=1, frame_id=50), 'frame 50, the annotation file has'),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.dist import get_world_size
+from mmengine.dist import get_world_size, is_main_process
 from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
@@ -44,7 +44,7 @@ class VISMetric(BaseMetric):
     Args:
         ann_file: the benchmark's json (gz and zip allowed).
         parts: any of 'segm' (Video AP), 'boundary' (Tube-Boundary AP) and 'pool' (AP^Pool of
-            the two, or of the masks where 'pool' stands alone).
+            the two, or of the masks where 'pool' stands alone); None for the class' own.
         classwise: whether to log a table of the categories.
         format_only: whether to only write the submission; needs `outfile_prefix`.
         outfile_prefix: where to write ``<prefix>.json`` and ``<prefix>.zip`` (with
@@ -60,11 +60,12 @@ class VISMetric(BaseMetric):
     """
 
     default_prefix = ''  # plain keys, so that save_best='AP' works
+    default_parts: Sequence[str] = PARTS
 
     def __init__(
         self,
         ann_file: str,
-        parts: Sequence[str] = PARTS,
+        parts: Sequence[str] | None = None,
         classwise: bool = False,
         format_only: bool = False,
         outfile_prefix: str | None = None,
@@ -75,13 +76,12 @@ class VISMetric(BaseMetric):
         collect_dir: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
-        unknown = [part for part in parts if part not in PARTS]
-        if unknown or not parts:
-            raise ValueError(f'parts is {list(parts)}; choose some of {", ".join(PARTS)}')
+        self.parts = tuple(self.default_parts if parts is None else parts)
+        if not self.parts or not set(self.parts) <= set(PARTS):
+            raise ValueError(f'parts is {list(self.parts)}; choose some of {", ".join(PARTS)}')
         if format_only and not outfile_prefix:
             raise ValueError('format_only=True needs outfile_prefix, where to write to')
         self.ann_file = ann_file
-        self.parts = tuple(parts)
         self.classwise = classwise
         self.format_only = format_only
         self.outfile_prefix = outfile_prefix
@@ -98,6 +98,16 @@ class VISMetric(BaseMetric):
                 self.ann_file, self.mask_source, need_annotations=not self.format_only
             )
         return self._truth
+
+    @BaseMetric.dataset_meta.setter
+    def dataset_meta(self, dataset_meta: dict[str, Any]) -> None:
+        """Set the data set's metainfo; what does not fit the annotation file fails here.
+
+        A runner sets it before training begins, not hours later at the first evaluation.
+        """
+        self._dataset_meta = dataset_meta
+        if is_main_process():
+            self._category_ids()
 
     @property
     def kinds(self) -> list[str]:
@@ -175,23 +185,20 @@ class VISMetric(BaseMetric):
 
 @METRICS.register_module()
 class VideoAP(VISMetric):
-    """Video AP alone: `AP`, `AP50`, ...; arguments as `VISMetric` without `parts`."""
+    """Video AP alone: `AP`, `AP50`, ...; see `VISMetric`."""
 
-    def __init__(self, ann_file: str, **kwargs: Any) -> None:
-        super().__init__(ann_file, parts=('segm',), **kwargs)
+    default_parts = ('segm',)
 
 
 @METRICS.register_module()
 class TubeBoundaryAP(VISMetric):
-    """Tube-Boundary AP alone: `AP_boundary`, ...; arguments as `VISMetric` without `parts`."""
+    """Tube-Boundary AP alone: `AP_boundary`, `AP50_boundary`, ...; see `VISMetric`."""
 
-    def __init__(self, ann_file: str, **kwargs: Any) -> None:
-        super().__init__(ann_file, parts=('boundary',), **kwargs)
+    default_parts = ('boundary',)
 
 
 @METRICS.register_module()
 class APPool(VISMetric):
-    """AP^Pool alone: `AP_pool`, ...; arguments as `VISMetric` without `parts`."""
+    """AP^Pool alone: `AP_pool`, `AP50_pool`, `AP75_pool`; see `VISMetric`."""
 
-    def __init__(self, ann_file: str, **kwargs: Any) -> None:
-        super().__init__(ann_file, parts=('pool',), **kwargs)
+    default_parts = ('pool',)
