@@ -1,0 +1,111 @@
+"""The demo's runner: what is reused, what starts anew; and the whole chain, slowly."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope='module')
+def demo():
+    spec = importlib.util.spec_from_file_location('run_demo', REPOSITORY / 'tools' / 'run_demo.py')
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def calls(demo, monkeypatch):
+    """Record the tools that are run instead of running them."""
+    recorded = []
+    monkeypatch.setattr(
+        demo,
+        'run_tool',
+        lambda name, *arguments, **_: recorded.append([name, *map(str, arguments)]),
+    )
+    return recorded
+
+
+def test_the_same_config_keeps_the_folder_and_another_sets_it_aside(demo, tmp_path):
+    folder = tmp_path / 'demo'
+    demo.set_older_run_aside(folder, Config(dict(lr=1)))
+    (folder / 'iter_9.pth').touch()
+    demo.set_older_run_aside(folder, Config(dict(lr=1)))
+    assert (folder / 'iter_9.pth').exists()
+    demo.set_older_run_aside(folder, Config(dict(lr=2)))
+    assert not (folder / 'iter_9.pth').exists()
+    assert (tmp_path / 'demo_before' / 'iter_9.pth').exists()
+
+
+def test_a_finished_training_is_not_repeated_and_an_interrupted_one_goes_on(demo, calls, tmp_path):
+    config = Config(dict(train_cfg=dict(max_iters=20)))
+    arguments = (tmp_path, config, Path('c.py'), [])
+    demo.train(*arguments)
+    assert calls == [['train.py', 'c.py', '--work-dir', str(tmp_path)]]
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_10.pth'))
+    demo.train(*arguments)
+    assert calls[1][-1] == '--resume'
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'iter_20.pth'))
+    (tmp_path / 'best_AP_iter_10.pth').touch()
+    assert demo.train(*arguments) == tmp_path / 'best_AP_iter_10.pth'
+    assert len(calls) == 2
+
+
+def test_an_older_score_is_renewed(demo, calls, tmp_path):
+    checkpoint, figures = tmp_path / 'best.pth', tmp_path / 'metrics.json'
+    figures.write_text('{"AP": 0.5}')
+    checkpoint.touch()
+    os.utime(figures, (2e9, 2e9))
+    arguments = (tmp_path, checkpoint, Path('gt.json'), Path('c.py'), ['a=1'])
+    assert demo.test(*arguments) == {'AP': 0.5} and not calls
+    os.utime(figures, (1, 1))
+    demo.test(*arguments)
+    assert [call[0] for call in calls] == ['test.py', 'eval_results.py']
+    assert calls[0][-2:] == ['--cfg-options', 'a=1']
+
+
+def test_a_failing_tool_ends_the_demo_with_its_status(demo, monkeypatch, tmp_path):
+    (tmp_path / 'fails.py').write_text('raise SystemExit(3)')
+    monkeypatch.setattr(demo, 'TOOLS', tmp_path)
+    with pytest.raises(SystemExit) as stopped:
+        demo.run_tool('fails.py')
+    assert stopped.value.code == 3
+
+
+@pytest.mark.slow
+def test_the_demo_leaves_all_it_promises_and_a_rerun_reuses_it(tmp_path):
+    command = [
+        sys.executable, str(REPOSITORY / 'tools' / 'run_demo.py'),
+        '--config', str(REPOSITORY / 'configs' / 'rocovis' / 'rocovis_demo.py'),
+        '--cfg-options', 'train_cfg.max_iters=4', 'train_cfg.val_interval=2',
+    ]  # fmt: skip
+    environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
+    runs = [
+        subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        for _ in range(2)
+    ]
+    assert [run.returncode for run in runs] == [0, 0], runs[0].stderr[-3000:]
+    folder = tmp_path / 'work_dirs' / 'demo'
+    with Image.open(folder / 'overlay.gif') as gif:
+        assert gif.n_frames > 10
+    for name in ('overlay.mp4', 'contact_sheet.png', 'curves.png'):
+        assert (folder / name).stat().st_size > 10_000
+    assert isinstance(json.loads((folder / 'results.json').read_text()), list)
+    assert {'AP', 'AP_boundary', 'AP_pool'} <= set(
+        json.loads((folder / 'metrics.json').read_text())
+    )
+    assert list(folder.glob('best_AP_iter_*.pth'))
+    assert 'training for 4 iterations' in runs[0].stdout
+    assert 'trained already' in runs[1].stdout and 'testing' not in runs[1].stdout
+    for run in runs:
+        assert run.stdout.count('| AP^Pool |') == 1
