@@ -9,6 +9,8 @@ import torch
 from mmdet.structures import DetDataSample, TrackDataSample
 
 from rocovis_mm.engine import ClipEventHook, IterationSeedHook
+from rocovis_mm.engine.hooks import clip_event_hook
+from rocovis_mm.structures import TrainingStage
 
 
 class Hub:
@@ -38,8 +40,10 @@ def batch(*events):
     return dict(data_samples=samples)
 
 
-def test_events_are_summed_at_the_interval_and_at_the_end():
-    runner = SimpleNamespace(iter=0, message_hub=Hub(), logger=Logger())
+@pytest.mark.parametrize('world', [1, 2])
+def test_events_are_summed_at_the_interval_and_at_the_end(monkeypatch, world):
+    monkeypatch.setattr(clip_event_hook, 'get_world_size', lambda: world)
+    runner = SimpleNamespace(iter=0, message_hub=Hub(), logger=Logger(), model=torch.nn.Module())
     hook = ClipEventHook(interval=2)
     events = dict(births=1, disappearances=2, returns=0, occlusions=3)
     batches = [batch(dict(clip_events=events), dict(clip_events=events)), batch({}), batch({})]
@@ -47,12 +51,24 @@ def test_events_are_summed_at_the_interval_and_at_the_end():
         runner.iter = iteration
         hook.after_train_iter(runner, iteration, data)
         totals = runner.message_hub.runtime_info.get('clip_events')
-        assert (totals is None) == (iteration == 0)
-    assert totals == dict(clips=3, births=2, disappearances=4, returns=0, occlusions=6)
+        assert (totals is None) == (iteration == 0 and world > 1)
+    seen = 4 if world == 1 else 3  # one rank is always up to date
+    assert totals == dict(clips=seen, births=2, disappearances=4, returns=0, occlusions=6)
     hook.after_train(runner)
     assert runner.message_hub.runtime_info['clip_events']['clips'] == 4
     expected = 'training saw 2 births, 4 disappearances, 0 returns, 6 occlusions in 4 clips'
     assert runner.logger.lines == [expected]
+
+
+def test_single_frames_hold_no_events():
+    model = torch.nn.Module()
+    runner = SimpleNamespace(iter=0, message_hub=Hub(), logger=Logger(), model=model)
+    hook = ClipEventHook()
+    data = batch(dict(clip_events=dict(births=1)))
+    for single, clips in ((True, 0), (False, 1)):
+        model.training_stage = TrainingStage(single_frames=single)
+        hook.after_train_iter(runner, 0, data)
+        assert runner.message_hub.runtime_info['clip_events']['clips'] == clips
 
 
 def test_a_senseless_interval():

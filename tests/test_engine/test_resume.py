@@ -133,7 +133,7 @@ def train(
         ),
         custom_hooks=[
             dict(type='rocovis_mm.IterationSeedHook'),
-            dict(type='rocovis_mm.ClipEventHook', interval=1),
+            dict(type='rocovis_mm.ClipEventHook'),
             RecordHook(log, stop),
         ],
         randomness=dict(seed=seed),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from mmengine.dist import all_reduce
+import torch.nn as nn
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
 from rocovis_mm.datasets.clip_events import EVENT_NAMES
@@ -20,12 +22,14 @@ class ClipEventHook(Hook):
     """Sum the ``clip_events`` of all clips of a run, and log the sums.
 
     The sums over all ranks stand in the message hub as ``clip_events``, go into
-    checkpoints and go on where a resumed run goes on.
+    checkpoints and go on where a resumed run goes on. While a ``CurriculumHook`` lets
+    the model train on single frames, nothing is counted: no frame follows another.
 
     Args:
-        interval: iterations between two updates of the sums; a line is logged with
-            the last one. What came after the last update before a checkpoint is
-            missing after a resume: let it divide the checkpoints' interval.
+        interval: with several ranks, iterations between two updates of the sums, for
+            each of which the ranks must speak to each other; one rank updates them in every
+            iteration. What came after the last update before a checkpoint is missing
+            after a resume: let it divide the checkpoints' interval.
     """
 
     priority = 'NORMAL'
@@ -44,8 +48,9 @@ class ClipEventHook(Hook):
         outputs: dict | None = None,
     ) -> None:
         """Count the batch; update the sums at the interval."""
-        self.pending += self._count((data_batch or {}).get('data_samples') or [])
-        if (runner.iter + 1) % self.interval == 0:
+        if not trains_on_single_frames(runner.model):
+            self.pending += self._count((data_batch or {}).get('data_samples') or [])
+        if get_world_size() == 1 or (runner.iter + 1) % self.interval == 0:
             self._update(runner)
 
     def after_train(self, runner: Runner) -> None:
@@ -71,3 +76,10 @@ class ClipEventHook(Hook):
         hub.update_info('clip_events', totals)
         self.pending.zero_()
         return totals
+
+
+def trains_on_single_frames(model: nn.Module) -> bool:
+    """Say whether a curriculum has the model take each frame as a clip of its own."""
+    model = model.module if is_model_wrapper(model) else model
+    stage = getattr(model, 'training_stage', None)
+    return stage is not None and stage.single_frames
