@@ -14,15 +14,21 @@ from tiny_model import shake, shrink_backbone, shrink_head
 CONFIG = '.mim/configs/mask2former/mask2former_r50_8xb2-lsj-50e_coco.py'
 
 
+def mask2former_config() -> Config:
+    """Return MMDetection's config of its published COCO model; skips where it is missing."""
+    path = Path(mmdet.__file__).parent / CONFIG
+    if not path.is_file():
+        pytest.skip(f'this mmdet carries no configs ({path} is missing)')
+    config = Config.fromfile(path)
+    config.model.data_preprocessor = None
+    return config
+
+
 def tiny_mask2former(
     seed: int = 0, num_classes: int = 5, num_queries: int = 6, layers: int = 2
 ) -> torch.nn.Module:
     """Return MMDetection's detector with random weights, none of them at a special value."""
-    path = Path(mmdet.__file__).parent / CONFIG
-    if not path.is_file():
-        pytest.skip(f'this mmdet carries no configs ({path} is missing)')
-    config = Config.fromfile(path).model
-    config.data_preprocessor = None
+    config = mask2former_config().model
     shrink_backbone(config.backbone)
     head = config.panoptic_head
     shrink_head(head, layers)

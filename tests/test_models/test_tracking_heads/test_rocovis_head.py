@@ -58,6 +58,19 @@ def test_clips_without_any_instance_give_finite_losses_and_gradients(assigner, f
     assert all(torch.isfinite(p.grad).all() for p in model.parameters())
 
 
+def test_mixed_precision_changes_the_losses_by_little():
+    torch.manual_seed(0)
+    full = training_losses(tiny_model(num_points=4096).train())
+    model = tiny_model(num_points=4096).train()
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        torch.manual_seed(0)
+        mixed = training_losses(model)
+    for key, value in full.items():
+        assert mixed[key].item() == pytest.approx(value.item(), rel=0.1), key
+    sum(mixed.values()).backward()
+    assert without_gradient(model) == []
+
+
 def test_more_instances_than_queries_do_not_stop_training():
     model = tiny_model(num_queries=2).train()
     with pytest.warns(UserWarning, match='num_queries'):

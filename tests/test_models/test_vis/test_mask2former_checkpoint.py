@@ -6,11 +6,14 @@ import logging
 
 import pytest
 import torch
+from mmdet.registry import MODELS as MMDET_MODELS
+from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import load_checkpoint, load_state_dict
-from tiny_mask2former import tiny_mask2former
-from tiny_model import images, tiny_model
+from tiny_mask2former import mask2former_config, tiny_mask2former
+from tiny_model import BASE, images, tiny_model
 
+from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import StreamState
 
 
@@ -61,6 +64,22 @@ def test_frame_zero_equals_mmdetections_mask2former(tmp_path, strides, report):
         assert f'track_head.pixel_decoder.propagation.{stride}.background' in line
     if not strides:
         assert '0 new' in line
+
+
+def test_the_full_size_config_fits_mmdetections_coco_mask2former():
+    """Shapes alone, without memory: only the class head and the propagation differ."""
+    with torch.device('meta'):
+        theirs = MMDET_MODELS.build(mask2former_config().model).state_dict()
+        ours = MODELS.build(Config.fromfile(BASE).model).state_dict()
+    names = {
+        key.replace('panoptic_head.pixel_decoder.', 'track_head.pixel_decoder.').replace(
+            'panoptic_head.', 'track_head.query_decoder.'
+        ): value.shape
+        for key, value in theirs.items()
+    }
+    assert set(ours) - set(names) == {key for key in ours if '.propagation.' in key}
+    differing = {name for name, shape in names.items() if ours[name].shape != shape}
+    assert differing == {f'track_head.query_decoder.cls_embed.{x}' for x in ('weight', 'bias')}
 
 
 def test_a_propagation_that_does_not_start_at_zero_differs():

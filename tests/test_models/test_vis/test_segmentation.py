@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 from tiny_model import WIDTH, images, stream_sample, tiny_model
 
 from rocovis_mm.models.vis.base import resize_to_frame
-from rocovis_mm.structures import FramePrediction, StreamState
+from rocovis_mm.structures import FramePrediction, StreamState, VideoTracks
 
 SIZES = [
     pytest.param((64, 64), (64, 64), (64, 64), id='as it is'),
@@ -139,6 +139,19 @@ def test_predicted_tracks_equal_a_video_computed_by_hand(reduce, mask_scoring):
         for rle, frame_masks in zip(segmentations, masks):
             mask = np.zeros_like(frame_masks[0]) if rle is None else coco_mask.decode(rle)
             assert (mask.astype(bool) != frame_masks[slot]).mean() < 1e-3
+
+
+def test_metrics_receive_tracks_with_the_last_frame_alone():
+    model, clip = tiny_model(), images(2)
+    for t in (0, 1):
+        (sample,) = model.predict({'img': [clip[t : t + 1]]}, [stream_sample(3, [t], 2)])
+        handed = sample.to_dict()  # as MMEngine's evaluator does
+        assert ('video_tracks' in handed) == (t == 1)
+        (frame,) = handed['video_data_samples']
+        assert {'instances_id', 'labels', 'scores', 'masks'} <= set(
+            frame.pred_track_instances.keys()
+        )
+    assert isinstance(handed['video_tracks'], VideoTracks)
 
 
 def test_nothing_in_view_gives_empty_instances_and_tracks_without_masks():

@@ -19,7 +19,6 @@ from tiny_model import tiny_model as single_precision_model
 from rocovis_mm.structures import StreamState
 
 SMALL, WIDE = (64, 64), (64, 96)
-ALL_STRIDES = dict(strides=(8, 16, 32), memory_frames=2)
 
 
 def images(*arguments, **options) -> torch.Tensor:
@@ -84,9 +83,13 @@ def assert_same_results(results: dict, expected: dict) -> None:
             torch.testing.assert_close(results[key].scores, value.scores, atol=1e-6, rtol=0)
 
 
-@pytest.fixture(scope='module')
-def model():
-    return tiny_model(**ALL_STRIDES)
+@pytest.fixture(
+    scope='module',
+    params=[dict(strides=(8, 16, 32), memory_frames=2), dict(strides=())],
+    ids=['propagation', 'queries alone'],
+)
+def model(request):
+    return tiny_model(**request.param)
 
 
 @pytest.fixture(scope='module')
