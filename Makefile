@@ -7,7 +7,8 @@ PINS := requirements/pinned.txt requirements/pinned-openmmlab.txt
 INSTALLED := $(VENV)/installed-$(shell cat $(PINS) setup.py | cksum | cut -d ' ' -f 1)
 SOURCES := rocovis_mm tools tests configs setup.py
 DEMO_DIR := work_dirs/demo
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# Modules are compiled when they are first imported: only those that are used, not all of torch.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 
 .PHONY: help install demo test test-slow lint format clean
 
