@@ -175,6 +175,46 @@ class _Evaluator(YTVISeval):
 
 def official_stats(truth, results, boundary, monkeypatch):
     """The twelve figures of the official evaluation code on brute-force IoUs."""
+    return run_official(truth, results, boundary, monkeypatch).stats
+
+
+def official_pooled_ap(truth, results, boundary, monkeypatch):
+    """AP^Pool at each threshold from the official code's matches, videos first, then classes."""
+    evaluator = run_official(truth, results, boundary, monkeypatch)
+    videos, areas = len(evaluator.params.vidIds), len(evaluator.params.areaRng)
+    cells = [
+        evaluator.evalImgs[category * areas * videos + video]
+        for video in range(videos)
+        for category in range(len(evaluator.params.catIds))
+    ]
+    cells = [cell for cell in cells if cell is not None]
+    ranked = [
+        (score, cell['dtMatches'][:, i] > 0, cell['dtIgnore'][:, i] > 0)
+        for cell in cells
+        for i, score in enumerate(cell['dtScores'])
+    ]
+    ranked.sort(key=lambda item: -item[0])  # stable
+    positives = sum(int((cell['gtIgnore'] == 0).sum()) for cell in cells)
+    return [_interpolated_ap(ranked, positives, t) for t in range(len(THRESHOLDS))]
+
+
+def _interpolated_ap(ranked, positives, threshold):
+    """Mean over 101 recalls of the best precision at that recall or a higher one."""
+    if not positives:
+        return -1.0
+    points, right, wrong = [], 0, 0
+    for _, hit, ignored in ranked:
+        right += bool(hit[threshold] and not ignored[threshold])
+        wrong += bool(not hit[threshold] and not ignored[threshold])
+        points.append((right / positives, right / (right + wrong + np.spacing(1))))
+    recalls = np.linspace(0, 1, 101)
+    return float(
+        np.mean([max((p for r, p in points if r >= recall), default=0.0) for recall in recalls])
+    )
+
+
+def run_official(truth, results, boundary, monkeypatch):
+    """The official evaluator, all done."""
     monkeypatch.setattr(np, 'float', float, raising=False)  # the tool is older than numpy 1.24
     with contextlib.redirect_stdout(io.StringIO()):
         api = YTVIS(copy.deepcopy(truth))
@@ -182,4 +222,4 @@ def official_stats(truth, results, boundary, monkeypatch):
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()
-    return evaluator.stats
+    return evaluator

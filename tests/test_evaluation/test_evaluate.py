@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from vis_reference import official_stats, random_files
+from vis_reference import official_pooled_ap, official_stats, random_files
 
 from rocovis_mm.evaluation.functional.evaluate import KINDS, evaluate_tracks
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
@@ -68,6 +68,18 @@ def test_more_than_a_hundred_predictions_in_one_video(monkeypatch):
     measured = score(truth, results)['segm'].stats()
     expected = official_stats(truth, results, False, monkeypatch)
     assert list(measured.values()) == pytest.approx(expected, abs=1e-9, rel=0)
+
+
+@settings(random_cases, max_examples=20)
+@given(seeds, st.sampled_from([0, 1, 4]))
+def test_pooled_equals_the_official_matches_pooled(monkeypatch, seed, scores):
+    truth, results = random_files(seed, scores=scores)
+    if not truth['annotations'] or not results:
+        return
+    measured = score(truth, results)
+    for kind in KINDS:
+        expected = official_pooled_ap(truth, results, kind == 'boundary', monkeypatch)
+        assert measured[kind].pooled_ap == pytest.approx(expected, abs=1e-9, rel=0)
 
 
 @random_cases
