@@ -7,6 +7,8 @@ PINS := requirements/pinned.txt requirements/pinned-openmmlab.txt
 INSTALLED := $(VENV)/installed-$(shell cat $(PINS) setup.py | cksum | cut -d ' ' -f 1)
 SOURCES := rocovis_mm tools tests configs setup.py
 DEMO_DIR := work_dirs/demo
+# More arguments of tools/run_demo.py, such as DEMO_ARGS='--cfg-options train_cfg.max_iters=20'.
+DEMO_ARGS ?=
 # Modules are compiled when they are first imported: only those that are used, not all of torch.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 
@@ -32,7 +34,7 @@ $(INSTALLED): $(PINS) setup.py
 	@touch $@
 
 demo: $(INSTALLED)
-	$(BIN)/python tools/run_demo.py --work-dir $(DEMO_DIR)
+	$(BIN)/python tools/run_demo.py --work-dir $(DEMO_DIR) $(DEMO_ARGS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m 'not slow'
