@@ -60,20 +60,20 @@ class Scene:
 def plan_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     """Plan a random scene of 2 to 4 objects.
 
-    A quarter of the scenes hold two look-alikes that cross; another holds an object
-    that hides behind a larger one. Each of the remaining objects roams, enters,
+    A fifth of the scenes hold two look-alikes that cross; others hold an object that
+    hides behind a larger one. Each of the remaining objects roams, enters,
     leaves, or leaves and returns.
     """
     events: list[str] = []
     actors: list[Actor] = []
     draw = rng.random()
-    if draw < 0.25:
+    if draw < 0.2:
         events.append('crossing')
         actors += _crossing_pair(rng, num_frames, lookalike=True)
-    elif draw < 0.5:
+    elif draw < 0.35:
         events.append('hiding')
         actors += _crossing_pair(rng, num_frames, lookalike=False)
-    for _ in range(rng.integers(1, 3) if actors else rng.integers(2, 5)):
+    for _ in range(rng.integers(1, 3) if actors else rng.integers(2, 4)):
         name, path = _single_path(rng, num_frames)
         events += [name] if name else []
         actors.insert(rng.integers(len(actors) + 1), _actor(rng, path))
@@ -112,7 +112,7 @@ def _single_path(rng: np.random.Generator, num_frames: int) -> tuple[str | None,
     """A way for one object, (T, 2), and the name of its event, if any."""
     home = rng.uniform((0.2, 0.25), (0.8, 0.75))
     wander = home + _wander(rng, num_frames, 2) * (0.14, 0.16)
-    name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.55, 0.17, 0.14, 0.14))
+    name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.64, 0.12, 0.12, 0.12))
     if name == 'roaming':
         return None, wander
     out = home.copy()
@@ -152,7 +152,7 @@ def _actor(
 
 def _hue(rng: np.random.Generator, label: int) -> float:
     """A hue near the class's own; neighbouring classes overlap a little."""
-    return SHAPE_CLASSES[label].hue + float(np.clip(rng.normal(0, 14), -30, 30))
+    return SHAPE_CLASSES[label].hue + float(np.clip(rng.normal(0, 9), -20, 20))
 
 
 def _wander(rng: np.random.Generator, num_frames: int, channels: int) -> np.ndarray:

@@ -3,7 +3,7 @@ _base_ = '../default_runtime.py'
 
 max_iters = 1400
 val_interval = 700
-base_lr = 1e-3
+base_lr = 1.5e-3
 single_frames_until = 500  # iteration at which clips begin
 half_size_until = 0  # iteration up to which inputs have half their size
 
