@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import numpy as np
 from pycocotools import mask as mask_utils
 
 from rocovis_mm.evaluation.functional.run_lengths import CountsError, Tube
@@ -85,19 +86,32 @@ def _parse_frame(entry: Any, video: FrameSize, place: Place) -> str | None:
     return _encode_plain(counts, video, place / 'counts')
 
 
+def _are_plain_integers(counts: list[Any]) -> bool:
+    """Whether there are any, and all are of type int: what needs no closer look."""
+    return set(map(type, counts)) == {int}
+
+
 def _encode_plain(counts: Any, video: FrameSize, place: Place) -> str:
     remedy = 'counts are run lengths that add up to height x width, or their compressed text'
     require_type(counts, list, place, remedy)
     area = video.height * video.width
-    for index, count in enumerate(counts):
-        as_integer(count, place / index, remedy, 0, area)
-    if sum(counts) != area:
+    lengths = np.asarray(counts) if _are_plain_integers(counts) else None
+    if (
+        lengths is None
+        or lengths.dtype.kind != 'i'
+        or not 0 <= lengths.min() <= lengths.max() <= area
+    ):
+        whole = [
+            as_integer(count, place / index, remedy, 0, area) for index, count in enumerate(counts)
+        ]
+        lengths = np.array(whole, dtype=np.int64)
+    if lengths.sum() != area:
         place.fail(
-            f'malformed run-length counts: they add up to {int(sum(counts))} pixels, the frame '
+            f'malformed run-length counts: they add up to {lengths.sum()} pixels, the frame '
             f'has {area}',
             remedy,
         )
-    plain = {'size': [video.height, video.width], 'counts': [int(count) for count in counts]}
+    plain = {'size': [video.height, video.width], 'counts': lengths}
     return mask_utils.frPyObjects(plain, video.height, video.width)['counts'].decode()
 
 
