@@ -14,7 +14,7 @@ resize = dict(type='rocovis_mm.AlignedResize', scale=input_size, keep_ratio=True
 
 model = dict(
     track_head=dict(num_classes=_base_.num_classes),
-    clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.5),
+    clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.4),
 )
 train_pipeline = [
     dict(
@@ -48,13 +48,18 @@ test_pipeline = [
     resize,
     dict(type='rocovis_mm.PackVISInputs'),
 ]
-train_dataloader = dict(batch_size=4, num_workers=1, dataset=dict(pipeline=train_pipeline))
+train_dataloader = dict(
+    batch_size=4,
+    num_workers=1,
+    sampler=dict(type='rocovis_mm.ClipSampler', event_prob=0.3),
+    dataset=dict(pipeline=train_pipeline),
+)
 val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
 
 # what of the schedule follows from the iterations above
-train_cfg = dict(max_iters=max_iters, val_interval=max_iters // 4)
+train_cfg = dict(max_iters=max_iters, val_interval=max(max_iters // 4, 1))
 param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], end=max_iters)]
 custom_hooks = [*_base_.custom_hooks]
 custom_hooks[2].update(single_frames_until=single_frames_until, half_size_until=half_size_until)
-default_hooks = dict(checkpoint=dict(interval=max_iters // 4))
+default_hooks = dict(checkpoint=dict(interval=max(max_iters // 4, 1)))
