@@ -97,7 +97,6 @@ def tiny_config(
     )
     head.assigner.update(type=assigner, num_points=num_points)
     head.loss.update(num_points=num_points, supervise_initial=supervise_initial)
-    head.loss.loss_cls.class_weight = [1.0] * num_classes + [0.1]
     return config
 
 
