@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import torch
 from torch import Tensor
@@ -21,7 +22,7 @@ class MemoryFrame:
     features: dict[int, Tensor]
     identity: dict[int, Tensor]
 
-    def map(self, function) -> MemoryFrame:  # noqa: ANN001 (Tensor -> Tensor)
+    def map(self, function: Callable[[Tensor], Tensor]) -> MemoryFrame:
         """Return the frame with `function` applied to every tensor."""
         return MemoryFrame(
             {stride: function(x) for stride, x in self.features.items()},
@@ -41,22 +42,21 @@ class StreamState:
     queries: Tensor | None = None
     memory: tuple[MemoryFrame, ...] = ()
 
-    def detach(self) -> StreamState:
-        """Return the state cut off from the graph that made it."""
+    def map(self, function: Callable[[Tensor], Tensor]) -> StreamState:
+        """Return the state with `function` applied to every tensor."""
         if self.queries is None:
             return self
-        return StreamState(self.queries.detach(), tuple(f.map(Tensor.detach) for f in self.memory))
+        return StreamState(function(self.queries), tuple(f.map(function) for f in self.memory))
+
+    def detach(self) -> StreamState:
+        """Return the state cut off from the graph that made it."""
+        return self.map(Tensor.detach)
 
     def split(self) -> list[StreamState]:
         """Return one state of batch size 1 for every stream of the batch."""
         if self.queries is None:
             raise ValueError('a state before its first frame belongs to no batch')
-        return [
-            StreamState(
-                self.queries[b : b + 1], tuple(f.map(lambda x: x[b : b + 1]) for f in self.memory)
-            )
-            for b in range(len(self.queries))
-        ]
+        return [self.map(itemgetter(slice(b, b + 1))) for b in range(len(self.queries))]
 
     @staticmethod
     def cat(states: Sequence[StreamState]) -> StreamState:

@@ -60,17 +60,17 @@ class Scene:
 def plan_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     """Plan a random scene of 2 to 4 objects.
 
-    A fifth of the scenes hold two look-alikes that cross; others hold an object that
-    hides behind a larger one. Each of the remaining objects roams, enters,
-    leaves, or leaves and returns.
+    One scene in eight holds two look-alikes that cross, one in ten an object that
+    hides behind a larger one. Each of the remaining objects roams, enters, leaves,
+    or leaves and returns.
     """
     events: list[str] = []
     actors: list[Actor] = []
     draw = rng.random()
-    if draw < 0.2:
+    if draw < 0.12:
         events.append('crossing')
         actors += _crossing_pair(rng, num_frames, lookalike=True)
-    elif draw < 0.35:
+    elif draw < 0.22:
         events.append('hiding')
         actors += _crossing_pair(rng, num_frames, lookalike=False)
     for _ in range(rng.integers(1, 3) if actors else rng.integers(2, 4)):
@@ -112,7 +112,7 @@ def _single_path(rng: np.random.Generator, num_frames: int) -> tuple[str | None,
     """A way for one object, (T, 2), and the name of its event, if any."""
     home = rng.uniform((0.2, 0.25), (0.8, 0.75))
     wander = home + _wander(rng, num_frames, 2) * (0.14, 0.16)
-    name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.64, 0.12, 0.12, 0.12))
+    name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.76, 0.08, 0.08, 0.08))
     if name == 'roaming':
         return None, wander
     out = home.copy()

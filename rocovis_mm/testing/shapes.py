@@ -80,8 +80,8 @@ def _wave(phase: Field) -> Field:
 
 
 SHAPE_CLASSES = (
-    ShapeClass('ball', 8, _disc, lambda x, y: _wave(7.5 * y)),
-    ShapeClass('star', 50, _star, lambda x, y: _wave(9 * np.hypot(x, y) + 1)),
+    ShapeClass('ball', 0, _disc, lambda x, y: _wave(7.5 * y)),
+    ShapeClass('star', 58, _star, lambda x, y: _wave(9 * np.hypot(x, y) + 1)),
     ShapeClass('kite', 130, _polygon(3, 1.42), lambda x, y: _wave(8 * (x + y))),
     ShapeClass(
         'box',

@@ -38,9 +38,12 @@ class SetVariables:
         if name == '_base_':
             bases = ast.literal_eval(node.value)
             bases = [bases] if isinstance(bases, str) else bases
-            node.value = as_literal([
-                base if '::' in base else self.rewrite((folder / base).resolve()) for base in bases
-            ])
+            node.value = as_literal(
+                [
+                    base if '::' in base else self.rewrite((folder / base).resolve())
+                    for base in bases
+                ]
+            )
         elif name in self.values and is_literal(node.value):
             node.value = as_literal(self.values[name])
             self.replaced.add(name)
@@ -65,7 +68,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     MMEngine sets an option in the finished config, where a value that was used
     to work out others no longer reaches them. Here an option that names a plain
-    top-level variable of the file or of one it builds on (``data_root``, ``classes``) is set *before*
+    top-level variable of the file or of one it builds on (``data_root``) is set *before*
     the file is evaluated, so that everything below it follows. All others are
     merged afterwards as MMEngine does it.
 

@@ -40,9 +40,7 @@ model = dict(
         positional_encoding=dict(num_feats=width // 2, normalize=True),
         transformer_decoder=dict(
             num_layers=3,
-            layer_cfg=dict(
-                self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=feed_forward
-            ),
+            layer_cfg=dict(self_attn_cfg=attention, cross_attn_cfg=attention, ffn_cfg=feed_forward),
         ),
         assigner=dict(type=assigner, num_points=num_points),
         loss=dict(

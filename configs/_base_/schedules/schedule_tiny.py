@@ -1,15 +1,13 @@
-# Minutes on a CPU, from random weights: single frames first, then clips; the averaged weights count.
+# Minutes on a CPU, from random weights: single frames first, then clips; averaged weights count.
 _base_ = '../default_runtime.py'
 
-max_iters = 1400
-val_interval = 700
+max_iters = 900
+val_interval = 450
 base_lr = 1.5e-3
-single_frames_until = 500  # iteration at which clips begin
+single_frames_until = 350  # iteration at which clips begin
 half_size_until = 0  # iteration up to which inputs have half their size
 
-train_cfg = dict(
-    type='rocovis_mm.IterTrainLoop', max_iters=max_iters, val_interval=val_interval
-)
+train_cfg = dict(type='rocovis_mm.IterTrainLoop', max_iters=max_iters, val_interval=val_interval)
 val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 

@@ -33,8 +33,8 @@ class ClipCopyPaste(nn.Module):
         super().__init__()
         if not (0 <= prob <= 1 and max_instances >= 1 and 0 <= max_shift <= 1):
             raise ValueError(
-                f'ClipCopyPaste: prob={prob}, max_instances={max_instances}, max_shift={max_shift}; '
-                'prob and max_shift lie in [0, 1], max_instances is at least 1'
+                f'ClipCopyPaste: prob={prob}, max_instances={max_instances}, '
+                f'max_shift={max_shift}; give shares from 0 to 1 and at least one instance'
             )
         self.prob = prob
         self.max_instances = max_instances

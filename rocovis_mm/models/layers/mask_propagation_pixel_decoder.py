@@ -81,12 +81,14 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
             )
         self.propagation_strides = tuple(sorted(propagation_strides))
         self.soft_masks = soft_masks
-        self.propagation = nn.ModuleDict({
-            str(stride): PropagationAttention(
-                feat_channels, propagation_heads, zero_init_propagation
-            )
-            for stride in self.propagation_strides
-        })
+        self.propagation = nn.ModuleDict(
+            {
+                str(stride): PropagationAttention(
+                    feat_channels, propagation_heads, zero_init_propagation
+                )
+                for stride in self.propagation_strides
+            }
+        )
         self._geometry: LevelGeometry | None = None
 
     def init_weights(self) -> None:

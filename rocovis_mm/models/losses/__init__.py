@@ -2,4 +2,4 @@
 
 from rocovis_mm.models.losses.clip_loss import ClipLoss
 
-__all__ = ["ClipLoss"]
+__all__ = ['ClipLoss']

@@ -2,4 +2,4 @@
 
 from rocovis_mm.models.task_modules.assigners import UVLAAssigner, UVLAPlusPlusAssigner
 
-__all__ = ["UVLAAssigner", "UVLAPlusPlusAssigner"]
+__all__ = ['UVLAAssigner', 'UVLAPlusPlusAssigner']

@@ -2,4 +2,4 @@
 
 from rocovis_mm.models.tracking_heads.rocovis_head import RoCoVISHead
 
-__all__ = ["RoCoVISHead"]
+__all__ = ['RoCoVISHead']

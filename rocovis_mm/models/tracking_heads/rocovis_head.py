@@ -104,9 +104,7 @@ class RoCoVISHead(BaseModule):
         class_logits, mask_logits, queries = self.query_decoder(state.queries, mask_features, maps)
         return FramePrediction(class_logits, mask_logits, queries, projected)
 
-    def advance(
-        self, state: StreamState, prediction: FramePrediction, keep: Tensor
-    ) -> StreamState:
+    def advance(self, state: StreamState, prediction: FramePrediction, keep: Tensor) -> StreamState:
         """Return the past of the next frame (Eq. 2).
 
         Args:
@@ -123,9 +121,7 @@ class RoCoVISHead(BaseModule):
             memory = (*memory, remembered)[-self.memory_frames :]
         return StreamState(prediction.queries, memory)
 
-    def loss(
-        self, features: Sequence[Tensor], targets: Sequence[ClipTargets]
-    ) -> dict[str, Tensor]:
+    def loss(self, features: Sequence[Tensor], targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
         """Run the recurrence over a batch of clips and return the losses.
 
         Args:

@@ -188,9 +188,7 @@ class OnlineVISModel(BaseMOTModel):
         prediction, state = self.step(images, state)
         for b, ((_, frame, sample, video), new_state) in enumerate(zip(group, state.split())):
             masks = self.segment(prediction, b, frame)
-            video.recorder.add(
-                masks.class_probabilities, masks.slots, masks.masks, masks.inside
-            )
+            video.recorder.add(masks.class_probabilities, masks.slots, masks.masks, masks.inside)
             video.state = new_state
             video.next_frame += 1
             frame.pred_track_instances = self.to_instances(masks, video.recorder)

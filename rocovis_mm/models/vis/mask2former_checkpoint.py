@@ -42,8 +42,7 @@ class Mask2FormerStart:
             for key in [k for k in state_dict if k.startswith(prefix)]
         )
         own = {
-            name: tensor
-            for name, tensor in (*module.named_parameters(), *module.named_buffers())
+            name: tensor for name, tensor in (*module.named_parameters(), *module.named_buffers())
         }
         loaded, skipped = [], []
         for name, tensor in source.items():

@@ -99,8 +99,7 @@ class TrackRecorder:
             labels=labels,
             slots=slots,
             segmentations=[
-                [self.masks.get(int(slot), {}).get(t) for t in range(self.length)]
-                for slot in slots
+                [self.masks.get(int(slot), {}).get(t) for t in range(self.length)] for slot in slots
             ],
         )
 
