@@ -14,7 +14,7 @@ resize = dict(type='rocovis_mm.AlignedResize', scale=input_size, keep_ratio=True
 
 model = dict(
     track_head=dict(num_classes=_base_.num_classes),
-    clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.4),
+    clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.4, own_share=0.3),
 )
 train_pipeline = [
     dict(

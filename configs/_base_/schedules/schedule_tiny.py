@@ -1,10 +1,10 @@
 # Minutes on a CPU, from random weights: single frames first, then clips; averaged weights count.
 _base_ = '../default_runtime.py'
 
-max_iters = 900
-val_interval = 450
+max_iters = 1000
+val_interval = 500
 base_lr = 1.5e-3
-single_frames_until = 350  # iteration at which clips begin
+single_frames_until = 300  # iteration at which clips begin
 half_size_until = 0  # iteration up to which inputs have half their size
 
 train_cfg = dict(type='rocovis_mm.IterTrainLoop', max_iters=max_iters, val_interval=val_interval)

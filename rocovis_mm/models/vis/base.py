@@ -5,6 +5,7 @@ B videos or clips, T frames, N queries, K classes, H x W a padded input.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class VideoInProgress:
 
     state: StreamState
     recorder: TrackRecorder
+    size: tuple[int, ...]
     next_frame: int = 0
 
 
@@ -171,13 +173,21 @@ class OnlineVISModel(BaseMOTModel):
         """Return the video a frame continues; frame 0 begins it anew."""
         if frame.frame_id == 0:
             recorder = TrackRecorder(self.num_queries, self.num_classes, self.track_rule)
-            self._videos[frame.video_id] = VideoInProgress(StreamState(), recorder)
+            self._videos[frame.video_id] = VideoInProgress(
+                StreamState(), recorder, frame.batch_input_shape
+            )
         video = self._videos.get(frame.video_id)
         if video is None or video.next_frame != frame.frame_id:
             raise ValueError(
                 f'frame {frame.frame_id} of video {frame.video_id} came, but frame '
                 f'{video.next_frame if video else 0} is next: an online model needs the frames of '
                 "a video in order on one rank; use the sampler 'rocovis_mm.VideoFrameSampler'"
+            )
+        if video.size != frame.batch_input_shape:
+            raise ValueError(
+                f'frame {frame.frame_id} of video {frame.video_id} is {frame.batch_input_shape} '
+                f'pixels (height, width, padded), the frames before it are {video.size}: all frames '
+                'of a video must have one size'
             )
         return video
 
@@ -247,7 +257,7 @@ def waves(frames: Sequence[tuple]) -> Iterable[list[tuple]]:
 
 def scaled_side(side: int, scale: float, divisor: int = 32) -> int:
     """Return a scaled height or width as a multiple of the lowest stride."""
-    return max(divisor, round(side * scale / divisor) * divisor)
+    return math.ceil(side * scale / divisor) * divisor
 
 
 def resize_to_frame(logits: Tensor, frame: DetDataSample) -> Tensor:

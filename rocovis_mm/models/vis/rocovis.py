@@ -46,7 +46,8 @@ class RoCoVIS(OnlineVISModel):
         self.num_queries = self.track_head.num_queries
         self.num_classes = self.track_head.num_classes
         self.foreground_scaling = foreground_scaling
-        self.register_load_state_dict_pre_hook(Mask2FormerStart())
+        # public only from torch 2.5 on
+        self._register_load_state_dict_pre_hook(Mask2FormerStart(), with_module=True)
 
     def loss(
         self, inputs: dict[str, Tensor], data_samples: Sequence[TrackDataSample]

@@ -259,3 +259,10 @@ def test_a_state_is_not_changed_by_a_step(model):
         model.step(images(1, seed=1), state)[0].queries,
         model.step(images(1, seed=1), state)[0].queries,
     )
+
+
+def test_a_frame_of_another_size_than_its_video_is_named():
+    model = tiny_model()
+    model.predict({'img': [images(1)]}, [stream_sample(3, [0], 2)])
+    with pytest.raises(ValueError, match=r'frame 1 of video 3 is \(64, 96\) .* \(64, 64\)'):
+        model.predict({'img': [images(1, (64, 96))]}, [stream_sample(3, [1], 2, (64, 96))])
