@@ -186,8 +186,8 @@ class OnlineVISModel(BaseMOTModel):
         if video.size != frame.batch_input_shape:
             raise ValueError(
                 f'frame {frame.frame_id} of video {frame.video_id} is {frame.batch_input_shape} '
-                f'pixels (height, width, padded), the frames before it are {video.size}: all frames '
-                'of a video must have one size'
+                f'pixels (height, width, padded), the frames before it are {video.size}: all '
+                'frames of a video must have one size'
             )
         return video
 
