@@ -14,11 +14,12 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 # isort: split
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from rocovis_mm.utils import (
+    add_run_arguments,
     check_annotation_files,
     check_checkpoint,
     load_run_config,
@@ -45,15 +46,7 @@ def parse_args() -> argparse.Namespace:
         '--show-dir', help='draw every frame into this folder, as <video id>/<frame>.jpg'
     )
     parser.add_argument('--wait-time', type=float, default=0.1, help='seconds a frame is shown for')
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override settings of the config: key=value, lists as key="[a,b]"',
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    # torchrun passes --local-rank, the older launcher --local_rank
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    add_run_arguments(parser)
     return parser.parse_args()
 
 

@@ -13,12 +13,17 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 
 # isort: split
 from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from rocovis_mm.utils import check_annotation_files, check_checkpoint, load_run_config
+from rocovis_mm.utils import (
+    add_run_arguments,
+    check_annotation_files,
+    check_checkpoint,
+    load_run_config,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -36,15 +41,7 @@ def parse_args() -> argparse.Namespace:
         const='auto',
         help='go on from this checkpoint; from the latest in the work folder if none is named',
     )
-    parser.add_argument(
-        '--cfg-options',
-        nargs='+',
-        action=DictAction,
-        help='override settings of the config: key=value, lists as key="[a,b]"',
-    )
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
-    # torchrun passes --local-rank, the older launcher --local_rank
-    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    add_run_arguments(parser)
     return parser.parse_args()
 
 

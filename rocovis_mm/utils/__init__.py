@@ -2,6 +2,7 @@
 
 from rocovis_mm.utils.config import load_config
 from rocovis_mm.utils.run_config import (
+    add_run_arguments,
     check_annotation_files,
     check_checkpoint,
     load_run_config,
@@ -9,6 +10,7 @@ from rocovis_mm.utils.run_config import (
 )
 
 __all__ = [
+    'add_run_arguments',
     'check_annotation_files',
     'check_checkpoint',
     'load_config',

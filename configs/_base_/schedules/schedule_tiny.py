@@ -1,5 +1,5 @@
 # Minutes on a CPU, from random weights: single frames first, then clips; averaged weights count.
-_base_ = '../default_runtime.py'
+_base_ = './schedule_iter.py'
 
 max_iters = 1000
 val_interval = 500
@@ -7,25 +7,20 @@ base_lr = 1.5e-3
 single_frames_until = 300  # iteration at which clips begin
 half_size_until = 0  # iteration up to which inputs have half their size
 
-train_cfg = dict(type='rocovis_mm.IterTrainLoop', max_iters=max_iters, val_interval=val_interval)
-val_cfg = dict(type='ValLoop')
-test_cfg = dict(type='TestLoop')
-
+train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
 optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=base_lr, weight_decay=0.05, betas=(0.9, 0.999)),
+    optimizer=dict(lr=base_lr),
     paramwise_cfg=dict(
-        custom_keys={
-            'query_embed': dict(decay_mult=0.0),
-            'query_feat': dict(decay_mult=0.0),
-            'level_embed': dict(decay_mult=0.0),
-            'level_encoding': dict(decay_mult=0.0),
-            'background': dict(decay_mult=0.0),
-        },
-        norm_decay_mult=0.0,
+        custom_keys=dict(  # the backbone starts at random too: it has the full learning rate
+            _delete_=True,
+            query_embed=dict(decay_mult=0.0),
+            query_feat=dict(decay_mult=0.0),
+            level_embed=dict(decay_mult=0.0),
+            level_encoding=dict(decay_mult=0.0),
+            background=dict(decay_mult=0.0),
+        ),
         bias_decay_mult=0.0,
     ),
-    clip_grad=dict(max_norm=0.01, norm_type=2),
 )
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
@@ -44,4 +39,4 @@ default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(interval=val_interval, max_keep_ckpts=1),
 )
-auto_scale_lr = dict(enable=False, base_batch_size=4)
+auto_scale_lr = dict(base_batch_size=4)
