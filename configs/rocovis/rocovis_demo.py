@@ -14,7 +14,6 @@ test_pipeline = [_base_.test_pipeline[0], resize, _base_.test_pipeline[1]]
 
 model = dict(
     track_head=dict(num_classes=_base_.num_classes, loss=dict(no_object_weight=0.2)),
-    clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.5, own_share=0.5),
     track_rule=dict(reduce='max'),  # an object that leaves keeps the score it had
 )
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -7,14 +7,14 @@ _base_ = [
 ]
 
 input_size = (320, 192)  # frames are made to fit in; masks are predicted at a quarter of it
-max_iters = 7000  # about 40 minutes on two cores
-single_frames_until = 1500
-half_size_until = 4000
+max_iters = 6600  # about 38 minutes on two cores
+single_frames_until = 1400
+half_size_until = 3800
 resize = dict(type='rocovis_mm.AlignedResize', scale=input_size, keep_ratio=True)
 
 model = dict(
     track_head=dict(num_classes=_base_.num_classes),
-    clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.4, own_share=0.3),
+    clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.3),
 )
 train_pipeline = [
     dict(

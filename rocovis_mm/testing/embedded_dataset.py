@@ -23,7 +23,7 @@ from rocovis_mm.testing.scenes import plan_scene
 from rocovis_mm.testing.shapes import SHAPE_CLASSES
 
 CLASSES = tuple(shape.name for shape in SHAPE_CLASSES)
-VERSION = 6
+VERSION = 8
 """Raised whenever the same recipe would give other videos."""
 
 

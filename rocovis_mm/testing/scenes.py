@@ -13,8 +13,8 @@ import numpy as np
 
 from rocovis_mm.testing.shapes import SHAPE_CLASSES
 
-SIBLINGS = 0.4
-"""Share of the single objects that are of the class of another in their scene."""
+OTHER_CLASS = 0.85
+"""Share of the single objects that are of a class of their own in their scene."""
 LOOKALIKE_HUE = 8.0
 """Instances of a class are look-alikes where their hues differ by less (degrees)."""
 
@@ -78,10 +78,16 @@ def plan_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     for _ in range(rng.integers(1, 3) if actors else rng.integers(2, 4)):
         name, path = _single_path(rng, num_frames)
         events += [name] if name else []
-        label = rng.choice(actors).label if actors and rng.random() < SIBLINGS else None
+        label = _another_class(rng, actors)
         actors.insert(rng.integers(len(actors) + 1), _actor(rng, path, label))
     camera = _wander(rng, num_frames, 3) * (0.10, 0.06, 0.05) + (0, 0, 1)
     return Scene(actors, camera, int(rng.integers(2**31)), tuple(events))
+
+
+def _another_class(rng: np.random.Generator, actors: list[Actor]) -> int | None:
+    """A class that no actor has yet; now and then any class."""
+    rest = sorted(set(range(len(SHAPE_CLASSES))) - {actor.label for actor in actors})
+    return int(rng.choice(rest)) if rng.random() < OTHER_CLASS else None
 
 
 def _crossing_pair(rng: np.random.Generator, num_frames: int, lookalike: bool) -> list[Actor]:

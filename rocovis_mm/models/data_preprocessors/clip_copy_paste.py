@@ -16,30 +16,20 @@ from rocovis_mm.structures import ClipTargets
 
 @MODELS.register_module()
 class ClipCopyPaste(nn.Module):
-    """Puts instances of another clip of the batch, or of its own, in front of each clip.
+    """Puts instances of the batch's next clip, with their motion, in front of each clip.
 
     A pasted instance keeps its pixels, its class and its way through the frames, moved
     as a whole by a random shift: the clip gains an object before another background, and
     the occlusions, exits and entries that come of it (after Ghiasi et al., *Simple
-    Copy-Paste*, carried over to clips). An instance pasted into its own clip has a
-    double there, from which the model learns to tell instances of one class apart.
-    Ids of pasted instances are negative.
+    Copy-Paste*, carried over to clips). Ids of pasted instances are negative.
 
     Args:
         prob: probability that a clip receives anything.
         max_instances: at most so many are pasted.
         max_shift: largest shift, as a share of height and width.
-        own_share: share of the pastes that come from the clip itself; the others come
-            from its neighbour in the batch.
     """
 
-    def __init__(
-        self,
-        prob: float = 0.5,
-        max_instances: int = 2,
-        max_shift: float = 0.3,
-        own_share: float = 0.0,
-    ) -> None:
+    def __init__(self, prob: float = 0.5, max_instances: int = 2, max_shift: float = 0.3) -> None:
         super().__init__()
         if not (0 <= prob <= 1 and max_instances >= 1 and 0 <= max_shift <= 1):
             raise ValueError(
@@ -49,7 +39,6 @@ class ClipCopyPaste(nn.Module):
         self.prob = prob
         self.max_instances = max_instances
         self.max_shift = max_shift
-        self.own_share = own_share
 
     @torch.no_grad()
     def forward(
@@ -63,9 +52,9 @@ class ClipCopyPaste(nn.Module):
         """
         pasted_images, pasted_targets = [], []
         for b, target in enumerate(targets):
-            image, giver = images[b], b if torch.rand(()) < self.own_share else b - 1
-            if len(targets[giver]) and torch.rand(()) < self.prob:
-                image, target = self.paste(image, target, images[giver], targets[giver])
+            image, source = images[b], targets[b - 1]
+            if len(source) and torch.rand(()) < self.prob:
+                image, target = self.paste(image, target, images[b - 1], source)
             pasted_images.append(image)
             pasted_targets.append(target)
         return torch.stack(pasted_images), pasted_targets
