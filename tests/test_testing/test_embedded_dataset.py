@@ -108,7 +108,7 @@ def test_an_interrupted_run_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 def test_tags_say_what_the_masks_show(tmp_path):
-    dataset = make_tiny_dataset(tmp_path / 'x', train_videos=40, train_frames=12)
+    dataset = make_tiny_dataset(tmp_path / 'x', train_videos=60, train_frames=12)
     content = json.loads(dataset.train_json.read_text())
     counted = Counter()
     for video in content['videos']:
