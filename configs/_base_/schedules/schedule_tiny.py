@@ -39,4 +39,5 @@ default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(interval=val_interval, max_keep_ckpts=1),
 )
+randomness = dict(seed=0)
 auto_scale_lr = dict(base_batch_size=4)
