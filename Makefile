@@ -51,4 +51,4 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
 
 clean:
-	rm -rf $(VENV) $(DEMO_DIR) data/embedded *.egg-info
+	rm -rf $(VENV) $(DEMO_DIR) $(DEMO_DIR)_before data/embedded *.egg-info

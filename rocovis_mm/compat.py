@@ -44,13 +44,13 @@ REQUIREMENTS = {
     ),
     'mmcv': (
         ('mmcv', 'mmcv-lite', 'onedl-mmcv'),
-        '2.0.0rc4',
+        '2.0.0',
         None,
         "pip install 'mmcv-lite>=2.0,<2.2' (or the full mmcv for its CUDA kernels)",
     ),
     'mmdet': (
         ('mmdet', 'onedl-mmdetection'),
-        '3.0.0rc5',
+        '3.1.0',
         None,
         "pip install 'mmdet>=3.1,<3.4'",
     ),

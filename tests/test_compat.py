@@ -60,9 +60,8 @@ def run_python(code: str) -> str:
             'onedl-mmdetection': '3.5.1',
             'onedl-mmengine': '0.10.12',
         },
-        {'mmcv-lite': '2.0.0rc4', 'mmdet': '3.0.0rc5'},
     ],
-    ids=['upstream', 'full mmcv', 'maintained forks', 'what MMTracking 1.x carries'],
+    ids=['upstream', 'full mmcv', 'maintained forks'],
 )
 def test_supported_versions_pass_without_a_word(monkeypatch, change):
     installed = {name: v for name, v in {**SUPPORTED, **change}.items() if v}
@@ -77,8 +76,8 @@ def test_supported_versions_pass_without_a_word(monkeypatch, change):
     [
         ({'torch': '1.13.1'}, r"needs torch>=2\.0, but 1\.13\.1 .* Run: pip install 'torch>=2\.0'"),
         ({'mmengine': '0.7.4'}, r'needs mmengine>=0\.10\.0,<0\.11\.0, but 0\.7\.4'),
-        ({'mmcv-lite': '2.2.0'}, r'needs mmcv-lite>=2\.0\.0rc4,<2\.2\.0, but 2\.2\.0'),
-        ({'mmdet': '2.28.2'}, r'needs mmdet>=.*but 2\.28\.2'),
+        ({'mmcv-lite': '2.2.0'}, r'needs mmcv-lite>=2\.0\.0,<2\.2\.0, but 2\.2\.0'),
+        ({'mmdet': '3.0.0'}, r'needs mmdet>=3\.1\.0,<3\.4\.0, but 3\.0\.0'),
         ({'mmdet': '3.4.0'}, r'needs mmdet>=.*,<3\.4\.0, but 3\.4\.0'),
         ({'mmdet': None}, r"needs mmdet, which is not installed\. Run: pip install 'mmdet>=3"),
     ],

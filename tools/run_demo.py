@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
@@ -25,6 +26,7 @@ from mmengine.config import Config, DictAction
 from terminaltables import AsciiTable
 
 from rocovis_mm.evaluation.functional.report import percent
+from rocovis_mm.testing import EmbeddedRecipe
 from rocovis_mm.utils import load_run_config
 from rocovis_mm.visualization import (
     draw_curves,
@@ -82,7 +84,7 @@ def parse_options(options: list[str]) -> dict | None:
 
 def set_older_run_aside(work_dir: Path, config: Config) -> None:
     """Make the work folder one of this config, moving away that of another."""
-    content = json.dumps(config.to_dict(), sort_keys=True, default=str)
+    content = json.dumps([config.to_dict(), asdict(EmbeddedRecipe())], sort_keys=True, default=str)
     fingerprint = hashlib.sha256(content.encode()).hexdigest()
     note = work_dir / 'config.sha256'
     if note.is_file() and note.read_text() != fingerprint:

@@ -16,13 +16,14 @@ from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.registry import RUNNERS
-from mmengine.runner import Runner
+from mmengine.runner import Runner, find_latest_checkpoint
 
 from rocovis_mm.utils import (
     add_run_arguments,
     check_annotation_files,
     check_checkpoint,
     load_run_config,
+    warn_of_frozen_noise,
 )
 
 
@@ -62,12 +63,17 @@ def prepare(args: argparse.Namespace) -> Config:
         if 'base_batch_size' not in config.get('auto_scale_lr', {}):
             raise ValueError(f'--auto-scale-lr: {args.config} has no auto_scale_lr.base_batch_size')
         config.auto_scale_lr.enable = True
-    if args.resume is not None:
-        config.resume = True
-        config.load_from = None if args.resume == 'auto' else args.resume
+    if args.resume == 'auto':
+        # without a checkpoint to go on from, the config's own load_from stays the start
+        config.resume = find_latest_checkpoint(config.work_dir) is not None
+        if config.resume:
+            config.load_from = None
+    elif args.resume is not None:
+        config.resume, config.load_from = True, args.resume
     if config.get('load_from'):
         check_checkpoint(config.load_from)
     check_annotation_files(config, ['train', 'val'])
+    warn_of_frozen_noise(config)
     return config
 
 

@@ -7,6 +7,9 @@ _base_ = [
 ]
 
 input_size = (320, 192)  # frames are made to fit in; masks are predicted at a quarter of it
+num_frames = 3  # of a training clip
+batch_size = 4
+num_workers = 1
 max_iters = 6600  # about 38 minutes on two cores
 single_frames_until = 1400
 half_size_until = 3800
@@ -19,7 +22,7 @@ model = dict(
 train_pipeline = [
     dict(
         type='rocovis_mm.SampleClip',
-        num_frames=3,
+        num_frames=num_frames,
         frame_range=_base_.frame_range,
         reverse_prob=0.5,
         event_prob=_base_.event_prob,
@@ -49,12 +52,17 @@ test_pipeline = [
     dict(type='rocovis_mm.PackVISInputs'),
 ]
 train_dataloader = dict(
-    batch_size=4,
-    num_workers=1,
+    batch_size=batch_size,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
     sampler=dict(type='rocovis_mm.ClipSampler', event_prob=0.3),
     dataset=dict(pipeline=train_pipeline),
 )
-val_dataloader = dict(num_workers=1, dataset=dict(pipeline=test_pipeline))
+val_dataloader = dict(
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    dataset=dict(pipeline=test_pipeline),
+)
 test_dataloader = val_dataloader
 
 # what of the schedule follows from the iterations above

@@ -175,6 +175,10 @@ class _Reader:
             for index, record in enumerate(require_type(records, list, place, remedy)):
                 require_type(record, dict, place / index, remedy)
                 value = require(record, key, place / index, remedy)
+                if key == 'id':
+                    as_identifier(value, place / index / key, remedy)
+                else:
+                    require_type(value, str, place / index / key, remedy)
                 if value in seen:
                     (place / index / key).fail(f'duplicate category {key} {value!r}', remedy)
                 seen.add(value)

@@ -20,7 +20,7 @@ class FramePrediction:
         queries: (B, N, C), output of the last decoder layer before the post-norm:
             Q_t of Eq. 1.
         projected: stride -> (B, C, h_s, w_s), the frame's uncalibrated features
-            F_t at each propagation stride.
+            F_t at each stride that the pixel decoder encodes.
     """
 
     class_logits: tuple[Tensor, ...]

@@ -6,6 +6,7 @@ from rocovis_mm.utils.run_config import (
     check_annotation_files,
     check_checkpoint,
     load_run_config,
+    warn_of_frozen_noise,
     write_results_to,
 )
 
@@ -15,5 +16,6 @@ __all__ = [
     'check_checkpoint',
     'load_config',
     'load_run_config',
+    'warn_of_frozen_noise',
     'write_results_to',
 ]

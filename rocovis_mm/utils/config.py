@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import tempfile
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from mmengine.runner import Runner
 
 
 class SetVariables:
@@ -22,10 +24,12 @@ class SetVariables:
         self.values = values
         self.folder = Path(folder)
         self.replaced: set[str] = set()
+        self.read: set[str] = set()
 
     def rewrite(self, path: Path) -> str:
         """Write the changed copy of a config file and return its path."""
         tree = ast.parse(path.read_text(encoding='utf-8'), filename=str(path))
+        self.read |= {name for node in ast.walk(tree) for name in read_names(node)}
         for node in tree.body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self.set_value(node, node.targets[0].id, path.parent)
@@ -47,6 +51,15 @@ class SetVariables:
         elif name in self.values and is_literal(node.value):
             node.value = as_literal(self.values[name])
             self.replaced.add(name)
+
+
+def read_names(node: ast.AST) -> set[str]:
+    """Return the variable that a node reads, by its name or as ``_base_.name``."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+        return {node.id}
+    if isinstance(node, ast.Attribute) and getattr(node.value, 'id', None) == '_base_':
+        return {node.attr}
+    return set()
 
 
 def as_literal(value: Any) -> ast.expr:
@@ -78,6 +91,8 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
 
     Raises:
         FileNotFoundError: no such config; the message says what was looked for.
+        ValueError: an option sets a variable that nothing reads, as in the config that
+            a run leaves in its work folder.
     """
     path = Path(path)
     if not path.is_file():
@@ -86,6 +101,12 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     with tempfile.TemporaryDirectory() as folder:
         setter = SetVariables(options, folder)
         rewritten = setter.rewrite(path.resolve())
+        idle = setter.replaced - setter.read - set(signature(Runner).parameters)
+        if idle:
+            raise ValueError(
+                f'{path}: nothing reads the variables {sorted(idle)}; set the entries they stand '
+                'for, such as test_dataloader.dataset.data_root, or give the config they came from'
+            )
         config = Config.fromfile(rewritten if setter.replaced else path)
     object.__setattr__(config, '_filename', str(path))  # what names the work folder
     rest = {key: value for key, value in options.items() if key not in setter.replaced}

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config, DictAction
+from mmengine.logging import print_log
 
 from rocovis_mm.utils.config import load_config
 
@@ -60,7 +62,24 @@ def check_checkpoint(path: str) -> None:
     """
     if '://' not in path and not Path(path).is_file():
         raise FileNotFoundError(
-            f'{path}: no such checkpoint; training writes them into its --work-dir'
+            f'{path}: no such checkpoint; training writes them into its --work-dir, and '
+            'docs/install.md says how to get a COCO Mask2Former to start from'
+        )
+
+
+def warn_of_frozen_noise(config: Config) -> None:
+    """Say so where a backbone is frozen in part but nothing is loaded into it."""
+    backbone = config.model.get('backbone') or {}
+    frozen = backbone.get('norm_eval') or not (backbone.get('norm_cfg') or {}).get(
+        'requires_grad', True
+    )
+    if frozen and not (config.get('load_from') or config.get('resume') or 'init_cfg' in backbone):
+        print_log(
+            'The backbone has frozen norms, but starts from random weights: set load_from to a '
+            'COCO Mask2Former of MMDetection (docs/install.md says how to get one), or take a '
+            'config made for a start from nothing, such as rocovis_r50_custom_scratch.py',
+            logger='current',
+            level=logging.WARNING,
         )
 
 
@@ -135,6 +154,6 @@ def write_results_to(config: Config, out: str | None, format_only: bool) -> None
         )
     metrics[0].outfile_prefix = out.rpartition('.')[0]
     for metric in metrics:
-        metric.format_only = format_only
-        if format_only and not metric.get('outfile_prefix'):
+        metric.format_only = format_only or metric.get('format_only', False)
+        if metric.format_only and not metric.get('outfile_prefix'):
             metric.outfile_prefix = metrics[0].outfile_prefix

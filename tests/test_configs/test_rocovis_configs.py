@@ -44,6 +44,8 @@ def test_ablations_are_one_line():
 def test_schedules_end_where_the_training_ends():
     for path in CONFIGS:
         config = Config.fromfile(path)
-        assert config.param_scheduler[-1].end == config.train_cfg.max_iters
+        length = config.train_cfg.get('max_iters') or config.train_cfg.max_epochs
+        assert config.param_scheduler[-1].end == length
         assert config.default_hooks.checkpoint.interval == config.train_cfg.val_interval
+        assert config.train_dataloader.sampler.get('infinite', True) == ('epoch' not in path.stem)
         assert config.default_hooks.checkpoint.save_best == 'AP'

@@ -17,10 +17,7 @@ from vis_reference import random_files
 
 from rocovis_mm.registry import METRICS
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings('ignore:__array__ implementation'),
-]
+pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation')
 
 
 def frame_samples(truth, results):

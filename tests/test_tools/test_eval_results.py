@@ -3,6 +3,7 @@
 import copy
 import gzip
 import importlib.util
+import io
 import json
 import math
 import os
@@ -17,8 +18,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vis_reference import official_stats, random_files
 
+from rocovis_mm.evaluation.functional.files import read_json
+
 pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools
 
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 TOOLS = Path(__file__).resolve().parents[2] / 'tools'
 STATS = 'AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl'.split()
 
@@ -212,6 +216,13 @@ def damage_text(rng, data):
     return data[:at] + data[at : at + 9] + data[at:]
 
 
+def zipped(content, method):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, 'w', method) as archive:
+        archive.writestr('results.json', content)
+    return packed.getvalue()
+
+
 def check_one_corruption(tool, folder, seed, capsys, monkeypatch):
     """Damage a valid pair of files; returns whether it was still scored."""
     rng = np.random.default_rng(seed)
@@ -220,8 +231,11 @@ def check_one_corruption(tool, folder, seed, capsys, monkeypatch):
         damage_value(rng, contents[rng.integers(2)])
     data = [json.dumps(content).encode() for content in contents]
     for index in range(2):
-        if rng.random() < 0.15:
+        packing = rng.random()
+        if packing < 0.15:
             data[index] = gzip.compress(data[index], mtime=0)
+        elif packing < 0.3:
+            data[index] = zipped(data[index], int(rng.choice(ZIP_METHODS)))
         if rng.random() < 0.15:
             data[index] = damage_text(rng, data[index])
     for name, content in zip(('gt.json', 'pred.json'), data):
@@ -234,7 +248,7 @@ def check_one_corruption(tool, folder, seed, capsys, monkeypatch):
         assert printed.err.startswith('error: ') and printed.err.count('\n') == 1
         return False
     assert all(value == -1 or 0 <= value <= 1 for value in figures.values())
-    truth, results = (json.loads(gzip.decompress(d) if d[:2] == b'\x1f\x8b' else d) for d in data)
+    truth, results = (read_json(folder / name) for name in ('gt.json', 'pred.json'))
     if results and all(is_plain(track) for track in [*truth['annotations'], *results]):
         for boundary, suffix in ((False, ''), (True, '_boundary')):
             expected = official_stats(truth, results, boundary, monkeypatch)

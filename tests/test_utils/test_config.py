@@ -50,6 +50,14 @@ def test_a_nested_option_and_a_derived_variable_are_merged_as_mmengine_does(conf
     assert (config.num_classes, config.train.n) == (7, 2)
 
 
+def test_a_variable_that_nothing_reads_is_an_error(config_file, tmp_path):
+    dumped = tmp_path / 'dumped.py'
+    load_config(config_file).dump(dumped)
+    with pytest.raises(ValueError, match=r"dumped.py: nothing reads the variables \['data_root'\]"):
+        load_config(dumped, {'data_root': '/z/'})
+    assert load_config(dumped, {'train.root': '/z/'}).train.root == '/z/'
+
+
 def test_a_missing_config_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='nowhere.py: no such config'):
         load_config(tmp_path / 'nowhere.py')

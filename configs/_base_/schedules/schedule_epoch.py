@@ -1,4 +1,6 @@
-# By epochs, for data sets that are counted in them. An epoch shows each training video once.
+# By epochs, for data sets that are counted in them. An epoch shows each training video once: a
+# config that takes this one sets train_dataloader=dict(sampler=dict(infinite=False)), as
+# configs/rocovis/rocovis_r50_custom_epoch.py does; an epoch of the endless sampler has no end.
 _base_ = './schedule_iter.py'
 max_epochs = 12
 

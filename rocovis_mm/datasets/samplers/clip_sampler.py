@@ -48,7 +48,12 @@ class ClipSampler(Sampler):
         self.shuffle = shuffle
         self.infinite = infinite
         self.event_prob = event_prob
-        self.event_videos = list(dataset.event_videos) if event_prob > 0 else []
+        self.event_videos = list(getattr(dataset, 'event_videos', ())) if event_prob > 0 else []
+        if event_prob > 0 and not hasattr(dataset, 'event_videos'):
+            raise ValueError(
+                f'ClipSampler: a {type(dataset).__name__} does not say in which of its videos '
+                'something happens; set event_prob=0, or sample a rocovis_mm.VISDataset itself'
+            )
         if event_prob > 0 and not self.event_videos:
             raise ValueError(
                 'ClipSampler: in no video of the data set does an instance come or go; set '

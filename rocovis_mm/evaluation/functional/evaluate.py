@@ -175,7 +175,7 @@ def _score_in_parallel(
         try:
             cells.update(zip(share, receiver.recv()))
         except EOFError:
-            raise RuntimeError('a scoring process died; try again with one job') from None
+            raise ChildProcessError('a scoring process died; try again with one job') from None
         worker.join()
     return [cells[index] for index in range(len(groups))]
 

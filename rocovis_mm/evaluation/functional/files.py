@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import gzip
 import json
+import lzma
 import zipfile
 import zlib
 from pathlib import Path
 from typing import Any
 
+DAMAGED = (
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+    OSError,  # a seek to where a damaged directory points, a bad bzip2 stream
+)
+"""What reading a damaged archive raises."""
 SUBMISSION_MEMBER = 'results.json'
 """The file name that the evaluation servers expect inside a zip."""
 
@@ -26,7 +37,9 @@ def read_json(path: str | Path) -> Any:
     path = Path(path)
     try:
         text = _read_text(path)
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError, RuntimeError) as error:
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.filename is not None:
+            raise  # it could not be opened at all
         raise ValueError(
             f'{path}: the archive is damaged or cut off ({error}); copy or pack it again'
         ) from None

@@ -180,14 +180,17 @@ def _read_videos(records: Any, place: Place) -> dict[int, Video]:
 
 def _read_categories(records: Any, place: Place) -> dict[int, str]:
     categories: dict[int, str] = {}
-    remedy = 'each category needs an id of its own and a name'
+    remedy = 'each category needs an id and a name of its own'
     for index, record in enumerate(require_type(records, list, place, remedy)):
         where = place / index
         require_type(record, dict, where, remedy)
         identifier = as_identifier(require(record, 'id', where, remedy), where / 'id', remedy)
         if identifier in categories:
             (where / 'id').fail(f'duplicate category id {identifier}', remedy)
-        categories[identifier] = str(require(record, 'name', where, remedy))
+        name = str(require(record, 'name', where, remedy))
+        if name in categories.values():
+            (where / 'name').fail(f'duplicate category name {name!r}', remedy)
+        categories[identifier] = name
     return categories
 
 

@@ -16,7 +16,7 @@ from rocovis_mm.structures import ClipTargets
 
 @MODELS.register_module()
 class ClipCopyPaste(nn.Module):
-    """Puts instances of the batch's next clip, with their motion, in front of each clip.
+    """Puts instances of another clip of the batch, with their motion, in front of each clip.
 
     A pasted instance keeps its pixels, its class and its way through the frames, moved
     as a whole by a random shift: the clip gains an object before another background, and
@@ -50,6 +50,8 @@ class ClipCopyPaste(nn.Module):
             images: (B, T, 3, H, W).
             targets: B clip targets.
         """
+        if len(targets) < 2:  # nobody to receive from
+            return images, list(targets)
         pasted_images, pasted_targets = [], []
         for b, target in enumerate(targets):
             image, source = images[b], targets[b - 1]

@@ -77,7 +77,8 @@ class ClipLoss(BaseModule):
             supervision: T lists of B frame targets.
             targets: B clip targets.
         """
-        class_weight = predictions[0].class_logits[0].new_tensor(self.loss_cls.class_weight)
+        device = predictions[0].class_logits[0].device
+        class_weight = torch.tensor(self.loss_cls.class_weight, device=device)  # never half
         last = [[frame.labels[-1] for frame in frames] for frames in supervision]
         class_sum = sum(class_weight[labels].sum() for frames in last for labels in frames)
         mask_count = sum(
@@ -132,7 +133,7 @@ class ClipLoss(BaseModule):
                 wanted.append(targets[b].masks[frame.instances[layer][queries], t])
         if not predicted or not any(len(x) for x in predicted):
             # nothing to learn; the graph must still reach the masks on every rank
-            nothing = sum(p.mask_logits[layer].sum() for p in predictions) * 0
+            nothing = sum((p.mask_logits[layer] * 0).sum() for p in predictions)
             return nothing, nothing
         logits = torch.cat(predicted)[:, None].float()  # (M, 1, h, w)
         masks = torch.cat(wanted)[:, None].float()  # (M, 1, H, W)

@@ -151,8 +151,9 @@ class RoCoVISHead(BaseModule):
                 self.assigner.supervise(o, target, t, self.num_classes)
                 for o, target in zip(owners, targets)
             ]
-            keep = torch.stack([frame.keep for frame in frame_targets])
-            state = self.advance(state, prediction, keep)
             predictions.append(prediction)
             supervision.append(frame_targets)
+            if t + 1 < features[0].shape[1]:
+                keep = torch.stack([frame.keep for frame in frame_targets])
+                state = self.advance(state, prediction, keep)
         return self.criterion(predictions, supervision, targets)

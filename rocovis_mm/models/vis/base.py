@@ -266,7 +266,7 @@ def resize_to_frame(logits: Tensor, frame: DetDataSample) -> Tensor:
     As Mask2Former does: up to the padded input, crop, then to ``ori_shape``.
     """
     if len(logits) == 0:
-        return logits.new_zeros((0, *frame.ori_shape))
+        return logits.new_zeros((0, *frame.ori_shape[:2]))
     padded = F.interpolate(
         logits[None], frame.batch_input_shape, mode='bilinear', align_corners=False
     )

@@ -103,14 +103,18 @@ class UVLAAssigner:
     def cost(
         self, class_logits: Tensor, mask_logits: Tensor, targets: ClipTargets, frame: int
     ) -> Tensor:
-        """Return the matching cost of every query with every instance, (L, N, G)."""
+        """Return the matching cost of every query with every instance, (L, N, G).
+
+        In float32 also under autocast: sums over the points exceed half precision.
+        """
         layers, queries = class_logits.shape[:2]
         points = torch.rand(1, self.num_points, 2, device=mask_logits.device)
-        predicted = point_sample(mask_logits.flatten(0, 1)[None].float(), points)[0]  # (L*N, P)
-        wanted = point_sample(targets.masks[None, :, frame].float(), points)[0]  # (G, P)
-        predictions = InstanceData(scores=class_logits.flatten(0, 1).float(), masks=predicted)
-        instances = InstanceData(labels=targets.labels, masks=wanted)
-        total = sum(cost(predictions, instances) for cost in self.match_costs)
+        with torch.autocast(mask_logits.device.type, enabled=False):
+            predicted = point_sample(mask_logits.flatten(0, 1)[None].float(), points)[0]  # (L*N, P)
+            wanted = point_sample(targets.masks[None, :, frame].float(), points)[0]  # (G, P)
+            predictions = InstanceData(scores=class_logits.flatten(0, 1).float(), masks=predicted)
+            instances = InstanceData(labels=targets.labels, masks=wanted)
+            total = sum(cost(predictions, instances) for cost in self.match_costs)
         return total.view(layers, queries, len(targets))
 
     def supervise(
