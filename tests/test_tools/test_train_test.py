@@ -173,8 +173,19 @@ def test_switches_reach_the_config(monkeypatch, config):
     monkeypatch.setattr(
         sys, 'argv', ['train.py', str(config), '--amp', '--auto-scale-lr', '--resume']
     )
+    monkeypatch.setattr(tool, 'find_latest_checkpoint', lambda folder: f'{folder}/iter_1.pth')
     prepared = tool.prepare(tool.parse_args())
     assert prepared.optim_wrapper.type == 'AmpOptimWrapper'
     assert prepared.auto_scale_lr.enable
     assert prepared.resume and prepared.load_from is None
     assert prepared.work_dir == str(Path('work_dirs', 'tiny'))
+
+
+def test_resuming_where_nothing_was_trained_keeps_the_start(monkeypatch, config, tmp_path):
+    tool = load_tool('train')
+    start = tmp_path / 'start.pth'
+    start.touch()
+    options = ['--resume', '--work-dir', str(tmp_path), '--cfg-options', f'load_from={start}']
+    monkeypatch.setattr(sys, 'argv', ['train.py', str(config), *options])
+    prepared = tool.prepare(tool.parse_args())
+    assert not prepared.resume and prepared.load_from == str(start)
