@@ -10,7 +10,7 @@ input_size = (320, 192)  # frames are made to fit in; masks are predicted at a q
 num_frames = 3  # of a training clip
 batch_size = 4
 num_workers = 1
-max_iters = 6600  # about 38 minutes on two cores
+max_iters = 6600  # about 40 minutes on two cores
 single_frames_until = 1400
 half_size_until = 3800
 resize = dict(type='rocovis_mm.AlignedResize', scale=input_size, keep_ratio=True)
