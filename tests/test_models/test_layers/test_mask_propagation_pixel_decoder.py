@@ -209,10 +209,14 @@ def test_sizes_may_change_from_call_to_call():
 
 
 def test_what_inference_mode_computed_does_not_hinder_training():
-    decoder = build()
+    used, fresh = build(), build()
+    fresh.load_state_dict(used.state_dict())
     with torch.inference_mode():
-        decoder(backbone_maps())
-    decoder(backbone_maps())[0].sum().backward()
+        used(backbone_maps())
+    for decoder in (used, fresh):
+        decoder(backbone_maps())[0].square().sum().backward()
+    gradients = [[p.grad for p in decoder.encoder.parameters()] for decoder in (used, fresh)]
+    assert all(torch.equal(one, other) and one.any() for one, other in zip(*gradients))
 
 
 @pytest.mark.parametrize('strides', [(4,), (8, 64), (12, 16)])
