@@ -2,15 +2,21 @@
 
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
-from rocovis_mm.models.losses import ClipLoss
-from rocovis_mm.models.task_modules import UVLAAssigner, UVLAPlusPlusAssigner
-from rocovis_mm.models.tracking_heads import RoCoVISHead
-from rocovis_mm.models.vis import OnlineVISModel, RoCoVIS
+from rocovis_mm.models.losses import ClipLoss, GenVISLoss
+from rocovis_mm.models.task_modules import GenVISAssigner, UVLAAssigner, UVLAPlusPlusAssigner
+from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead
+from rocovis_mm.models.vis import GenVIS, MinVIS, OnlineVISModel, RoCoVIS
 
 __all__ = [
     'ClipCopyPaste',
     'ClipLoss',
+    'GenVIS',
+    'GenVISAssigner',
+    'GenVISHead',
+    'GenVISLoss',
     'MaskPropagationPixelDecoder',
+    'MinVIS',
+    'MinVISHead',
     'OnlineVISModel',
     'RoCoVIS',
     'RoCoVISHead',

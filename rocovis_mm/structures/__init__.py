@@ -2,7 +2,7 @@
 
 from rocovis_mm.structures.clip_targets import ClipTargets
 from rocovis_mm.structures.frame_prediction import FramePrediction
-from rocovis_mm.structures.stream_state import MemoryFrame, StreamState
+from rocovis_mm.structures.stream_state import MemoryFrame, QueryMemory, StreamState
 from rocovis_mm.structures.training_stage import TrainingStage
 from rocovis_mm.structures.video_tracks import RLE, VideoTracks
 
@@ -11,6 +11,7 @@ __all__ = [
     'ClipTargets',
     'FramePrediction',
     'MemoryFrame',
+    'QueryMemory',
     'StreamState',
     'TrainingStage',
     'VideoTracks',

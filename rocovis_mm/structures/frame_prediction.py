@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -15,15 +15,16 @@ class FramePrediction:
     the one made before the first layer), h x w the resolution of the masks.
 
     Attributes:
-        class_logits: L + 1 tensors (B, N, K + 1); the last class is "no object".
-        mask_logits: L + 1 tensors (B, N, h, w).
+        class_logits: tensors (B, N, K + 1) of all L + 1 predictions, or of the last
+            alone where no loss will ask for more; the last class is "no object".
+        mask_logits: as many tensors (B, N, h, w).
         queries: (B, N, C), output of the last decoder layer before the post-norm:
             Q_t of Eq. 1.
         projected: stride -> (B, C, h_s, w_s), the frame's uncalibrated features
-            F_t at each stride that the pixel decoder encodes.
+            F_t at each stride that the pixel decoder encodes; RoCoVIS alone needs them.
     """
 
     class_logits: tuple[Tensor, ...]
     mask_logits: tuple[Tensor, ...]
     queries: Tensor
-    projected: dict[int, Tensor]
+    projected: dict[int, Tensor] = field(default_factory=dict)

@@ -29,18 +29,53 @@ class MemoryFrame:
             {stride: function(x) for stride, x in self.identity.items()},
         )
 
+    @staticmethod
+    def cat(frames: Sequence[MemoryFrame]) -> MemoryFrame:
+        """Return the batch of `frames`, whose maps must have the same sizes."""
+        return MemoryFrame(
+            {s: torch.cat([frame.features[s] for frame in frames]) for s in frames[0].features},
+            {s: torch.cat([frame.identity[s] for frame in frames]) for s in frames[0].identity},
+        )
+
+
+@dataclass(frozen=True)
+class QueryMemory:
+    """One past frame as GenVIS' instances read it.
+
+    Attributes:
+        keys: (B, N, C), one of each query.
+        values: (B, N, C).
+    """
+
+    keys: Tensor
+    values: Tensor
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> QueryMemory:
+        """Return the frame with `function` applied to every tensor."""
+        return QueryMemory(function(self.keys), function(self.values))
+
+    @staticmethod
+    def cat(frames: Sequence[QueryMemory]) -> QueryMemory:
+        """Return the batch of `frames`."""
+        return QueryMemory(
+            torch.cat([frame.keys for frame in frames]),
+            torch.cat([frame.values for frame in frames]),
+        )
+
 
 @dataclass(frozen=True)
 class StreamState:
     """The past of a batch of streams that stand at the same number of memory frames.
 
     Attributes:
-        queries: (B, N, C), Q_{t-1}, or None before the first frame.
-        memory: at most ``memory_frames`` past frames, oldest first.
+        queries: (B, N, C), what the model carries from frame to frame (Q_{t-1} of
+            RoCoVIS and GenVIS, MinVIS' aligned embeddings), or None before the first.
+        memory: past frames, oldest first: ``MemoryFrame`` of RoCoVIS, ``QueryMemory``
+            of GenVIS, none of MinVIS.
     """
 
     queries: Tensor | None = None
-    memory: tuple[MemoryFrame, ...] = ()
+    memory: tuple[MemoryFrame, ...] | tuple[QueryMemory, ...] = ()
 
     def map(self, function: Callable[[Tensor], Tensor]) -> StreamState:
         """Return the state with `function` applied to every tensor."""
@@ -64,10 +99,6 @@ class StreamState:
         if states[0].queries is None:
             return states[0]
         memory = tuple(
-            MemoryFrame(
-                {s: torch.cat([f.features[s] for f in frames]) for s in frames[0].features},
-                {s: torch.cat([f.identity[s] for f in frames]) for s in frames[0].identity},
-            )
-            for frames in zip(*(state.memory for state in states))
+            type(frames[0]).cat(frames) for frames in zip(*(state.memory for state in states))
         )
         return StreamState(torch.cat([state.queries for state in states]), memory)

@@ -104,9 +104,11 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
             feats: backbone maps from high to low resolution, each (B, C_i, h_i, w_i).
 
         Returns:
-            as :meth:`encode`.
+            mask features (B, C_out, h, w) at the highest resolution, and
+            ``num_outs`` maps (B, C, h_i, w_i) from low to high resolution.
         """
-        return self.encode(feats, self.project(feats))
+        levels = self.encode(feats, self.project(feats))
+        return self.mask_feature(levels[-1]), levels[: self.num_outs]
 
     def project(self, feats: Sequence[Tensor]) -> dict[int, Tensor]:
         """Return F_t: stride -> (B, C, h, w), from low to high resolution."""
@@ -152,9 +154,7 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
             )
         return MemoryFrame({s: projected[s] for s in self.propagation_strides}, identity)
 
-    def encode(
-        self, feats: Sequence[Tensor], projected: dict[int, Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
+    def encode(self, feats: Sequence[Tensor], projected: dict[int, Tensor]) -> list[Tensor]:
         """Run the deformable encoder and the feature pyramid above it.
 
         Args:
@@ -163,8 +163,9 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
             projected: stride -> (B, C, h, w), the encoder's input.
 
         Returns:
-            mask features (B, C_out, h, w) at the highest resolution, and
-            ``num_outs`` maps (B, C, h_i, w_i) from low to high resolution.
+            maps (B, C, h_i, w_i) from low to high resolution: the encoder's
+            levels and those above them. The last one is what the masks' pixel
+            embeddings are made of, the first ``num_outs`` are decoded.
         """
         geometry = self.geometry(projected)
         maps = list(projected.values())
@@ -197,7 +198,7 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
                 outs[-1], size=lateral_map.shape[-2:], mode='bilinear', align_corners=False
             )
             outs.append(output(lateral_map + upsampled))
-        return self.mask_feature(outs[-1]), outs[: self.num_outs]
+        return outs
 
     def geometry(self, projected: dict[int, Tensor]) -> LevelGeometry:
         """Return the levels' geometry; made anew only when their sizes change."""

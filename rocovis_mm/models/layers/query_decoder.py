@@ -60,13 +60,7 @@ class QueryDecoder(BaseModule):
         self.query_feat = nn.Embedding(num_queries, embed_dims)
         self.level_embed = nn.Embedding(num_levels, embed_dims)
         self.cls_embed = nn.Linear(embed_dims, num_classes + 1)
-        self.mask_embed = nn.Sequential(
-            nn.Linear(embed_dims, embed_dims),
-            nn.ReLU(inplace=True),
-            nn.Linear(embed_dims, embed_dims),
-            nn.ReLU(inplace=True),
-            nn.Linear(embed_dims, out_channels),
-        )
+        self.mask_embed = mask_embedding(embed_dims, out_channels)
 
     def init_weights(self) -> None:
         """Initialise as Mask2Former does."""
@@ -79,7 +73,7 @@ class QueryDecoder(BaseModule):
 
     def forward(
         self, queries: Tensor | None, mask_features: Tensor, maps: Sequence[Tensor]
-    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]:
+    ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...], tuple[Tensor, ...]]:
         """Decode one frame.
 
         Args:
@@ -88,8 +82,8 @@ class QueryDecoder(BaseModule):
             maps: ``num_levels`` maps (B, C, h_i, w_i), from low to high resolution.
 
         Returns:
-            class logits and mask logits of L + 1 predictions, and Q_t (B, N, C)
-            before the post-norm.
+            class logits and mask logits of L + 1 predictions, and the outputs
+            (B, N, C) of the L layers before the post-norm, the last one being Q_t.
         """
         batch = len(mask_features)
         if queries is None:
@@ -98,7 +92,7 @@ class QueryDecoder(BaseModule):
         keys, key_pos = self.embed_maps(maps)
         sizes = [tuple(x.shape[-2:]) for x in maps]
 
-        outputs = [self.predict(queries, mask_features, sizes[0])]
+        outputs, decoded = [self.predict(queries, mask_features, sizes[0])], []
         for i, layer in enumerate(self.transformer_decoder.layers):
             level = i % self.num_levels
             queries = layer(
@@ -109,9 +103,10 @@ class QueryDecoder(BaseModule):
                 key_pos=key_pos[level],
                 cross_attn_mask=outputs[-1][2],
             )
+            decoded.append(queries)
             outputs.append(self.predict(queries, mask_features, sizes[(i + 1) % self.num_levels]))
         class_logits, mask_logits, _ = zip(*outputs)
-        return class_logits, mask_logits, queries
+        return class_logits, mask_logits, tuple(decoded)
 
     def embed_maps(self, maps: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         """Return keys (B, h*w, C) and their positions (1, h*w, C) for each level."""
@@ -141,3 +136,14 @@ class QueryDecoder(BaseModule):
             hidden &= ~hidden.all(-1, keepdim=True)
             hidden = hidden.repeat_interleave(self.num_heads, dim=0)
         return class_logits, mask_logits, hidden
+
+
+def mask_embedding(embed_dims: int, out_channels: int) -> nn.Sequential:
+    """Return Mask2Former's three layers from a query to the weights of its mask."""
+    return nn.Sequential(
+        nn.Linear(embed_dims, embed_dims),
+        nn.ReLU(inplace=True),
+        nn.Linear(embed_dims, embed_dims),
+        nn.ReLU(inplace=True),
+        nn.Linear(embed_dims, out_channels),
+    )

@@ -1,5 +1,6 @@
 """Losses over a clip."""
 
 from rocovis_mm.models.losses.clip_loss import ClipLoss
+from rocovis_mm.models.losses.genvis_loss import GenVISLoss
 
-__all__ = ['ClipLoss']
+__all__ = ['ClipLoss', 'GenVISLoss']

@@ -19,13 +19,8 @@ from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import ClipTargets, FramePrediction
 
 
-@MODELS.register_module()
-class ClipLoss(BaseModule):
-    """Class, mask and dice loss with deep supervision at every prediction of every frame.
-
-    Each normaliser is computed once for the clip and averaged over ranks: masks
-    by the number of masks supervised in all frames (the empty ones of UVLA++
-    count), classes by the sum of the class weights of all targets.
+class SetLoss(BaseModule):
+    """Mask2Former's losses: classes of queries, masks at sampled points.
 
     Args:
         num_classes: K.
@@ -36,9 +31,6 @@ class ClipLoss(BaseModule):
         num_points: P.
         oversample_ratio: candidates drawn per point kept.
         importance_sample_ratio: share of points taken where the mask is least certain.
-        supervise_initial: whether the prediction made before the first layer at
-            frame 0 is supervised too, as in Mask2Former. It sees no image
-            features of its own; tiny models learn faster without it.
     """
 
     def __init__(
@@ -51,7 +43,6 @@ class ClipLoss(BaseModule):
         num_points: int = 12544,
         oversample_ratio: float = 3.0,
         importance_sample_ratio: float = 0.75,
-        supervise_initial: bool = True,
     ) -> None:
         super().__init__()
         self.num_classes = num_classes
@@ -62,6 +53,48 @@ class ClipLoss(BaseModule):
         self.num_points = num_points
         self.oversample_ratio = oversample_ratio
         self.importance_sample_ratio = importance_sample_ratio
+
+    def point_losses(
+        self, predicted: Tensor, wanted: Tensor, mask_count: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the mask and dice loss at sampled points.
+
+        Args:
+            predicted: (M, h, w) mask logits, M > 0.
+            wanted: (M, H, W) masks.
+            mask_count: what both are divided by.
+        """
+        logits, masks = predicted[:, None].float(), wanted[:, None].float()
+        with torch.no_grad():
+            points = get_uncertain_point_coords_with_randomness(
+                logits, None, self.num_points, self.oversample_ratio, self.importance_sample_ratio
+            )
+            point_targets = point_sample(masks, points).squeeze(1)  # (M, P)
+        point_logits = point_sample(logits, points).squeeze(1)
+        dice = self.loss_dice(point_logits, point_targets, avg_factor=mask_count)
+        mask = self.loss_mask(
+            point_logits.flatten(), point_targets.flatten(), avg_factor=mask_count * self.num_points
+        )
+        return mask, dice
+
+
+@MODELS.register_module()
+class ClipLoss(SetLoss):
+    """Class, mask and dice loss with deep supervision at every prediction of every frame.
+
+    Each normaliser is computed once for the clip and averaged over ranks: masks
+    by the number of masks supervised in all frames (the empty ones of UVLA++
+    count), classes by the sum of the class weights of all targets.
+
+    Args:
+        supervise_initial: whether the prediction made before the first layer at
+            frame 0 is supervised too, as in Mask2Former. It sees no image
+            features of its own; tiny models learn faster without it.
+        **kwargs: arguments of :class:`SetLoss`.
+    """
+
+    def __init__(self, *, supervise_initial: bool = True, **kwargs) -> None:  # noqa: ANN003
+        super().__init__(**kwargs)
         self.supervise_initial = supervise_initial
 
     def forward(
@@ -135,16 +168,4 @@ class ClipLoss(BaseModule):
             # nothing to learn; the graph must still reach the masks on every rank
             nothing = sum((p.mask_logits[layer] * 0).sum() for p in predictions)
             return nothing, nothing
-        logits = torch.cat(predicted)[:, None].float()  # (M, 1, h, w)
-        masks = torch.cat(wanted)[:, None].float()  # (M, 1, H, W)
-        with torch.no_grad():
-            points = get_uncertain_point_coords_with_randomness(
-                logits, None, self.num_points, self.oversample_ratio, self.importance_sample_ratio
-            )
-            point_targets = point_sample(masks, points).squeeze(1)  # (M, P)
-        point_logits = point_sample(logits, points).squeeze(1)
-        dice = self.loss_dice(point_logits, point_targets, avg_factor=mask_count)
-        mask = self.loss_mask(
-            point_logits.flatten(), point_targets.flatten(), avg_factor=mask_count * self.num_points
-        )
-        return mask, dice
+        return self.point_losses(torch.cat(predicted), torch.cat(wanted), mask_count)

@@ -1,5 +1,9 @@
 """Parts that a head composes by config."""
 
-from rocovis_mm.models.task_modules.assigners import UVLAAssigner, UVLAPlusPlusAssigner
+from rocovis_mm.models.task_modules.assigners import (
+    GenVISAssigner,
+    UVLAAssigner,
+    UVLAPlusPlusAssigner,
+)
 
-__all__ = ['UVLAAssigner', 'UVLAPlusPlusAssigner']
+__all__ = ['GenVISAssigner', 'UVLAAssigner', 'UVLAPlusPlusAssigner']

@@ -1,5 +1,7 @@
 """Heads: queries to classes, masks and identities."""
 
+from rocovis_mm.models.tracking_heads.genvis_head import GenVISHead
+from rocovis_mm.models.tracking_heads.minvis_head import MinVISHead
 from rocovis_mm.models.tracking_heads.rocovis_head import RoCoVISHead
 
-__all__ = ['RoCoVISHead']
+__all__ = ['GenVISHead', 'MinVISHead', 'RoCoVISHead']

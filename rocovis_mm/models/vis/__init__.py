@@ -1,6 +1,8 @@
 """What a runner builds."""
 
 from rocovis_mm.models.vis.base import OnlineVISModel
+from rocovis_mm.models.vis.genvis import GenVIS
+from rocovis_mm.models.vis.minvis import MinVIS
 from rocovis_mm.models.vis.rocovis import RoCoVIS
 
-__all__ = ['OnlineVISModel', 'RoCoVIS']
+__all__ = ['GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS']

@@ -18,6 +18,7 @@ from mmdet.structures import DetDataSample, TrackDataSample
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from rocovis_mm.models.vis.mask2former_checkpoint import Mask2FormerStart
 from rocovis_mm.models.vis.track_recorder import TrackRecorder, TrackRule
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import ClipTargets, FramePrediction, StreamState, TrainingStage
@@ -28,13 +29,14 @@ class FrameMasks:
     """The masks of one frame that are not empty; n of N queries.
 
     Attributes:
-        class_probabilities: (N, K) without "no object".
+        class_logits: (N, K + 1); the last class is "no object".
         slots: (n,) long, their queries.
         masks: (n, H, W) bool at the frame's own resolution.
-        inside: (n, 2), sum of pixel probabilities inside each mask, and its area.
+        inside: (N, 2), sum of pixel probabilities inside each mask, and its area, at
+            the input's resolution; zeros unless the track rule scores masks.
     """
 
-    class_probabilities: np.ndarray
+    class_logits: np.ndarray
     slots: np.ndarray
     masks: np.ndarray
     inside: np.ndarray
@@ -53,13 +55,15 @@ class VideoInProgress:
 class OnlineVISModel(BaseMOTModel):
     """A model that sees a video frame by frame, from the past only.
 
-    A child gives ``loss``, :meth:`step` and :meth:`foreground`; this class turns
-    data samples into tensors and predictions into tracks. Videos may be mixed in
-    a batch, at any frame each: those of one size and memory run as one batch,
-    others apart, so a video's result never depends on its neighbours.
+    A child gives ``loss`` and :meth:`step`; this class turns data samples into tensors
+    and predictions into tracks. Videos may be mixed in a batch, at any frame each:
+    those of one size and memory run as one batch, others apart, so a video's result
+    never depends on its neighbours. A COCO Mask2Former of MMDetection can be loaded as
+    a start.
 
     Args:
         backbone: config of any MM backbone.
+        track_head: config of the head.
         neck: config of a neck between backbone and head, or None.
         data_preprocessor: config of ``rocovis_mm.VISDataPreprocessor``.
         track_rule: fields of :class:`TrackRule`.
@@ -68,12 +72,10 @@ class OnlineVISModel(BaseMOTModel):
         init_cfg: as any MMEngine model.
     """
 
-    num_queries: int
-    num_classes: int
-
     def __init__(
         self,
         backbone: dict,
+        track_head: dict,
         neck: dict | None = None,
         data_preprocessor: dict | None = None,
         track_rule: dict | None = None,
@@ -83,10 +85,15 @@ class OnlineVISModel(BaseMOTModel):
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
         self.backbone = MODELS.build(backbone)
         self.neck = MODELS.build(neck) if neck is not None else None
+        self.track_head = MODELS.build(track_head)
+        self.num_queries = self.track_head.num_queries
+        self.num_classes = self.track_head.num_classes
         self.track_rule = TrackRule(**(track_rule or {}))
         self.clip_augment = MODELS.build(clip_augment) if clip_augment is not None else None
         self.training_stage = TrainingStage()
         self._videos: dict[int, VideoInProgress] = {}
+        # public only from torch 2.5 on
+        self._register_load_state_dict_pre_hook(Mask2FormerStart(), with_module=True)
 
     @abstractmethod
     def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
@@ -97,9 +104,9 @@ class OnlineVISModel(BaseMOTModel):
             state: their past; ``StreamState()`` before the first frame.
         """
 
-    @abstractmethod
     def foreground(self, class_logits: Tensor) -> Tensor:
         """Return the factor of each query's pixel probabilities, (B, N), from (B, N, K + 1)."""
+        return torch.ones_like(class_logits[..., 0])
 
     def extract_features(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps of (B, 3, H, W) images, high to low resolution."""
@@ -198,7 +205,7 @@ class OnlineVISModel(BaseMOTModel):
         prediction, state = self.step(images, state)
         for b, ((_, frame, sample, video), new_state) in enumerate(zip(group, state.split())):
             masks = self.segment(prediction, b, frame)
-            video.recorder.add(masks.class_probabilities, masks.slots, masks.masks, masks.inside)
+            video.recorder.add(masks.class_logits, masks.slots, masks.masks, masks.inside)
             video.state = new_state
             video.next_frame += 1
             frame.pred_track_instances = self.to_instances(masks, video.recorder)
@@ -215,18 +222,20 @@ class OnlineVISModel(BaseMOTModel):
         class_logits = prediction.class_logits[-1][b].float()
         factor = self.foreground(class_logits[None])[0]
         slots = (factor > 0.5).nonzero().flatten()
-        logits = resize_to_frame(prediction.mask_logits[-1][b, slots].float(), frame)
-        probabilities = logits.sigmoid() * factor[slots, None, None]
-        masks = probabilities > 0.5
+        logits = resize_to_input(prediction.mask_logits[-1][b, slots].float(), frame)
+        inside = logits.new_zeros(len(factor), 2)
+        if self.track_rule.mask_scoring:
+            probabilities = logits.sigmoid() * factor[slots, None, None]
+            sure = probabilities > 0.5
+            inside[slots, 0] = (probabilities * sure).flatten(1).sum(-1)
+            inside[slots, 1] = sure.flatten(1).sum(-1).to(inside)
+        logits = resize_to_frame(logits, frame)
+        masks = logits.sigmoid() * factor[slots, None, None] > 0.5
         seen = masks.flatten(1).any(-1)
-        slots, probabilities, masks = slots[seen], probabilities[seen], masks[seen]
-        inside = torch.stack(
-            [(probabilities * masks).flatten(1).sum(-1), masks.flatten(1).sum(-1)], dim=-1
-        )
         return FrameMasks(
-            class_logits.softmax(-1)[:, :-1].cpu().numpy(),
-            slots.cpu().numpy(),
-            masks.cpu().numpy(),
+            class_logits.cpu().numpy(),
+            slots[seen].cpu().numpy(),
+            masks[seen].cpu().numpy(),
             inside.cpu().numpy(),
         )
 
@@ -260,20 +269,22 @@ def scaled_side(side: int, scale: float, divisor: int = 32) -> int:
     return math.ceil(side * scale / divisor) * divisor
 
 
-def resize_to_frame(logits: Tensor, frame: DetDataSample) -> Tensor:
-    """Bring (n, h, w) mask logits to a frame's own resolution, padding cut off.
-
-    As Mask2Former does: up to the padded input, crop, then to ``ori_shape``.
-    """
-    if len(logits) == 0:
-        return logits.new_zeros((0, *frame.ori_shape[:2]))
-    padded = F.interpolate(
-        logits[None], frame.batch_input_shape, mode='bilinear', align_corners=False
-    )
+def resize_to_input(logits: Tensor, frame: DetDataSample) -> Tensor:
+    """Bring (n, h, w) mask logits to the resolution of a frame's input, padding cut off."""
     height, width = frame.img_shape[:2]
-    return F.interpolate(
-        padded[..., :height, :width], frame.ori_shape[:2], mode='bilinear', align_corners=False
-    )[0]
+    return resize(logits, frame.batch_input_shape)[..., :height, :width]
+
+
+def resize_to_frame(logits: Tensor, frame: DetDataSample) -> Tensor:
+    """Bring logits of :func:`resize_to_input` to a frame's own resolution (as Mask2Former)."""
+    return resize(logits, frame.ori_shape[:2])
+
+
+def resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize (n, h, w) logits bilinearly, n = 0 included."""
+    if len(logits) == 0:
+        return logits.new_zeros((0, *size))
+    return F.interpolate(logits[None], size, mode='bilinear', align_corners=False)[0]
 
 
 def clip_targets(sample: TrackDataSample, device: torch.device) -> ClipTargets:

@@ -9,7 +9,7 @@ import torch
 from pycocotools import mask as coco_mask
 from tiny_model import WIDTH, images, stream_sample, tiny_model
 
-from rocovis_mm.models.vis.base import resize_to_frame
+from rocovis_mm.models.vis.base import resize_to_frame, resize_to_input
 from rocovis_mm.structures import FramePrediction, StreamState, VideoTracks
 
 SIZES = [
@@ -22,8 +22,11 @@ SIZES = [
 
 def to_frame(logits: np.ndarray, padded, img_shape, ori_shape) -> np.ndarray:
     """Resize as Mask2Former does: to the padded input, cut the padding off, to the frame."""
-    cut = plain.resize(logits, padded)[..., : img_shape[0], : img_shape[1]]
-    return plain.resize(cut, ori_shape)
+    return plain.resize(to_input(logits, padded, img_shape), ori_shape)
+
+
+def to_input(logits: np.ndarray, padded, img_shape) -> np.ndarray:
+    return plain.resize(logits, padded)[..., : img_shape[0], : img_shape[1]]
 
 
 @pytest.mark.parametrize(('padded', 'img_shape', 'ori_shape'), SIZES)
@@ -31,8 +34,9 @@ def test_logits_are_brought_to_the_frame(padded, img_shape, ori_shape):
     frame = stream_sample(0, [0], 1, padded, img_shape, ori_shape).video_data_samples[0]
     logits = torch.randn(3, padded[0] // 4, padded[1] // 4)
     expected = to_frame(logits.numpy(), padded, img_shape, ori_shape)
-    np.testing.assert_allclose(resize_to_frame(logits, frame).numpy(), expected, atol=1e-4)
-    assert resize_to_frame(logits[:0], frame).shape == (0, *ori_shape)
+    resized = resize_to_frame(resize_to_input(logits, frame), frame)
+    np.testing.assert_allclose(resized.numpy(), expected, atol=1e-4)
+    assert resize_to_frame(resize_to_input(logits[:0], frame), frame).shape == (0, *ori_shape)
 
 
 def known_prediction(seed: int = 0, queries: int = 6, classes: int = 5) -> FramePrediction:
@@ -52,12 +56,19 @@ def by_hand(prediction, scaling: bool, sizes) -> tuple[np.ndarray, np.ndarray]:
     return plain.sigmoid(logits) * factor[:, None, None], factor
 
 
+def inside_masks(prediction, factor: np.ndarray, padded, img_shape) -> list[list[float]]:
+    """Return each query's sum of probabilities inside its mask, and its area, at the input."""
+    logits = to_input(prediction.mask_logits[-1][0].numpy(), padded, img_shape)
+    probabilities = plain.sigmoid(logits) * factor[:, None, None]
+    return [[p[p > 0.5].sum(), (p > 0.5).sum()] for p in probabilities]
+
+
 @pytest.mark.parametrize('scaling', [True, False])
 @pytest.mark.parametrize(('padded', 'img_shape', 'ori_shape'), SIZES)
 def test_output_masks_are_scaled_by_the_foreground_before_binarisation(
     padded, img_shape, ori_shape, scaling
 ):
-    model = tiny_model(foreground_scaling=scaling)
+    model = tiny_model(foreground_scaling=scaling, track_rule=dict(mask_scoring=True))
     prediction = known_prediction()
     frame = stream_sample(0, [0], 1, padded, img_shape, ori_shape).video_data_samples[0]
     result = model.segment(prediction, 0, frame)
@@ -68,13 +79,9 @@ def test_output_masks_are_scaled_by_the_foreground_before_binarisation(
     assert result.slots.tolist() == slots.tolist()
     undecided = np.abs(probabilities[slots] - 0.5) < 1e-5
     assert np.array_equal(result.masks | undecided, masks[slots] | undecided)
-    expected = [[p[m].sum(), m.sum()] for p, m in zip(probabilities[slots], masks[slots])]
+    expected = inside_masks(prediction, factor, padded, img_shape)
     np.testing.assert_allclose(result.inside, expected, rtol=1e-3)
-    np.testing.assert_allclose(
-        result.class_probabilities,
-        plain.softmax(prediction.class_logits[-1][0].numpy())[:, :-1],
-        atol=1e-6,
-    )
+    assert np.array_equal(result.class_logits, prediction.class_logits[-1][0])
 
 
 @torch.no_grad()
@@ -116,21 +123,22 @@ def test_predicted_tracks_equal_a_video_computed_by_hand(reduce, mask_scoring):
     state, classes, masks, inside = StreamState(), [], [], np.zeros((6, 2))
     for image, frame in zip(clip, sample.video_data_samples):
         prediction, state = model.step(image[None], state)
-        probabilities, _ = by_hand(prediction, True, sizes)
+        probabilities, factor = by_hand(prediction, True, sizes)
         masks.append(probabilities > 0.5)
-        inside += [[p[m].sum(), m.sum()] for p, m in zip(probabilities, masks[-1])]
+        inside += inside_masks(prediction, factor, *sizes[:2])
         classes.append(plain.softmax(prediction.class_logits[-1][0].numpy())[:, :-1])
         drawn = frame.pred_track_instances
         assert drawn.masks.dtype == torch.bool and drawn.masks.shape[1:] == (30, 100)
         slots = np.flatnonzero(masks[-1].any((1, 2)))
         assert drawn.instances_id.tolist() == slots.tolist()
         assert (drawn.masks.numpy() != masks[-1][slots]).mean() < 1e-3
-        so_far = getattr(np, reduce)(classes, axis=0)
-        so_far = so_far * (inside[:, :1] / np.maximum(inside[:, 1:], 1) if mask_scoring else 1)
+        by_class = getattr(np, reduce)(classes, axis=0)
+        so_far = by_class * (inside[:, :1] / np.maximum(inside[:, 1:], 1) if mask_scoring else 1)
         np.testing.assert_allclose(drawn.scores, so_far[slots].max(-1), atol=1e-3)
         assert drawn.labels.tolist() == so_far[slots].argmax(-1).tolist()
     tracks = sample.video_tracks
-    best = np.sort(so_far, axis=None)[::-1][:8]
+    kept = np.argsort(-by_class, axis=None)[:8]  # by class; then scored
+    best = np.sort(so_far.flat[kept])[::-1]
     np.testing.assert_allclose(tracks.scores, best, atol=1e-3)
     for score, slot, label, segmentations in zip(
         tracks.scores, tracks.slots, tracks.labels, tracks.segmentations

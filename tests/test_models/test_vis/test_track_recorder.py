@@ -6,6 +6,7 @@ import itertools
 import json
 
 import numpy as np
+import plain_reference as plain
 import pytest
 from pycocotools import mask as coco_mask
 
@@ -15,16 +16,18 @@ QUERIES, CLASSES, SIZE = 4, 3, (5, 7)
 
 
 def random_video(seed: int, frames: int = 5):
-    """Return per frame (class probabilities, slots, masks, inside)."""
+    """Return per frame (class logits, slots, masks, inside)."""
     rng = np.random.default_rng(seed)
     video = []
     for _ in range(frames):
-        classes = rng.dirichlet(np.ones(CLASSES + 1), QUERIES)[:, :-1]
+        classes = np.log(rng.dirichlet(np.ones(CLASSES + 1), QUERIES)) + rng.normal()
         slots = np.flatnonzero(rng.random(QUERIES) < 0.6)
         masks = rng.random((len(slots), *SIZE)) < 0.4
         masks[:, 0, 0] = True
-        areas = masks.sum((1, 2))
-        video.append((classes, slots, masks, np.stack([areas * rng.random(len(slots)), areas], 1)))
+        inside = np.zeros((QUERIES, 2))
+        inside[slots, 1] = masks.sum((1, 2))
+        inside[:, 0] = inside[:, 1] * rng.random(QUERIES)
+        video.append((classes, slots, masks, inside))
     return video
 
 
@@ -36,34 +39,39 @@ def record(video, **rule):
 
 
 def expected_score(video, query: int, label: int, reduce: str, mask_scoring: bool) -> float:
-    values = [classes[query, label] for classes, *_ in video]
-    score = max(values) if reduce == 'max' else sum(values) / len(values)
+    logits = [classes[query] for classes, *_ in video]
+    if reduce == 'mean_logits':
+        score = plain.softmax(sum(logits) / len(logits))[label]
+    else:
+        values = [plain.softmax(x)[label] for x in logits]
+        score = max(values) if reduce == 'max' else sum(values) / len(values)
     if mask_scoring:
-        total = area = 0.0
-        for _, slots, _, inside in video:
-            for slot, (probability, pixels) in zip(slots, inside):
-                if slot == query:
-                    total, area = total + probability, area + pixels
+        total = sum(inside[query, 0] for *_, inside in video)
+        area = sum(inside[query, 1] for *_, inside in video)
         score *= total / area if area else 0.0
     return score
 
 
 @pytest.mark.parametrize('max_tracks', [1, 5, 10, 40])
 @pytest.mark.parametrize('mask_scoring', [False, True])
-@pytest.mark.parametrize('reduce', ['max', 'mean'])
+@pytest.mark.parametrize('reduce', ['max', 'mean', 'mean_logits'])
 @pytest.mark.parametrize('seed', range(3))
 def test_tracks_are_the_best_query_class_pairs(seed, reduce, mask_scoring, max_tracks):
     video = random_video(seed)
     tracks = record(video, reduce=reduce, mask_scoring=mask_scoring, max_tracks=max_tracks).finish(
         video_id=9
     )
-    scored = sorted(
+    by_class = sorted(
         (
-            (expected_score(video, q, k, reduce, mask_scoring), q, k)
+            (expected_score(video, q, k, reduce, False), q, k)
             for q, k in itertools.product(range(QUERIES), range(CLASSES))
         ),
         reverse=True,
     )[:max_tracks]
+    scored = sorted(
+        ((expected_score(video, q, k, reduce, mask_scoring), q, k) for _, q, k in by_class),
+        reverse=True,
+    )
     assert (tracks.video_id, tracks.length) == (9, len(video))
     np.testing.assert_allclose(tracks.scores, [score for score, *_ in scored], atol=1e-12)
     scores = {(q, k): score for score, q, k in scored}
@@ -88,7 +96,7 @@ def test_segmentations_decode_to_the_masks(seed):
             assert np.array_equal(decoded, masks[slots.tolist().index(slot)])
 
 
-@pytest.mark.parametrize('reduce', ['max', 'mean'])
+@pytest.mark.parametrize('reduce', ['max', 'mean', 'mean_logits'])
 def test_scores_so_far_are_those_of_the_frames_so_far(reduce):
     video = random_video(7)
     recorder = TrackRecorder(QUERIES, CLASSES, TrackRule(reduce=reduce))
@@ -111,8 +119,8 @@ def test_what_is_added_is_neither_changed_nor_shared():
 
 
 def test_a_video_without_any_mask_still_has_tracks():
-    frame = (np.full((QUERIES, CLASSES), 0.2), np.zeros(0, int), np.zeros((0, *SIZE), bool))
-    recorder = record([(*frame, np.zeros((0, 2)))], mask_scoring=True)
+    frame = (np.zeros((QUERIES, CLASSES + 1)), np.zeros(0, int), np.zeros((0, *SIZE), bool))
+    recorder = record([(*frame, np.zeros((QUERIES, 2)))], mask_scoring=True)
     tracks = recorder.finish(1)
     assert (tracks.scores == 0).all()
     assert all(segmentations == [None] for segmentations in tracks.segmentations)

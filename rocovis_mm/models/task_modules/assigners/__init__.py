@@ -1,5 +1,6 @@
 """Label assignment over a clip."""
 
+from rocovis_mm.models.task_modules.assigners.genvis import UNSEEN, GenVISAssigner
 from rocovis_mm.models.task_modules.assigners.uvla import (
     UNOWNED,
     FrameTargets,
@@ -7,4 +8,11 @@ from rocovis_mm.models.task_modules.assigners.uvla import (
     UVLAPlusPlusAssigner,
 )
 
-__all__ = ['UNOWNED', 'FrameTargets', 'UVLAAssigner', 'UVLAPlusPlusAssigner']
+__all__ = [
+    'UNOWNED',
+    'UNSEEN',
+    'FrameTargets',
+    'GenVISAssigner',
+    'UVLAAssigner',
+    'UVLAPlusPlusAssigner',
+]

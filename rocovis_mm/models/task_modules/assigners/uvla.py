@@ -38,13 +38,8 @@ class FrameTargets:
     keep: Tensor
 
 
-@TASK_UTILS.register_module()
-class UVLAAssigner:
-    """Gives every instance one query from its first frame to the clip's end.
-
-    Invariants: a query has at most one owner in a clip, an owner never changes,
-    a disappeared instance keeps its query and a returning one finds it again.
-    (The published GenVIS lets a new instance take a disappeared one's query.)
+class MaskMatcher:
+    """Costs of giving queries to instances, and the best way to.
 
     Args:
         match_costs: MMDetection match costs, called with ``scores`` (L*N, K+1)
@@ -53,14 +48,60 @@ class UVLAAssigner:
         num_points: points P drawn per frame, the same for all queries.
     """
 
+    def __init__(self, match_costs: Sequence[dict], num_points: int = 12544) -> None:
+        self.match_costs = [TASK_UTILS.build(cost) for cost in match_costs]
+        self.num_points = num_points
+
+    def cost(
+        self, class_logits: Tensor, mask_logits: Tensor, targets: ClipTargets, frame: int
+    ) -> Tensor:
+        """Return the matching cost of every query with every instance, (L, N, G).
+
+        In float32 also under autocast: sums over the points exceed half precision.
+        """
+        layers, queries = class_logits.shape[:2]
+        points = torch.rand(1, self.num_points, 2, device=mask_logits.device)
+        with torch.autocast(mask_logits.device.type, enabled=False):
+            predicted = point_sample(mask_logits.flatten(0, 1)[None].float(), points)[0]  # (L*N, P)
+            wanted = point_sample(targets.masks[None, :, frame].float(), points)[0]  # (G, P)
+            predictions = InstanceData(scores=class_logits.flatten(0, 1).float(), masks=predicted)
+            instances = InstanceData(labels=targets.labels, masks=wanted)
+            total = sum(cost(predictions, instances) for cost in self.match_costs)
+        return total.view(layers, queries, len(targets))
+
+    @staticmethod
+    def match(cost: Tensor, free: Tensor, born: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the queries and the instances that are matched, best sum first.
+
+        Args:
+            cost: (N, G), on the CPU.
+            free: indices of the queries to choose from.
+            born: indices of the instances to match.
+        """
+        if len(born) > len(free):
+            warnings.warn(
+                f'{len(born)} new instances, but only {len(free)} of {len(cost)} queries '
+                'are free in this clip: the rest is not learned. Raise num_queries '
+                'or shorten the clips.'
+            )
+        rows, columns = linear_sum_assignment(cost[free][:, born])
+        return free[rows], born[columns]
+
+
+@TASK_UTILS.register_module()
+class UVLAAssigner(MaskMatcher):
+    """Gives every instance one query from its first frame to the clip's end.
+
+    Invariants: a query has at most one owner in a clip, an owner never changes,
+    a disappeared instance keeps its query and a returning one finds it again.
+    (The published GenVIS lets a new instance take a disappeared one's query: see
+    :class:`GenVISAssigner`.) The arguments are those of :class:`MaskMatcher`.
+    """
+
     supervise_disappeared = False
     """Whether a disappeared instance's query learns an empty mask."""
     propagate_owned_only = False
     """Whether only owned queries' masks are propagated in training."""
-
-    def __init__(self, match_costs: Sequence[dict], num_points: int = 12544) -> None:
-        self.match_costs = [TASK_UTILS.build(cost) for cost in match_costs]
-        self.num_points = num_points
 
     @torch.no_grad()
     def assign(
@@ -90,32 +131,9 @@ class UVLAAssigner:
         for layer in range(len(owners)):
             born = newcomers[layer].cpu().nonzero().flatten()
             free = (owners[layer].cpu() == UNOWNED).nonzero().flatten()
-            if len(born) > len(free):
-                warnings.warn(
-                    f'{len(born)} new instances, but only {len(free)} of {owners.shape[1]} queries '
-                    'were never owned in this clip: the rest is not learned. Raise num_queries '
-                    'or shorten the clips.'
-                )
-            rows, columns = linear_sum_assignment(cost[layer][free][:, born])
-            updated[layer, free[rows]] = born[columns].to(owners)
+            queries, instances = self.match(cost[layer], free, born)
+            updated[layer, queries] = instances.to(owners)
         return updated
-
-    def cost(
-        self, class_logits: Tensor, mask_logits: Tensor, targets: ClipTargets, frame: int
-    ) -> Tensor:
-        """Return the matching cost of every query with every instance, (L, N, G).
-
-        In float32 also under autocast: sums over the points exceed half precision.
-        """
-        layers, queries = class_logits.shape[:2]
-        points = torch.rand(1, self.num_points, 2, device=mask_logits.device)
-        with torch.autocast(mask_logits.device.type, enabled=False):
-            predicted = point_sample(mask_logits.flatten(0, 1)[None].float(), points)[0]  # (L*N, P)
-            wanted = point_sample(targets.masks[None, :, frame].float(), points)[0]  # (G, P)
-            predictions = InstanceData(scores=class_logits.flatten(0, 1).float(), masks=predicted)
-            instances = InstanceData(labels=targets.labels, masks=wanted)
-            total = sum(cost(predictions, instances) for cost in self.match_costs)
-        return total.view(layers, queries, len(targets))
 
     def supervise(
         self, owners: Tensor, targets: ClipTargets, frame: int, num_classes: int

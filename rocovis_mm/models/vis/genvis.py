@@ -1,0 +1,69 @@
+"""GenVIS, online: a generalised framework for video instance segmentation (Heo et al. 2023)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from mmdet.structures import TrackDataSample
+from torch import Tensor
+
+from rocovis_mm.models.vis.base import OnlineVISModel
+from rocovis_mm.registry import MODELS
+from rocovis_mm.structures import FramePrediction, StreamState
+
+
+@MODELS.register_module()
+class GenVIS(OnlineVISModel):
+    """Mask2Former on every frame; objects are decoded from its queries and their past.
+
+    As published, a track's score is the maximum over its frames times the mean
+    pixel probability inside its masks (``track_rule`` ``reduce='max'``,
+    ``mask_scoring=True``).
+
+    Args:
+        freeze_detector: keep backbone, neck, pixel decoder and query decoder as
+            they are loaded, as published; only the object decoder learns.
+        **kwargs: arguments of :class:`OnlineVISModel`; ``track_head`` is a
+            :class:`GenVISHead`.
+    """
+
+    def __init__(self, *, freeze_detector: bool = False, **kwargs) -> None:  # noqa: ANN003
+        super().__init__(**kwargs)
+        self.freeze_detector = freeze_detector
+        if freeze_detector:
+            for module in self.detector():
+                module.requires_grad_(False)
+
+    def detector(self) -> list[torch.nn.Module]:
+        """Return the modules that see pixels."""
+        head = self.track_head
+        neck = [] if self.neck is None else [self.neck]
+        return [self.backbone, *neck, head.pixel_decoder, head.query_decoder]
+
+    def train(self, mode: bool = True) -> GenVIS:
+        """Set the mode; a frozen detector stays in test mode."""
+        super().train(mode)
+        if self.freeze_detector:
+            for module in self.detector():
+                module.eval()
+        return self
+
+    def loss(
+        self, inputs: dict[str, Tensor], data_samples: Sequence[TrackDataSample]
+    ) -> dict[str, Tensor]:
+        """Return the losses of a batch of clips.
+
+        Args:
+            inputs: ``img``: (B, T, 3, H, W).
+            data_samples: B clips of T frames with ``gt_instances``.
+        """
+        images, targets = self.clips_to_learn(inputs['img'], data_samples)
+        features = self.extract_features(images.flatten(0, 1))
+        features = [x.unflatten(0, images.shape[:2]) for x in features]
+        return self.track_head.loss(features, targets, learn_frames=not self.freeze_detector)
+
+    def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
+        """Predict one frame of B streams; see :meth:`OnlineVISModel.step`."""
+        prediction = self.track_head.decode(self.extract_features(images), state)
+        return prediction, self.track_head.advance(state, prediction.queries)

@@ -1,0 +1,40 @@
+"""MinVIS: a minimal VIS method without video-based training (Huang et al. 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmdet.structures import TrackDataSample
+from torch import Tensor
+
+from rocovis_mm.models.vis.base import OnlineVISModel
+from rocovis_mm.registry import MODELS
+from rocovis_mm.structures import FramePrediction, StreamState
+
+
+@MODELS.register_module()
+class MinVIS(OnlineVISModel):
+    """Mask2Former on every frame by itself; its queries are matched from frame to frame.
+
+    The arguments are those of :class:`OnlineVISModel`; ``track_head`` is a
+    :class:`MinVISHead`. As published, a track's class is decided by the mean of its
+    logits (``track_rule.reduce='mean_logits'``).
+    """
+
+    def loss(
+        self, inputs: dict[str, Tensor], data_samples: Sequence[TrackDataSample]
+    ) -> dict[str, Tensor]:
+        """Return the losses of all frames of a batch of clips, each by itself.
+
+        Args:
+            inputs: ``img``: (B, T, 3, H, W).
+            data_samples: B clips of T frames with ``gt_instances``.
+        """
+        images, targets = self.clips_to_learn(inputs['img'], data_samples)
+        frames = [frame for target in targets for frame in target.frames()]
+        return self.track_head.loss(self.extract_features(images.flatten(0, 1)), frames)
+
+    def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
+        """Predict one frame of B streams; see :meth:`OnlineVISModel.step`."""
+        prediction = self.track_head.decode(self.extract_features(images), state)
+        return prediction, StreamState(prediction.queries)
