@@ -26,15 +26,7 @@ model = dict(
             match_costs=_base_.model.track_head.assigner.match_costs,
             num_points=_base_.model.track_head.assigner.num_points,
         ),
-        object_loss=dict(
-            type='rocovis_mm.GenVISLoss',
-            similarity_weight=0.5,
-            **{
-                k: v
-                for k, v in _base_.model.track_head.loss.items()
-                if k not in ('type', 'supervise_initial')
-            },
-        ),
+        object_loss=dict(type='rocovis_mm.GenVISLoss', similarity_weight=0.5, **_base_.set_losses),
     ),
     track_rule=dict(reduce='max', mask_scoring=True),
 )

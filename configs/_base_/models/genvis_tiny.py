@@ -24,16 +24,12 @@ model = dict(
             type='rocovis_mm.GenVISAssigner',
             reuse_disappeared=reuse_disappeared,
             match_costs=_base_.model.track_head.assigner.match_costs,
-            num_points=_base_.model.track_head.assigner.num_points,
+            num_points=_base_.num_points,
         ),
         object_loss=dict(
+            {**_base_.set_losses, 'num_points': _base_.num_points},
             type='rocovis_mm.GenVISLoss',
             similarity_weight=0.5,
-            **{
-                k: v
-                for k, v in _base_.model.track_head.loss.items()
-                if k not in ('type', 'supervise_initial')
-            },
         ),
     ),
     track_rule=dict(reduce='max', mask_scoring=True),

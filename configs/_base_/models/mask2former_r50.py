@@ -2,6 +2,28 @@
 # with 100 queries, 9 decoder layers and 6 deformable layers.
 num_queries = 100
 
+set_losses = dict(
+    num_points=12544,
+    oversample_ratio=3.0,
+    importance_sample_ratio=0.75,
+    no_object_weight=0.1,
+    loss_cls=dict(
+        type='mmdet.CrossEntropyLoss', use_sigmoid=False, loss_weight=2.0, reduction='mean'
+    ),
+    loss_mask=dict(
+        type='mmdet.CrossEntropyLoss', use_sigmoid=True, loss_weight=5.0, reduction='mean'
+    ),
+    loss_dice=dict(
+        type='mmdet.DiceLoss',
+        use_sigmoid=True,
+        activate=True,
+        reduction='mean',
+        naive_dice=True,
+        eps=1.0,
+        loss_weight=5.0,
+    ),
+)
+
 model = dict(
     data_preprocessor=dict(
         type='rocovis_mm.VISDataPreprocessor',
@@ -81,35 +103,7 @@ model = dict(
                 dict(type='mmdet.DiceCost', weight=5.0, pred_act=True, eps=1.0),
             ],
         ),
-        loss=dict(
-            type='rocovis_mm.ClipLoss',
-            num_points=12544,
-            oversample_ratio=3.0,
-            importance_sample_ratio=0.75,
-            supervise_initial=True,
-            no_object_weight=0.1,
-            loss_cls=dict(
-                type='mmdet.CrossEntropyLoss',
-                use_sigmoid=False,
-                loss_weight=2.0,
-                reduction='mean',
-            ),
-            loss_mask=dict(
-                type='mmdet.CrossEntropyLoss',
-                use_sigmoid=True,
-                reduction='mean',
-                loss_weight=5.0,
-            ),
-            loss_dice=dict(
-                type='mmdet.DiceLoss',
-                use_sigmoid=True,
-                activate=True,
-                reduction='mean',
-                naive_dice=True,
-                eps=1.0,
-                loss_weight=5.0,
-            ),
-        ),
+        loss=dict(type='rocovis_mm.ClipLoss', supervise_initial=True, **set_losses),
     ),
     track_rule=dict(reduce='max', max_tracks=10, mask_scoring=False),
 )

@@ -1,0 +1,40 @@
+# OVIS: 25 classes, long videos, heavy occlusion. Its authors hand out the validation masks.
+_base_ = './benchmark_vis.py'
+
+data_root = 'data/ovis/'
+train_ann = 'annotations_train.json'
+train_images = 'train'
+val_ann = 'validGT.json'  # or annotations_valid.json, which has no masks
+val_images = 'valid'
+val_has_masks = True  # False with annotations_valid.json: results are written, not scored
+results = 'work_dirs/ovis/results'  # .json and .zip, where nothing can be scored
+
+benchmark = 'ovis'
+num_classes = 25
+max_tracks = 20  # of a video, as the benchmark's results are made
+
+train_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        ann_file=train_ann,
+        data_prefix=dict(img=train_images),
+        metainfo=dict(benchmark=benchmark),
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        ann_file=val_ann,
+        data_prefix=dict(img=val_images),
+        metainfo=dict(benchmark=benchmark),
+    )
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(
+    type='rocovis_mm.VISMetric',
+    ann_file=data_root + val_ann,
+    format_only=not val_has_masks,
+    outfile_prefix=None if val_has_masks else results,
+)
+test_evaluator = val_evaluator

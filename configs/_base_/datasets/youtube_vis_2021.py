@@ -1,0 +1,40 @@
+# YouTube-VIS 2021. The validation masks are on its server: results are written, not scored.
+_base_ = './benchmark_vis.py'
+
+data_root = 'data/youtube_vis_2021/'
+train_ann = 'train.json'
+train_images = 'train/JPEGImages'
+val_ann = 'valid.json'
+val_images = 'valid/JPEGImages'
+val_has_masks = False  # True scores: set it with a val_ann of your own, see docs/benchmarks.md
+results = 'work_dirs/youtube_vis_2021/results'  # .json and .zip, where nothing can be scored
+
+benchmark = 'youtube_vis_2021'
+num_classes = 40
+max_tracks = 10  # of a video, as the benchmark's results are made
+
+train_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        ann_file=train_ann,
+        data_prefix=dict(img=train_images),
+        metainfo=dict(benchmark=benchmark),
+    )
+)
+val_dataloader = dict(
+    dataset=dict(
+        data_root=data_root,
+        ann_file=val_ann,
+        data_prefix=dict(img=val_images),
+        metainfo=dict(benchmark=benchmark),
+    )
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(
+    type='rocovis_mm.VISMetric',
+    ann_file=data_root + val_ann,
+    format_only=not val_has_masks,
+    outfile_prefix=None if val_has_masks else results,
+)
+test_evaluator = val_evaluator

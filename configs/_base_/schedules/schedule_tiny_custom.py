@@ -1,0 +1,12 @@
+# About 40 minutes on two CPU cores, from random weights.
+_base_ = './schedule_tiny.py'
+
+max_iters = 6000
+single_frames_until = 500  # at half size too
+half_size_until = 500
+
+train_cfg = dict(max_iters=max_iters, val_interval=max(max_iters // 4, 1))
+param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], end=max_iters)]
+custom_hooks = [*_base_.custom_hooks]
+custom_hooks[2].update(single_frames_until=single_frames_until, half_size_until=half_size_until)
+default_hooks = dict(checkpoint=dict(interval=max(max_iters // 4, 1)))

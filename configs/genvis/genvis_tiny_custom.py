@@ -1,0 +1,11 @@
+# GenVIS, tiny, on your own data and a CPU, as rocovis_tiny_custom.py trains RoCoVIS.
+_base_ = [
+    '../_base_/models/genvis_tiny.py',
+    '../_base_/datasets/custom_vis_tiny.py',
+    '../_base_/schedules/schedule_tiny_custom.py',
+]
+
+model = dict(
+    track_head=dict(num_classes=_base_.num_classes),
+    clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.15),
+)
