@@ -1,0 +1,21 @@
+"""Checkpoints of other code bases, of this one, and the way between them."""
+
+from rocovis_mm.utils.checkpoints.conversion import to_detectron2, to_mm
+from rocovis_mm.utils.checkpoints.files import convert_file
+from rocovis_mm.utils.checkpoints.publishing import publish_file, slim_checkpoint
+from rocovis_mm.utils.checkpoints.reading import read_checkpoint
+from rocovis_mm.utils.checkpoints.sizes import ModelSizes, fitting_config, read_sizes
+from rocovis_mm.utils.checkpoints.writing import write_checkpoint
+
+__all__ = [
+    'ModelSizes',
+    'convert_file',
+    'fitting_config',
+    'publish_file',
+    'read_checkpoint',
+    'read_sizes',
+    'slim_checkpoint',
+    'to_detectron2',
+    'to_mm',
+    'write_checkpoint',
+]
