@@ -1,6 +1,6 @@
-"""A very small RoCoVIS and hand-made data samples for it.
+"""Very small models and hand-made data samples for them.
 
-The model is the full-size base config with every width made small, so that the tests
+A model is the full-size base config with every width made small, so that the tests
 run what users run. G instances, T frames, H x W pixels.
 """
 
@@ -15,10 +15,10 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config, ConfigDict
 from mmengine.structures import InstanceData
 
-from rocovis_mm.models import RoCoVIS
+from rocovis_mm.models import OnlineVISModel
 from rocovis_mm.registry import MODELS
 
-BASE = Path(__file__).parents[1] / 'configs/_base_/models/rocovis_r50.py'
+BASES = Path(__file__).parents[1] / 'configs/_base_/models'
 WIDTH = 32
 HEADS = 4
 BACKBONE_WIDTH = 8
@@ -61,46 +61,77 @@ def shrink_backbone(config: ConfigDict) -> None:
 
 def tiny_config(
     *,
-    strides: tuple[int, ...] = (16, 32),
-    zero_init: bool = False,
-    soft_masks: bool = False,
+    method: str = 'rocovis',
     num_classes: int = 5,
     num_queries: int = 6,
     layers: int = 2,
-    memory_frames: int = 2,
-    detach_every: int | None = None,
     assigner: str = 'rocovis_mm.UVLAPlusPlusAssigner',
     num_points: int = 256,
     supervise_initial: bool = True,
-    foreground_scaling: bool = True,
     track_rule: dict | None = None,
+    **options: object,
 ) -> ConfigDict:
-    """Return the shrunk config; the propagation starts away from zero unless asked."""
-    config = Config.fromfile(BASE).model
+    """Return the shrunk config of a method; `options` are those of RoCoVIS or GenVIS."""
+    config = Config.fromfile(BASES / f'{method}_r50.py').model
     config.data_preprocessor = None
-    config.foreground_scaling = foreground_scaling
     config.track_rule.update(track_rule or {})
     shrink_backbone(config.backbone)
     head = config.track_head
     shrink_head(head, layers)
-    head.update(
-        num_classes=num_classes,
-        num_queries=num_queries,
-        memory_frames=memory_frames,
-        detach_every=detach_every,
-    )
-    head.pixel_decoder.update(
+    head.update(num_classes=num_classes, num_queries=num_queries)
+    head.assigner.update(type=assigner, num_points=num_points)
+    head.loss.update(num_points=num_points, supervise_initial=supervise_initial)
+    if method == 'rocovis':
+        set_rocovis(config, **options)
+    elif method == 'genvis':
+        set_genvis(config, num_points, **options)
+    return config
+
+
+def set_rocovis(
+    config: ConfigDict,
+    strides: tuple[int, ...] = (16, 32),
+    zero_init: bool = False,
+    soft_masks: bool = False,
+    memory_frames: int = 2,
+    detach_every: int | None = None,
+    foreground_scaling: bool = True,
+) -> None:
+    """Set what RoCoVIS alone has, in place; the propagation starts away from zero."""
+    config.foreground_scaling = foreground_scaling
+    config.track_head.update(memory_frames=memory_frames, detach_every=detach_every)
+    config.track_head.pixel_decoder.update(
         propagation_strides=strides,
         propagation_heads=HEADS,
         zero_init_propagation=zero_init,
         soft_masks=soft_masks,
     )
-    head.assigner.update(type=assigner, num_points=num_points)
-    head.loss.update(num_points=num_points, supervise_initial=supervise_initial)
-    return config
 
 
-def tiny_model(seed: int = 1, **options: object) -> RoCoVIS:
+def set_genvis(
+    config: ConfigDict,
+    num_points: int,
+    memory_frames: int | None = None,
+    frame_layers: int = 2,
+    object_queries: int = 7,
+    freeze_detector: bool = False,
+) -> None:
+    """Set what GenVIS alone has, in place."""
+    config.freeze_detector = freeze_detector
+    config.track_head.update(memory_frames=memory_frames, frame_layers=frame_layers)
+    config.track_head.object_decoder.update(
+        num_queries=object_queries,
+        embed_dims=WIDTH,
+        num_heads=HEADS,
+        feedforward_channels=48,
+        encoder_layers=1,
+        decoder_layers=2,
+    )
+    config.track_head.object_assigner.num_points = num_points
+    config.track_head.object_loss.num_points = num_points
+
+
+def tiny_model(seed: int = 1, **options: object) -> OnlineVISModel:
     """Return a model with random weights, none of them at a special value."""
     torch.manual_seed(seed)
     model = MODELS.build(tiny_config(**options))
@@ -118,15 +149,19 @@ def shake(model: torch.nn.Module, zero_kept: bool = False) -> None:
             parameter.add_(torch.randn_like(parameter) * 0.05)
 
 
-def sharpen(model: RoCoVIS) -> None:
+def sharpen(model: OnlineVISModel) -> None:
     """Make masks and classes of random weights decided, and queries different."""
-    decoder = model.track_head.query_decoder
+    head = model.track_head
+    decoders = [(head.query_decoder, head.query_decoder.transformer_decoder)]
+    if hasattr(head, 'object_decoder'):
+        decoders.append((head.object_decoder, head.object_decoder.decoder))
     with torch.no_grad():
-        decoder.query_embed.weight.mul_(3)
-        for layer in decoder.transformer_decoder.layers:
-            layer.ffn.layers[1].weight.mul_(4)
-        decoder.mask_embed[-1].weight.mul_(12)
-        decoder.cls_embed.weight.mul_(4)
+        for queries, decoder in decoders:
+            queries.query_embed.weight.mul_(3)
+            for layer in decoder.layers:
+                layer.ffn.layers[1].weight.mul_(4)
+            queries.mask_embed[-1].weight.mul_(12)
+            queries.cls_embed.weight.mul_(4)
 
 
 def images(frames: int, size: tuple[int, int] = SIZE, seed: int = 0) -> torch.Tensor:

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.runner import load_checkpoint, load_state_dict
 from tiny_mask2former import mask2former_config, tiny_mask2former
-from tiny_model import BASE, images, tiny_model
+from tiny_model import BASES, images, tiny_model
 
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import StreamState
@@ -70,7 +70,7 @@ def test_the_full_size_config_fits_mmdetections_coco_mask2former():
     """Shapes alone, without memory: only the class head and the propagation differ."""
     with torch.device('meta'):
         theirs = MMDET_MODELS.build(mask2former_config().model).state_dict()
-        ours = MODELS.build(Config.fromfile(BASE).model).state_dict()
+        ours = MODELS.build(Config.fromfile(BASES / 'rocovis_r50.py').model).state_dict()
     names = {
         key.replace('panoptic_head.pixel_decoder.', 'track_head.pixel_decoder.').replace(
             'panoptic_head.', 'track_head.query_decoder.'

@@ -10,7 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from pycocotools import mask as coco_mask
-from tiny_model import BASE, clip_sample, stream_sample
+from tiny_model import BASES, clip_sample, stream_sample
 
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
@@ -84,7 +84,7 @@ def average_precision(model, content: dict, images: torch.Tensor) -> float:
 def test_a_tiny_model_learns_a_generated_clip_by_heart(tmp_path):
     torch.manual_seed(0)
     content, images, tubes, labels = load_clip(tmp_path / 'clip')
-    config = Config.fromfile(BASE.with_name('rocovis_tiny.py')).model
+    config = Config.fromfile(BASES / 'rocovis_tiny.py').model
     config.track_head.num_classes = len(content['categories'])
     model = MODELS.build(config)
     model.init_weights()

@@ -85,8 +85,14 @@ def assert_same_results(results: dict, expected: dict) -> None:
 
 @pytest.fixture(
     scope='module',
-    params=[dict(strides=(8, 16, 32), memory_frames=2), dict(strides=())],
-    ids=['propagation', 'queries alone'],
+    params=[
+        dict(strides=(8, 16, 32), memory_frames=2),
+        dict(strides=()),
+        dict(method='minvis'),
+        dict(method='genvis'),
+        dict(method='genvis', memory_frames=2),
+    ],
+    ids=['propagation', 'queries alone', 'MinVIS', 'GenVIS', 'GenVIS of two frames'],
 )
 def model(request):
     return tiny_model(**request.param)
@@ -243,17 +249,20 @@ def _video(key) -> int:
     return key[0] if isinstance(key, tuple) else key
 
 
+def tensors_of(state: StreamState) -> list[torch.Tensor]:
+    """Return everything that a state holds."""
+    held = []
+    state.map(lambda x: held.append(x) or x)
+    return held
+
+
 @torch.no_grad()
 def test_a_state_is_not_changed_by_a_step(model):
     _, state = model.step(images(1), StreamState())
-    before = [state.queries.clone()]
-    before += [
-        x.clone() for f in state.memory for x in (*f.features.values(), *f.identity.values())
-    ]
+    before = [x.clone() for x in tensors_of(state)]
     for seed in (1, 2):
         model.step(images(1, seed=seed), state)
-    after = [state.queries]
-    after += [x for f in state.memory for x in (*f.features.values(), *f.identity.values())]
+    after = tensors_of(state)
     assert all(torch.equal(a, b) for a, b in itertools.zip_longest(before, after))
     torch.testing.assert_close(
         model.step(images(1, seed=1), state)[0].queries,
