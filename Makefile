@@ -9,13 +9,16 @@ SOURCES := rocovis_mm tools tests configs setup.py
 DEMO_DIR := work_dirs/demo
 # More arguments of tools/run_demo.py, such as DEMO_ARGS='--cfg-options train_cfg.max_iters=20'.
 DEMO_ARGS ?=
+# More arguments of tools/run_comparison.py, such as COMPARE_ARGS='--data-root data/mine'.
+COMPARE_ARGS ?=
 # Modules are compiled when they are first imported: only those that are used, not all of torch.
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 
-.PHONY: help install demo test test-slow lint format clean
+.PHONY: help install demo compare test test-slow lint format clean
 
 help:
 	@echo 'make demo       install, generate data, train, test, draw: all lands in $(DEMO_DIR)'
+	@echo 'make compare    Table 2 of the paper in small: five methods, three seeds each'
 	@echo 'make test       install, run the test suite'
 	@echo 'make test-slow  the proofs that train for minutes'
 	@echo 'make lint       style checks;  make format  mends what can be mended'
@@ -35,6 +38,9 @@ $(INSTALLED): $(PINS) setup.py
 
 demo: $(INSTALLED)
 	$(BIN)/python tools/run_demo.py --work-dir $(DEMO_DIR) $(DEMO_ARGS)
+
+compare: $(INSTALLED)
+	$(BIN)/python tools/run_comparison.py $(COMPARE_ARGS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -m 'not slow'

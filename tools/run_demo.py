@@ -96,7 +96,9 @@ def set_older_run_aside(work_dir: Path, config: Config) -> None:
     note.write_text(fingerprint)
 
 
-def train(work_dir: Path, config: Config, config_path: Path, options: list[str]) -> Path:
+def train(
+    work_dir: Path, config: Config, config_path: Path, options: list[str], quiet: bool = False
+) -> Path:
     """Train unless that is done, and return the best checkpoint."""
     newest = work_dir / 'last_checkpoint'
     last = work_dir / f'iter_{config.train_cfg.max_iters}.pth'
@@ -106,13 +108,19 @@ def train(work_dir: Path, config: Config, config_path: Path, options: list[str])
         say(f'training for {config.train_cfg.max_iters} iterations')
         extra = ['--cfg-options', *options] if options else []
         resume = ['--resume'] if newest.is_file() else []
-        run_tool('train.py', config_path, '--work-dir', work_dir, *resume, *extra)
+        arguments = ['--work-dir', work_dir, *resume, *extra]
+        run_tool('train.py', config_path, *arguments, quiet=quiet)
     best = sorted(work_dir.glob('best_AP_*.pth'), key=lambda path: path.stat().st_mtime)
     return best[-1] if best else last
 
 
 def test(
-    work_dir: Path, checkpoint: Path, truth: Path, config_path: Path, options: list[str]
+    work_dir: Path,
+    checkpoint: Path,
+    truth: Path,
+    config_path: Path,
+    options: list[str],
+    quiet: bool = False,
 ) -> dict[str, float]:
     """Test the checkpoint unless that is done, and return its figures as fractions."""
     results, figures = work_dir / 'results.json', work_dir / 'metrics.json'
@@ -120,7 +128,7 @@ def test(
         say(f'testing {checkpoint}')
         extra = ['--cfg-options', *options] if options else []
         arguments = ['--work-dir', work_dir, '--out', results, '--format-only', *extra]
-        run_tool('test.py', config_path, checkpoint, *arguments)
+        run_tool('test.py', config_path, checkpoint, *arguments, quiet=quiet)
         run_tool('eval_results.py', truth, results, '--out', figures, quiet=True)
     return json.loads(figures.read_text())
 
