@@ -82,7 +82,7 @@ def read_pickle(path: Path) -> Any:
 def explain(error: Exception) -> str:
     """Return what an error says in one line, without torch's advice to trust the file."""
     lines = str(error).strip().splitlines() or ['']
-    refused = re.search(r'Unsupported (?:global|class|operand)[^.]*GLOBAL (\S+)', str(error))
+    refused = re.search(r'(?i)unsupported (?:global:? |class )(?:global )?(\S+)', str(error))
     if refused:
         return f'it asks for {refused[1]}, which no checkpoint needs: refused, nothing was run'
     return f'{type(error).__name__}: {lines[0]}'.rstrip(': .')

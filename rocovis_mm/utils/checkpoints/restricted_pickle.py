@@ -107,6 +107,11 @@ def encode(text: str, encoding: str = 'latin1') -> bytes:
     return text.encode('latin1')
 
 
+def no_bytes() -> bytes:
+    """Answer for ``bytes``: how protocol 2 writes none."""
+    return b''
+
+
 def refuse_calls(*args: object) -> None:
     """Answer for ``numpy.ndarray``, which only stands as an argument."""
     raise pickle.UnpicklingError('a call of numpy.ndarray')
@@ -130,8 +135,8 @@ def tensor_of_parameter(data: Tensor, *args: object) -> Tensor:
 ANSWERS: Mapping[str, Callable | type] = {
     'collections.OrderedDict': OrderedDict,
     'builtins.set': set,
-    'builtins.bytearray': bytearray,
     '__builtin__.set': set,
+    '__builtin__.bytes': no_bytes,
     '_codecs.encode': encode,
     'numpy.dtype': new_type,
     'numpy.ndarray': refuse_calls,

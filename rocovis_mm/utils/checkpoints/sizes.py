@@ -225,16 +225,24 @@ def fitting_config(sizes: ModelSizes, kind: str) -> dict[str, Any]:
             ffn_cfg=feed,
         ),
     )
-    positions = dict(num_feats=sizes.feat_channels // 2)
     head = dict(
         in_channels=list(sizes.in_channels),
         feat_channels=sizes.feat_channels,
         out_channels=sizes.out_channels,
         num_queries=sizes.num_queries,
-        pixel_decoder=dict(encoder=encoder, positional_encoding=positions),
-        positional_encoding=dict(num_feats=sizes.feat_channels // 2),
-        transformer_decoder=decoder_config(
-            sizes.decoder_layers, sizes.query_channels, sizes.decoder_ffn
+        pixel_decoder=dict(
+            encoder=encoder, positional_encoding=dict(num_feats=sizes.feat_channels // 2)
+        ),
+        positional_encoding=dict(num_feats=sizes.query_channels // 2),
+        transformer_decoder=dict(
+            num_layers=sizes.decoder_layers,
+            layer_cfg=dict(
+                self_attn_cfg=dict(embed_dims=sizes.query_channels),
+                cross_attn_cfg=dict(embed_dims=sizes.query_channels),
+                ffn_cfg=dict(
+                    embed_dims=sizes.query_channels, feedforward_channels=sizes.decoder_ffn
+                ),
+            ),
         ),
     )
     model = dict(backbone=sizes.backbone_config)
@@ -245,30 +253,9 @@ def fitting_config(sizes: ModelSizes, kind: str) -> dict[str, Any]:
     if kind == 'genvis':
         head['object_decoder'] = dict(
             num_queries=sizes.object_queries,
-            encoder=dict(
-                num_layers=sizes.object_encoder_layers,
-                layer_cfg=dict(
-                    self_attn_cfg=dict(embed_dims=sizes.object_channels),
-                    ffn_cfg=dict(
-                        embed_dims=sizes.object_channels, feedforward_channels=sizes.object_ffn
-                    ),
-                ),
-            ),
-            decoder=decoder_config(
-                sizes.object_decoder_layers, sizes.object_channels, sizes.object_ffn
-            ),
+            embed_dims=sizes.object_channels,
+            feedforward_channels=sizes.object_ffn,
+            encoder_layers=sizes.object_encoder_layers,
+            decoder_layers=sizes.object_decoder_layers,
         )
     return dict(model, track_head=head)
-
-
-def decoder_config(layers: int, channels: int, ffn: int) -> dict[str, Any]:
-    """Return the config of decoder layers."""
-    attention = dict(embed_dims=channels)
-    return dict(
-        num_layers=layers,
-        layer_cfg=dict(
-            self_attn_cfg=attention,
-            cross_attn_cfg=dict(attention),
-            ffn_cfg=dict(embed_dims=channels, feedforward_channels=ffn),
-        ),
-    )
