@@ -28,6 +28,7 @@ SHOWN_PROBLEMS = 5
 """How many problems an error message spells out; the rest is counted."""
 
 FORMAT = 'a YouTube-VIS json holds videos, annotations and categories'
+NEEDS_TRACKS = 'training needs annotations; a test set is read with test_mode=True'
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ class VISAnnotations:
     categories: list[dict[str, Any]]
 
 
-def read_vis_annotations(path: str | Path, with_tracks: bool = True) -> VISAnnotations:
+def read_vis_annotations(
+    path: str | Path, with_tracks: bool = True, refined: bool = False
+) -> VISAnnotations:
     """Read a YouTube-VIS json (also gzipped or zipped) and check all of it.
 
     Args:
@@ -87,6 +90,8 @@ def read_vis_annotations(path: str | Path, with_tracks: bool = True) -> VISAnnot
             ``annotations`` whose ``segmentations`` hold polygons, an RLE
             (compressed or not) or null for each frame.
         with_tracks: whether annotations are read; a test set may have none.
+        refined: whether masks come from ``segmentations_refined`` (HQ-YTVIS) in the
+            annotations that have them.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -97,21 +102,74 @@ def read_vis_annotations(path: str | Path, with_tracks: bool = True) -> VISAnnot
         raise FileNotFoundError(
             f'{path}: no such annotation file; set data_root and ann_file of the data set'
         )
-    place = Place(str(path))
-    content = require_type(read_json(path), dict, place, FORMAT)
-    if 'images' in content:
-        place.fail(
-            "it holds 'images', so it is an image or CocoVID data set",
-            'rocovis_mm reads native YouTube-VIS json: give the file from before the conversion',
+    annotations, problems = inspect_vis_annotations(
+        read_json(path), str(path), with_tracks, refined
+    )
+    raise_problems(problems)
+    return annotations
+
+
+def inspect_vis_annotations(
+    content: Any,
+    name: str,
+    with_tracks: bool = True,
+    refined: bool = False,
+    every_mask: bool = False,
+) -> tuple[VISAnnotations, list[str]]:
+    """Check a json's content and return what of it can be read.
+
+    Args:
+        content: of the json.
+        name: of the file, for the messages.
+        with_tracks: as for `read_vis_annotations`.
+        refined: as for `read_vis_annotations`.
+        every_mask: whether each bad mask of a track is a problem of its own, and both kinds
+            of masks are looked at where there are two; else the first stands for the track.
+
+    Returns:
+        What is sound, and one message for each problem in the order of the file.
+    """
+    reader = _Reader(Place(name), refined, every_mask)
+    return reader.read(content, with_tracks), reader.problems
+
+
+def other_format(content: Any) -> tuple[str, str] | None:
+    """Recognise json files that are not YouTube-VIS annotations.
+
+    Returns:
+        What it is and the remedy; None for what may be YouTube-VIS.
+    """
+    if isinstance(content, list):
+        return 'it is a list, as results files are', 'give the annotation file'
+    if not isinstance(content, dict):
+        return None
+    videos = content.get('videos')
+    if 'images' in content and videos:
+        return (
+            "it holds 'images', so it is a CocoVID data set",
+            'give the file from before the conversion, or convert it back with '
+            'tools/dataset_converters/cocovid_to_vis.py',
         )
-    reader = _Reader(place)
-    categories = reader.read_categories(require(content, 'categories', place, FORMAT))
-    videos = reader.read_videos(require(content, 'videos', place, FORMAT))
-    if with_tracks:
-        known = [category['id'] for category in categories]
-        reader.read_tracks(require(content, 'annotations', place, FORMAT), videos, known)
-    raise_problems(reader.problems)
-    return VISAnnotations(list(videos.values()), categories)
+    if 'images' in content:
+        return (
+            "it holds 'images' and no videos, so it is an image data set (with videos it would be "
+            'CocoVID)',
+            'give a file with videos; images can only join in the training',
+        )
+    if isinstance(videos, dict):
+        return (
+            "its 'videos' are an object, as in the meta.json of YouTube-VOS",
+            'convert its PNG masks with tools/dataset_converters/davis_to_vis.py',
+        )
+    if isinstance(videos, list) and any(
+        isinstance(video, dict) and 'images' in video and 'file_names' not in video
+        for video in videos
+    ):
+        return (
+            "its videos hold 'images', so it is a video panoptic data set such as VIPSeg",
+            'convert it with tools/dataset_converters/vipseg_to_vis.py',
+        )
+    return None
 
 
 def raise_problems(problems: list[str]) -> None:
@@ -123,71 +181,108 @@ def raise_problems(problems: list[str]) -> None:
     raise ValueError(shown + (f'\n... and {rest} more like these' if rest > 0 else ''))
 
 
-def find_missing_images(path: str | Path, folder: str, videos: list[VISVideo]) -> list[str]:
-    """Return one problem for each video whose images are not all in `folder`.
+def missing_frames(folder: str, videos: list[VISVideo]) -> dict[int, list[int]]:
+    """Return the frames without an image in `folder`, by index of the video.
 
     Each folder is listed once, which is cheap where a look at each file is not.
+    """
+    listed: dict[str, set[str]] = {}
+    missing: dict[int, list[int]] = {}
+    for index, video in enumerate(videos):
+        for frame, name in enumerate(video.file_names):
+            parent, base = os.path.split(os.path.join(folder, name))
+            if parent not in listed:
+                listed[parent] = set(os.listdir(parent)) if os.path.isdir(parent) else set()
+            if base not in listed[parent]:
+                missing.setdefault(index, []).append(frame)
+    return missing
+
+
+def find_missing_images(path: str | Path, folder: str, videos: list[VISVideo]) -> list[str]:
+    """Return one problem for each video whose images are not all in `folder`.
 
     Args:
         path: the annotation file, for the messages.
         folder: what the file names are relative to.
         videos: the file's videos.
     """
-    listed: dict[str, set[str]] = {}
-    problems = []
-    for video in videos:
-        missing = []
-        for name in video.file_names:
-            parent, base = os.path.split(os.path.join(folder, name))
-            if parent not in listed:
-                listed[parent] = set(os.listdir(parent)) if os.path.isdir(parent) else set()
-            if base not in listed[parent]:
-                missing.append(name)
-        if missing:
-            problems.append(
-                f'{path}: video {video.id}: {len(missing)} of {video.length} images are missing '
-                f'from {folder!r}, first {missing[0]}; correct data_prefix or unpack the images '
-                'again'
-            )
-    return problems
+    return [
+        f'{path}: video {videos[index].id}: {len(frames)} of {videos[index].length} images are '
+        f'missing from {folder!r}, first {videos[index].file_names[frames[0]]}; correct '
+        'data_prefix or unpack the images again'
+        for index, frames in missing_frames(folder, videos).items()
+    ]
+
+
+class _AlreadyNoted(ValueError):
+    """Stands for problems that are in the list."""
 
 
 class _Reader:
     """Turns the parts of a json into typed objects and gathers what is wrong."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, refined: bool, every_mask: bool) -> None:
         self.place = place
+        self.refined = refined
+        self.every_mask = every_mask
         self.problems: list[str] = []
+        self.unreadable_videos: set[int] = set()
 
     @contextmanager
     def _gather(self) -> Iterator[None]:
         """Note a ValueError and go on with the next entry."""
         try:
             yield
+        except _AlreadyNoted:
+            pass
         except ValueError as error:
             self.problems.append(str(error))
 
-    def read_categories(self, records: Any) -> list[dict[str, Any]]:
+    def read(self, content: Any, with_tracks: bool) -> VISAnnotations:
+        """Read all parts; nothing is read of a file that lacks one."""
+        keys = ['categories', 'videos', *(['annotations'] if with_tracks else [])]
+        parts: dict[str, list[Any]] = {}
+        with self._gather():
+            other = other_format(content)
+            if other is not None:
+                self.place.fail(*other)
+            require_type(content, dict, self.place, FORMAT)
+            for key in keys:
+                remedy = NEEDS_TRACKS if key == 'annotations' else FORMAT
+                with self._gather():
+                    records = require(content, key, self.place, remedy)
+                    parts[key] = require_type(records, list, self.place / key, remedy)
+        if len(parts) < len(keys):
+            return VISAnnotations([], [])
+        categories = self.read_categories(parts['categories'])
+        videos = self.read_videos(parts['videos'])
+        if with_tracks:
+            self.read_tracks(parts['annotations'], videos, [record['id'] for record in categories])
+        return VISAnnotations(list(videos.values()), categories)
+
+    def read_categories(self, records: list[Any]) -> list[dict[str, Any]]:
         remedy = 'each category needs an id and a name of its own'
         place = self.place / 'categories'
-        for key in ('id', 'name'):
-            seen = set()
-            for index, record in enumerate(require_type(records, list, place, remedy)):
+        seen: dict[str, set[Any]] = dict(id=set(), name=set())
+        categories = []
+        for index, record in enumerate(records):
+            with self._gather():
                 require_type(record, dict, place / index, remedy)
-                value = require(record, key, place / index, remedy)
-                if key == 'id':
-                    as_identifier(value, place / index / key, remedy)
-                else:
-                    require_type(value, str, place / index / key, remedy)
-                if value in seen:
-                    (place / index / key).fail(f'duplicate category {key} {value!r}', remedy)
-                seen.add(value)
-        return records
+                identifier = require(record, 'id', place / index, remedy)
+                as_identifier(identifier, place / index / 'id', remedy)
+                name = require(record, 'name', place / index, remedy)
+                require_type(name, str, place / index / 'name', remedy)
+                for key, value in (('id', identifier), ('name', name)):
+                    if value in seen[key]:
+                        (place / index / key).fail(f'duplicate category {key} {value!r}', remedy)
+                    seen[key].add(value)
+                categories.append(record)
+        return categories
 
-    def read_videos(self, records: Any) -> dict[int, VISVideo]:
+    def read_videos(self, records: list[Any]) -> dict[int, VISVideo]:
         place = self.place / 'videos'
         videos: dict[int, VISVideo] = {}
-        for index, record in enumerate(require_type(records, list, place, FORMAT)):
+        for index, record in enumerate(records):
             with self._gather():
                 video = self._read_video(record, place / index)
                 if video.id in videos:
@@ -200,27 +295,32 @@ class _Reader:
         require_type(record, dict, place, remedy)
         identifier = as_identifier(require(record, 'id', place, remedy), place / 'id', remedy)
         place = Place(self.place.file, f'video {identifier}')
-        height, width = (
-            as_integer(require(record, key, place, remedy), place / key, remedy, 1, MAX_SIDE)
-            for key in ('height', 'width')
-        )
-        names = require(record, 'file_names', place, remedy)
-        require_type(names, list, place / 'file_names', 'list one image per frame')
-        if not names or not all(isinstance(name, str) for name in names):
-            (place / 'file_names').fail('it is empty or not a list of names', 'list the images')
-        length = record.get('length', len(names))
-        if length != len(names):
-            place.fail(
-                f'length is {length} but there are {len(names)} file_names',
-                'correct one of them: each frame needs its image',
+        try:
+            height, width = (
+                as_integer(require(record, key, place, remedy), place / key, remedy, 1, MAX_SIDE)
+                for key in ('height', 'width')
             )
+            names = require(record, 'file_names', place, remedy)
+            require_type(names, list, place / 'file_names', 'list one image per frame')
+            if not names or not all(isinstance(name, str) for name in names):
+                (place / 'file_names').fail('it is empty or not a list of names', 'list the images')
+            length = record.get('length', len(names))
+            if length != len(names):
+                place.fail(
+                    f'length is {length} but there are {len(names)} file_names',
+                    'correct one of them: each frame needs its image',
+                )
+        except ValueError:
+            self.unreadable_videos.add(identifier)
+            raise
         return VISVideo(identifier, height, width, names)
 
-    def read_tracks(self, records: Any, videos: dict[int, VISVideo], categories: list[int]) -> None:
+    def read_tracks(
+        self, records: list[Any], videos: dict[int, VISVideo], categories: list[int]
+    ) -> None:
         place = self.place / 'annotations'
-        remedy = 'training needs annotations; a test set is read with test_mode=True'
         seen: set[int] = set()
-        for index, record in enumerate(require_type(records, list, place, remedy)):
+        for index, record in enumerate(records):
             with self._gather():
                 video, track = self._read_track(record, videos, categories, place / index)
                 if track.id in seen:
@@ -239,6 +339,8 @@ class _Reader:
             as_identifier(require(record, key, place, remedy), place / key, 'ids are whole numbers')
             for key in ('id', 'video_id', 'category_id')
         )
+        if video_id in self.unreadable_videos and video_id not in videos:
+            raise _AlreadyNoted
         place = self._of(video_id, identifier)
         if video_id not in videos:
             place.fail('there is no such video', 'remove the annotation or correct its video_id')
@@ -248,9 +350,38 @@ class _Reader:
                 'add it to categories or correct category_id',
             )
         video = videos[video_id]
-        masks = require(record, 'segmentations', place, remedy)
-        tube = parse_tube(masks, video, place / 'segmentations')
+        tube = self._read_tube(record, video, place)
         return video, VISTrack(identifier, category, bool(record.get('iscrowd', 0)), tube)
+
+    def _read_tube(self, record: dict[str, Any], video: VISVideo, place: Place) -> Tube:
+        """Return the masks that were asked for."""
+        keys = ('segmentations', 'segmentations_refined')
+        key = keys[self.refined and record.get(keys[1]) is not None]
+        if self.every_mask and self._note_bad_masks(record, keys, video, place):
+            raise _AlreadyNoted
+        remedy = 'each annotation needs segmentations, one entry per frame'
+        return parse_tube(require(record, key, place, remedy), video, place / key)
+
+    def _note_bad_masks(
+        self, record: dict[str, Any], keys: tuple[str, ...], video: VISVideo, place: Place
+    ) -> bool:
+        """Note each bad mask of a track; return whether there are any."""
+        before = len(self.problems)
+        for key in keys:
+            masks = record.get(key)
+            if masks is None:
+                continue
+            try:
+                parse_tube(masks, video, place / key)
+            except ValueError as error:
+                if not isinstance(masks, list) or len(masks) != video.length:
+                    self.problems.append(str(error))
+                    continue
+                for frame in range(video.length):
+                    alone = [mask if t == frame else None for t, mask in enumerate(masks)]
+                    with self._gather():
+                        parse_tube(alone, video, place / key)
+        return len(self.problems) > before
 
     def _of(self, video: int, annotation: int) -> Place:
         """Return the place of an annotation, named by ids."""

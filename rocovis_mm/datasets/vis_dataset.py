@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import os.path as osp
+from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 
+from rocovis_mm.datasets.benchmarks import expand_benchmark
 from rocovis_mm.datasets.clip_events import event_frames, stack_areas
 from rocovis_mm.datasets.draws import Draw
 from rocovis_mm.datasets.vis_annotations import (
@@ -30,21 +32,27 @@ class VISDataset(BaseDataset):
 
     A training item is one video, from which the pipeline's ``SampleClip`` takes
     some frames; a test item is one frame, videos in the order of the file and
-    frames in the order of the video. Crowds are dropped for training.
+    frames in the order of the video (or a whole video, for offline models, whose
+    pipeline has to broadcast over its frames). Crowds are dropped for training.
 
     Classes belong to the object: ``metainfo['classes']`` names those that are
     kept, in the order of their labels; without it they are the json's own
-    categories. ``metainfo['category_ids']`` gives the json id of each label.
+    categories. ``metainfo=dict(benchmark='ovis')`` takes names and colours from
+    :mod:`rocovis_mm.datasets.benchmarks`. ``metainfo['category_ids']`` gives the json id
+    of each label.
 
     Args:
         ann_file: json file, relative to `data_root` or absolute.
         data_prefix: ``img`` is the image folder, relative to `data_root`.
-        metainfo: ``classes`` and ``palette``, both optional.
+        metainfo: ``classes``, ``palette`` and ``benchmark``, all optional.
         filter_cfg: ``filter_empty_gt=True`` leaves out training videos without
             any instance.
         other_categories: what becomes of annotations whose category is in the
             json but not in ``metainfo['classes']``: ``drop`` or ``error``.
         check_images: whether to look, once per folder, that every image exists.
+        whole_videos: whether a test item is a whole video: every key a list over frames.
+        refined_masks: whether masks are those of ``segmentations_refined`` (HQ-YTVIS) in
+            the annotations that have them.
         **kwargs: of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
@@ -58,6 +66,8 @@ class VISDataset(BaseDataset):
         data_prefix: dict[str, str] | None = None,
         other_categories: str = 'drop',
         check_images: bool = True,
+        whole_videos: bool = False,
+        refined_masks: bool = False,
         **kwargs: Any,
     ) -> None:
         if other_categories not in ('drop', 'error'):
@@ -66,11 +76,20 @@ class VISDataset(BaseDataset):
             )
         self.other_categories = other_categories
         self.check_images = check_images
+        self.whole_videos = whole_videos
+        self.refined_masks = refined_masks
         super().__init__(*args, data_prefix=data_prefix or dict(img=''), **kwargs)
+
+    @classmethod
+    def _load_metainfo(cls, metainfo: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Write out the classes of a benchmark before MMEngine takes its name for a file's."""
+        return super()._load_metainfo(expand_benchmark(metainfo))
 
     def load_data_list(self) -> list[dict[str, Any]]:
         """Read the annotation file into one dict per item."""
-        annotations = read_vis_annotations(self.ann_file, with_tracks=not self.test_mode)
+        annotations = read_vis_annotations(
+            self.ann_file, with_tracks=not self.test_mode, refined=self.refined_masks
+        )
         if self.check_images:
             folder = self.data_prefix['img']
             raise_problems(find_missing_images(self.ann_file, folder, annotations.videos))
@@ -78,11 +97,10 @@ class VISDataset(BaseDataset):
         videos = annotations.videos
         first_img_ids = np.cumsum([0, *(video.length for video in videos)]).tolist()
         if self.test_mode:
-            return [
-                frame
-                for video, first_img_id in zip(videos, first_img_ids)
-                for frame in self._frame_items(video, first_img_id)
-            ]
+            frames = [self._frame_items(*pair) for pair in zip(videos, first_img_ids)]
+            if self.whole_videos:
+                return [{key: [x[key] for x in video] for key in video[0]} for video in frames]
+            return [frame for video in frames for frame in video]
         self._refuse_or_report_other_categories(annotations)
         return [
             self._video_item(video, first_img_id)
@@ -103,8 +121,10 @@ class VISDataset(BaseDataset):
     @property
     def video_lengths(self) -> list[int]:
         """Frames of each video in the order of a test data set's items."""
-        if not self.test_mode:
-            raise ValueError('only a data set with test_mode=True has one item per frame')
+        if not self.test_mode or self.whole_videos:
+            raise ValueError(
+                'only a data set with test_mode=True, whole_videos=False has one item per frame'
+            )
         items = [self.get_data_info(index) for index in range(len(self))]
         changes = [
             index
