@@ -28,10 +28,18 @@ class PanCrop(BaseTransform):
         pan: how far the window moves at most, as a share of the room it has; 0
             crops all frames alike.
         prob: probability of cropping a clip at all.
+        pixel_range: takes the place of `size_range`: height and width, each drawn from
+            this range in pixels; where the frame is smaller than a bound, its side
+            stands for it. The published recipes take (384, 600) (VITA,
+            `vita/data/augmentation.py`, ``RandomCropClip`` with ``absolute_range``).
     """
 
     def __init__(
-        self, size_range: tuple[float, float] = (0.6, 1.0), pan: float = 1.0, prob: float = 0.5
+        self,
+        size_range: tuple[float, float] = (0.6, 1.0),
+        pan: float = 1.0,
+        prob: float = 0.5,
+        pixel_range: tuple[int, int] | None = None,
     ) -> None:
         low, high = size_range
         if not (0 < low <= high <= 1 and 0 <= pan <= 1 and 0 <= prob <= 1):
@@ -39,7 +47,12 @@ class PanCrop(BaseTransform):
                 f'PanCrop: size_range={size_range}, pan={pan}, prob={prob}; sizes lie in (0, 1], '
                 'pan and prob in [0, 1]'
             )
+        if pixel_range is not None and not 0 < pixel_range[0] <= pixel_range[1]:
+            raise ValueError(
+                f'PanCrop: pixel_range={pixel_range}; give the least and the largest side in pixels'
+            )
         self.size_range = size_range
+        self.pixel_range = pixel_range
         self.pan = pan
         self.prob = prob
 
@@ -48,11 +61,19 @@ class PanCrop(BaseTransform):
         if np.random.rand() >= self.prob:
             return results
         shape = np.array(results['img'][0].shape[:2])
-        size = np.maximum(1, np.round(shape * np.random.uniform(*self.size_range, 2))).astype(int)
+        size = self.draw_size(shape)
         corners = self.draw_corners(shape - size, len(results['img']))
         for t, (top, left) in enumerate(corners):
             crop_frame(results, t, top, left, *size)
         return results
+
+    def draw_size(self, shape: np.ndarray) -> np.ndarray:
+        """Draw the window's (height, width) in pixels for frames of a `shape`, (2,) int both."""
+        if self.pixel_range is None:
+            share = np.random.uniform(*self.size_range, 2)
+            return np.maximum(1, np.round(shape * share)).astype(int)
+        low, high = (np.minimum(shape, side) for side in self.pixel_range)
+        return np.random.randint(low, high + 1)
 
     def draw_corners(self, room: np.ndarray, num_frames: int) -> np.ndarray:
         """Draw the window's way.
