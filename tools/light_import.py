@@ -1,9 +1,9 @@
 """Lets a tool import the numpy half of rocovis_mm without torch, in a tenth of the time.
 
-``import rocovis_mm.evaluation`` registers the metrics and with them imports torch and mmcv, which
-takes seconds; scoring needs neither.
-`prepare` puts bare packages in place of ``rocovis_mm`` and ``rocovis_mm.evaluation``, so that
-``rocovis_mm.evaluation.functional`` is found without running their start-up. It also makes
+Importing a package of rocovis_mm registers what is in it and with it imports torch and mmcv, which
+takes seconds; scoring, converting and checking need neither.
+`prepare` puts bare packages in their place, so that modules such as those of
+``rocovis_mm.evaluation.functional`` are found without running the packages' start-up. It also makes
 the tools work in a checkout that is not installed. Where rocovis_mm is already imported, nothing
 is changed.
 """
@@ -15,13 +15,19 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = (
+    'rocovis_mm',
+    'rocovis_mm.datasets',
+    'rocovis_mm.evaluation',
+    'rocovis_mm.visualization',
+)
 
 
 def prepare() -> None:
     """Put the bare packages in place."""
     if 'rocovis_mm' in sys.modules:
         return
-    for name in ('rocovis_mm', 'rocovis_mm.evaluation'):
+    for name in PACKAGES:
         package = ModuleType(name)
         package.__path__ = [str(ROOT.joinpath(*name.split('.')))]
         sys.modules[name] = package

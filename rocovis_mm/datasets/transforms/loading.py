@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import cv2
 import numpy as np
 import pycocotools.mask as mask_utils
 import torch
@@ -16,13 +15,8 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmdet.structures.mask import BitmapMasks
 from mmengine import fileio
 
+from rocovis_mm.datasets.images import decode_image
 from rocovis_mm.registry import TRANSFORMS
-
-ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89PNG': b'IEND'}
-"""How a JPEG and a PNG begin and what stands near their ends."""
-
-TAIL = 4096
-"""Bytes at the end of a file in which its end mark is looked for; cameras append to JPEGs."""
 
 
 @TRANSFORMS.register_module()
@@ -68,16 +62,6 @@ class LoadVISFrame(BaseTransform):
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]
         return results
-
-
-def decode_image(content: bytes) -> np.ndarray | None:
-    """Decode an image to BGR uint8 (H, W, 3); None where it is not whole."""
-    if not content:
-        return None
-    for start, end in ENDS.items():
-        if content.startswith(start) and end not in content[-TAIL:]:
-            return None
-    return cv2.imdecode(np.frombuffer(content, dtype=np.uint8), cv2.IMREAD_COLOR)
 
 
 @TRANSFORMS.register_module()
