@@ -84,7 +84,10 @@ class TrackCollector:
 
     @staticmethod
     def merge(
-        records: Iterable[Any], truth: GroundTruth, category_ids: Sequence[int]
+        records: Iterable[Any],
+        truth: GroundTruth,
+        category_ids: Sequence[int],
+        ignore_other_videos: bool = False,
     ) -> list[dict[str, Any]]:
         """Return all tracks in submission form, videos in ascending order of id.
 
@@ -92,14 +95,19 @@ class TrackCollector:
             records: of all ranks, in any order; repeated ones count once.
             truth: tells which videos there are and how long they are.
             category_ids: json category id of each label.
+            ignore_other_videos: whether records of videos that are not in `truth` are left
+                out, instead of being an error.
         """
         whole: dict[int, VideoTracks] = {}
         frames: dict[int, dict[int, FrameRecord]] = {}
         for record in records:
             if record.video_id not in truth.videos:
+                if ignore_other_videos:
+                    continue
                 raise ValueError(
                     f'{truth.name}: no video has id {record.video_id}, but results came for it; '
-                    'give the metric the ann_file of the data set that is tested'
+                    'give the metric the ann_file of the data set that is tested, or '
+                    "other_videos='ignore' to score the videos of a part of it"
                 )
             if isinstance(record, VideoTracks):
                 whole.setdefault(record.video_id, record)

@@ -50,13 +50,17 @@ class VISMetric(BaseMetric):
         outfile_prefix: where to write ``<prefix>.json`` and ``<prefix>.zip`` (with
             ``results.json`` inside); None writes nothing.
         mask_source: see `load_ground_truth`.
+        other_videos: what becomes of results for videos that are not in `ann_file`: 'error',
+            or 'ignore' for a part of the tested videos that is scored apart (with a `prefix`),
+            such as YouTube-VIS 2022's long videos.
         jobs: processes that share the videos.
         collect_device: see mmengine's BaseMetric.
         prefix: put before each key with a slash; None for plain keys.
         collect_dir: see mmengine's BaseMetric.
 
     Raises:
-        ValueError: `parts` is empty or unknown, or `format_only` lacks a prefix.
+        ValueError: `parts` is empty or unknown, `format_only` lacks a prefix, or `other_videos`
+            is something else.
     """
 
     default_prefix = ''  # plain keys, so that save_best='AP' works
@@ -70,6 +74,7 @@ class VISMetric(BaseMetric):
         format_only: bool = False,
         outfile_prefix: str | None = None,
         mask_source: str = 'official',
+        other_videos: str = 'error',
         jobs: int = 1,
         collect_device: str = 'cpu',
         prefix: str | None = None,
@@ -81,7 +86,10 @@ class VISMetric(BaseMetric):
             raise ValueError(f'parts is {list(self.parts)}; choose some of {", ".join(PARTS)}')
         if format_only and not outfile_prefix:
             raise ValueError('format_only=True needs outfile_prefix, where to write to')
+        if other_videos not in ('error', 'ignore'):
+            raise ValueError(f"other_videos is {other_videos!r}; choose 'error' or 'ignore'")
         self.ann_file = ann_file
+        self.other_videos = other_videos
         self.classwise = classwise
         self.format_only = format_only
         self.outfile_prefix = outfile_prefix
@@ -142,7 +150,10 @@ class VISMetric(BaseMetric):
             results: the records of each rank.
         """
         submission = self._collector.merge(
-            [record for rank in results for record in rank], self.truth, self._category_ids()
+            [record for rank in results for record in rank],
+            self.truth,
+            self._category_ids(),
+            ignore_other_videos=self.other_videos == 'ignore',
         )
         if self.outfile_prefix:
             plain, packed = write_submission(submission, self.outfile_prefix)
