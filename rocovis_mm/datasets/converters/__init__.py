@@ -1,0 +1,1 @@
+"""From other data sets to YouTube-VIS json, and back; numpy, pillow and json only."""

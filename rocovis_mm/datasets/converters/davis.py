@@ -1,0 +1,237 @@
+"""Folders of PNG masks, as DAVIS and YouTube-VOS have them, -> YouTube-VIS json.
+
+``JPEGImages/<video>/<frame>.jpg`` are the images; ``Annotations/<video>/<frame>.png`` say for each
+pixel which object it belongs to, 0 for none; an object keeps its number over the video. Classes,
+which these data sets do not have, come from a json of the user's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rocovis_mm.datasets.converters.files import Parts, convert_dataset, dump_json
+from rocovis_mm.datasets.converters.id_masks import (
+    TrackGatherer,
+    ids_in,
+    image_size,
+    read_id_image,
+)
+from rocovis_mm.evaluation.functional.files import read_json
+from rocovis_mm.evaluation.functional.validation import Place, require_type
+
+VOID = 255
+CLASS_REMEDY = 'it holds {"video": {"1": "class of object 1", ...}, ...}'
+PALETTE_REMEDY = 'masks are PNG with one number per pixel (grey or palette)'
+
+
+@dataclass(frozen=True)
+class VideoMaker:
+    """Makes the part of one video; T frames of H x W pixels.
+
+    Attributes:
+        images: folder of the videos' images.
+        masks: folder of the videos' masks.
+        binary: whether anything but 0 is one and the same object.
+        void: the number of pixels that count as no object; not used where `binary`.
+    """
+
+    images: Path
+    masks: Path
+    binary: bool = False
+    void: int = VOID
+
+    def __call__(self, video: dict[str, Any]) -> dict[str, Any]:
+        """Return a video's part.
+
+        Args:
+            video: ``name``; ``frames``, its T image names; ``labels``, object -> category id,
+                where the key -1 stands for all others.
+        """
+        name, frames, labels = video['name'], video['frames'], video['labels']
+        gatherer = TrackGatherer(len(frames))
+        categories: dict[int, int] = {}
+        size = image_size(self.images / name / frames[0])
+        for t, frame in enumerate(frames):
+            image, path = (
+                self.images / name / frame,
+                (self.masks / name / frame).with_suffix('.png'),
+            )
+            ids = self.read_mask(path)
+            self.check_size(image, image_size(image), size)
+            self.check_size(path, ids.shape, size)
+            objects = ids_in(ids)
+            for identity in objects:
+                if identity not in labels and -1 not in labels:
+                    raise ValueError(
+                        f'{path}: object {identity} of video {name} has no class; {CLASS_REMEDY}'
+                    )
+                categories[identity] = labels.get(identity, labels.get(-1))
+            gatherer.add(t, ids, objects)
+        record = dict(
+            height=size[0],
+            width=size[1],
+            length=len(frames),
+            file_names=[f'{name}/{frame}' for frame in frames],
+        )
+        return dict(video=record, tracks=gatherer.tracks(categories))
+
+    def read_mask(self, path: Path) -> np.ndarray:
+        """Return the object of each pixel, (H, W), 0 for none."""
+        ids = read_id_image(path, PALETTE_REMEDY)
+        if self.binary:
+            return (ids != 0).astype(np.int32)
+        return np.where(ids == self.void, 0, ids)
+
+    @staticmethod
+    def check_size(path: Path, found: tuple[int, int], size: tuple[int, int]) -> None:
+        """Refuse an image or mask that has not its video's size."""
+        if tuple(found) != size:
+            raise ValueError(
+                f"{path}: height and width are {tuple(found)}, those of the video's first image "
+                f'{size}; images and masks of a video must have one size'
+            )
+
+
+def convert_davis(
+    images: str | Path,
+    masks: str | Path,
+    out: str | Path,
+    split_file: str | Path | None = None,
+    class_file: str | Path | None = None,
+    binary: bool = False,
+    jobs: int = 1,
+    overwrite: bool = False,
+) -> list[str]:
+    """Write one annotation file; what an earlier run has finished is used again.
+
+    Frames without a mask are left out: nothing is known of them.
+
+    Args:
+        images: folder of the videos' images.
+        masks: folder of the videos' masks.
+        out: the json to write; its ``file_names`` are relative to `images`.
+        split_file: text file with one video per line; None takes all that have masks.
+        class_file: json ``{video: {object: class name}}``; None calls all objects 'object'.
+        binary: whether anything but 0 is one and the same object, as in DAVIS-2016.
+        jobs: processes.
+        overwrite: whether a file that was made otherwise is replaced.
+
+    Returns:
+        Lines that say what was done.
+
+    Raises:
+        FileNotFoundError: a folder or file is not there.
+        ValueError: something is wrong with one; names it and the remedy.
+    """
+    images, masks, out = Path(images), Path(masks), Path(out)
+    names = list_videos(masks, split_file)
+    classes = read_classes(class_file)
+    categories = number_classes(classes)
+    videos, skipped = {}, 0
+    for name in names:
+        frames, without = list_frames(images / name, masks / name)
+        labels = {key: categories[label] for key, label in classes.get(name, {}).items()}
+        if not classes:
+            labels = {-1: 1}
+        videos[name] = dict(name=name, frames=frames, labels=labels)
+        skipped += without
+    settings = dict(
+        version=1,
+        binary=binary,
+        videos=hashlib.sha256(dump_json(list(videos.values())).encode()).hexdigest(),
+    )
+    content = dict(
+        description=f'from the masks in {masks.name}',
+        categories=[dict(id=number, name=name) for name, number in categories.items()],
+    )
+    counts = convert_dataset(
+        out,
+        settings,
+        content,
+        VideoMaker(images, masks, binary),
+        videos,
+        jobs,
+        overwrite,
+        check=partial(refuse_lonely_void, names=names, masks=masks),
+    )
+    if counts is None:
+        return [f'{out}: is there already']
+    lines = [f'{out}: {counts["videos"]} videos, {counts["annotations"]} objects']
+    if skipped:
+        lines.append(f'{skipped} images without a mask are left out')
+    return lines
+
+
+def list_videos(masks: Path, split_file: str | Path | None) -> list[str]:
+    """Return the names of the videos to convert."""
+    if not masks.is_dir():
+        raise FileNotFoundError(f'{masks}: no such folder; name the one that holds the PNG masks')
+    if split_file is None:
+        names = sorted(path.name for path in masks.iterdir() if path.is_dir())
+        if not names:
+            raise ValueError(f'{masks}: holds no folders; name the one with a folder per video')
+        return names
+    names = [line.strip() for line in Path(split_file).read_text('utf-8').splitlines()]
+    names = list(dict.fromkeys(name for name in names if name))
+    absent = [name for name in names if not (masks / name).is_dir()]
+    if absent or not names:
+        raise ValueError(
+            f'{split_file}: {len(absent)} of its {len(names)} videos have no folder in {masks}, '
+            f'first {absent[:1]}; name the split and the masks of the same data set'
+        )
+    return names
+
+
+def list_frames(images: Path, masks: Path) -> tuple[list[str], int]:
+    """Return the names of a video's images that have a mask, and how many have none."""
+    if not images.is_dir():
+        raise FileNotFoundError(f'{images}: no such folder, but {masks} has masks for its images')
+    by_stem = {path.stem: path.name for path in sorted(images.iterdir()) if path.is_file()}
+    stems = sorted(path.stem for path in masks.glob('*.png'))
+    odd = [stem for stem in stems if stem not in by_stem]
+    if odd or not stems:
+        problem = f'{odd[0]}.png has no image in {images}' if odd else 'no .png in it'
+        raise ValueError(f'{masks}: {problem}; unpack images and masks again')
+    return [by_stem[stem] for stem in stems], len(by_stem) - len(stems)
+
+
+def read_classes(path: str | Path | None) -> dict[str, dict[int, str]]:
+    """Return the class of each object of each video; empty without a file."""
+    if path is None:
+        return {}
+    place = Place(str(path))
+    content = require_type(read_json(path), dict, place, CLASS_REMEDY)
+    classes: dict[str, dict[int, str]] = {}
+    for video, objects in content.items():
+        require_type(objects, dict, place / video, CLASS_REMEDY)
+        for key, name in objects.items():
+            if not key.isdigit() or not isinstance(name, str):
+                (place / video / key).fail('expected the name of a class', CLASS_REMEDY)
+        classes[video] = {int(key): name for key, name in objects.items()}
+    if not any(classes.values()):
+        place.fail('it names no class', CLASS_REMEDY)
+    return classes
+
+
+def number_classes(classes: Mapping[str, Mapping[int, str]]) -> dict[str, int]:
+    """Return a category id from 1 for each class, in the order of the alphabet."""
+    names = sorted({name for objects in classes.values() for name in objects.values()})
+    return {name: number for number, name in enumerate(names or ['object'], start=1)}
+
+
+def refuse_lonely_void(parts: Parts, names: Sequence[str], masks: Path) -> None:
+    """Refuse videos in which nothing but background and void was found."""
+    empty = [name for name in names if not parts.load(name)['tracks']]
+    if len(empty) == len(names):
+        parts.remove()
+        raise ValueError(
+            f'{masks}: no objects in any mask, or only the number {VOID}, which stands for void; '
+            'give --binary for masks of one object, as in DAVIS-2016'
+        )

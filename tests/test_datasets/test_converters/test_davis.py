@@ -1,0 +1,138 @@
+"""Folders of PNG masks, drawn by hand, against what is read from the json."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from rocovis_mm.datasets.converters.davis import convert_davis
+from tests.test_datasets.drawn_scene import (
+    BOXES,
+    HEIGHT,
+    LENGTH,
+    WIDTH,
+    check_tracks,
+    masks_of,
+    write_images,
+    write_json,
+)
+
+NUMBERS = dict(red=1, blue=3, green=1)
+VOID = 255
+
+
+@pytest.fixture
+def davis(tmp_path):
+    """Palette images with a void corner, as DAVIS 2017 and YouTube-VOS have them."""
+    write_images(tmp_path / 'images')
+    for video in BOXES:
+        (tmp_path / 'masks' / video).mkdir(parents=True)
+        for t in range(LENGTH):
+            ids = np.zeros((HEIGHT, WIDTH), np.uint8)
+            ids[0, 30:] = VOID
+            for name, masks in masks_of(video).items():
+                ids[masks[t] > 0] = NUMBERS[name]
+            picture = Image.fromarray(ids)
+            picture.putpalette([value for i in range(256) for value in (255 - i, 7 * i % 256, i)])
+            picture.save(tmp_path / 'masks' / video / f'{t:05d}.png')
+    return tmp_path
+
+
+def convert(folder, **kwargs):
+    lines = convert_davis(folder / 'images', folder / 'masks', folder / 'out.json', **kwargs)
+    return lines, json.loads((folder / 'out.json').read_text())
+
+
+def scene():
+    return {video: masks_of(video) for video in BOXES}
+
+
+def test_indices_are_objects_and_void_is_none(davis):
+    lines, content = convert(davis)
+    assert lines == [f'{davis}/out.json: 2 videos, 3 objects']
+    check_tracks(content, scene(), dict.fromkeys(NUMBERS, 'object'))
+    assert content['videos'][0]['file_names'] == [f'one/{t:05d}.jpg' for t in range(LENGTH)]
+    assert content['categories'] == [dict(id=1, name='object')]
+    assert convert(davis)[0] == [f'{davis}/out.json: is there already']
+
+
+def test_classes_of_a_file(davis):
+    classes = dict(one={'1': 'person', '3': 'dog'}, two={'1': 'dog'})
+    path = write_json(davis / 'classes.json', classes)
+    _, content = convert(davis, class_file=path)
+    check_tracks(content, scene(), dict(red='person', blue='dog', green='dog'))
+    assert content['categories'] == [dict(id=1, name='dog'), dict(id=2, name='person')]
+
+
+def test_frames_without_mask_and_videos_outside_the_split_are_left_out(davis):
+    (davis / 'masks/one/00001.png').unlink()
+    (davis / 'split.txt').write_text('one\n\n')
+    lines, content = convert(davis, split_file=davis / 'split.txt')
+    assert lines[1] == '1 images without a mask are left out'
+    kept = {'one': {name: masks[[0, 2, 3]] for name, masks in masks_of('one').items()}}
+    check_tracks(content, kept, dict.fromkeys(NUMBERS, 'object'))
+    assert content['videos'][0]['length'] == 3
+
+
+def test_masks_of_one_object(davis):
+    """DAVIS-2016: 0 and 255; without --binary these would be void."""
+    for video in BOXES:
+        for path in (davis / 'masks' / video).iterdir():
+            ids = np.array(Image.open(path))
+            Image.fromarray(np.where((ids > 0) & (ids < VOID), 255, 0).astype(np.uint8)).save(path)
+    with pytest.raises(ValueError, match='void.*--binary'):
+        convert(davis)
+    assert not (davis / 'out.json').exists()
+    _, content = convert(davis, binary=True)
+    both = {video: {'all': np.bitwise_or.reduce(list(masks_of(video).values()))} for video in BOXES}
+    check_tracks(content, both, dict(all='object'))
+
+
+def spoil_class(folder):
+    write_json(folder / 'classes.json', dict(one={'1': 'person'}, two={'1': 'dog'}))
+
+
+def spoil_size(folder):
+    path = folder / 'masks/two/00002.png'
+    Image.fromarray(np.array(Image.open(path))[:-1]).save(path)
+
+
+SPOILT = {
+    'an object without class': (
+        spoil_class,
+        r'one/0000\d\.png: object 3 of video one has no class',
+    ),
+    'a mask of another size': (spoil_size, r'two/00002\.png: height and width are \(19, 32\)'),
+    'a colour image': (
+        lambda folder: Image.new('RGB', (WIDTH, HEIGHT)).save(folder / 'masks/one/00000.png'),
+        r'one/00000\.png: has colours.*one number per pixel',
+    ),
+    'a mask without image': (
+        lambda folder: (folder / 'images/one/00003.jpg').unlink(),
+        r'masks/one: 00003\.png has no image',
+    ),
+    'a video without images': (
+        lambda folder: (folder / 'images/two').rename(folder / 'images/gone'),
+        'images/two: no such folder',
+    ),
+    'no masks': (lambda folder: (folder / 'masks').rename(folder / 'x'), 'masks: no such folder'),
+}
+
+
+@pytest.mark.parametrize('case', SPOILT)
+def test_what_is_wrong_is_named(davis, case):
+    spoil, message = SPOILT[case]
+    spoil(davis)
+    classes = davis / 'classes.json'
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        convert(davis, class_file=classes if classes.exists() else None)
+    assert not (davis / 'out.json').exists()
+
+
+def test_a_class_file_of_another_form(davis):
+    path = write_json(davis / 'classes.json', dict(one=['person']))
+    with pytest.raises(ValueError, match=r'classes\.json: one: expected a dict'):
+        convert(davis, class_file=path)

@@ -1,0 +1,55 @@
+r"""Give COCO's annotations the categories of a VIS benchmark, by the published maps.
+
+    python tools/dataset_converters/coco_to_vis_categories.py \
+        data/coco/annotations/instances_train2017.json ovis data/coco/annotations/coco2ovis.json
+
+The result is a COCO file of the same images; those without an annotation left are left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import light_import  # noqa: E402
+
+light_import.prepare()
+
+from rocovis_mm.datasets.benchmarks import BENCHMARKS  # noqa: E402
+from rocovis_mm.datasets.converters.coco_categories import convert_coco_categories  # noqa: E402
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('source', type=Path, help='COCO instances json')
+    parser.add_argument(
+        'benchmark', choices=[name for name, each in BENCHMARKS.items() if each.coco_to_vis]
+    )
+    parser.add_argument('out', type=Path, help='json to write')
+    parser.add_argument('--keep-empty', action='store_true', help='keep images without annotation')
+    parser.add_argument('--overwrite', action='store_true', help='replace a file of other content')
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool and return its exit status."""
+    args = parse_args(arguments)
+    try:
+        line = convert_coco_categories(
+            args.source, args.benchmark, args.out, args.keep_empty, args.overwrite
+        )
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(line)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""Turn VIPSeg's panoptic masks into VIPSeg-things: its thing classes, in YouTube-VIS json.
+
+    python tools/dataset_converters/vipseg_to_vis.py data/VIPSeg data/vipseg_things --height 720
+
+Reads imgs/ and panomasks/ as released, or images/ and panomasksRGB/ with their json as VIPSeg's own
+scripts make them; the splits are the official train.txt, val.txt and test.txt. With --height,
+images and masks are resized as the benchmark's 720p copies are; without, images stay where they
+are. A run that was interrupted goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import light_import  # noqa: E402
+
+light_import.prepare()
+
+from rocovis_mm.datasets.converters.vipseg import convert_vipseg  # noqa: E402
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('root', type=Path, help='folder of VIPSeg')
+    parser.add_argument('out', type=Path, help='folder of the new data set')
+    parser.add_argument(
+        '--splits', nargs='+', default=['train', 'val'], choices=['train', 'val', 'test']
+    )
+    parser.add_argument('--height', type=int, help='resize to this height, 720 for the benchmark')
+    parser.add_argument('--jobs', type=int, default=1, help='processes [1]')
+    parser.add_argument('--overwrite', action='store_true', help='replace what was made otherwise')
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool and return its exit status."""
+    args = parse_args(arguments)
+    try:
+        lines = convert_vipseg(
+            args.root, args.out, args.splits, args.height, args.jobs, args.overwrite
+        )
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(*lines, sep='\n')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
