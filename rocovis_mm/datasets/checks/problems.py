@@ -1,0 +1,286 @@
+"""Everything that is wrong with an annotation file and its images, not only the first of it.
+
+Letters: T frames of a video.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tqdm import tqdm
+
+from rocovis_mm.datasets.converters.id_masks import image_size
+from rocovis_mm.datasets.images import decode_image
+from rocovis_mm.datasets.vis_annotations import (
+    VISAnnotations,
+    VISVideo,
+    inspect_vis_annotations,
+    missing_frames,
+    other_format,
+)
+
+ZERO = 'number from 1: tools take an id 0 for none (an unmatched track, a missing id)'
+IMAGE_REMEDIES = dict(
+    missing='put them there, or correct --img-root',
+    broken='copy or extract them again',
+    size='correct height and width of the video, or the images',
+)
+
+
+@dataclass(frozen=True)
+class ImageFault:
+    """What is wrong with one image.
+
+    Attributes:
+        video_id: the video it belongs to.
+        frame: its frame, from 0.
+        name: its file name in the json.
+        kind: ``missing``, ``broken`` (cannot be decoded, or is cut off) or ``size``.
+        size: height and width it has, where that is what is wrong.
+    """
+
+    video_id: int
+    frame: int
+    name: str
+    kind: str
+    size: tuple[int, int] | None = None
+
+
+def find_problems(content: Any, name: str) -> tuple[VISAnnotations, list[str]]:
+    """Check the content of an annotation file.
+
+    Args:
+        content: of the json; without ``annotations`` it is a test set.
+        name: of the file, for the messages.
+
+    Returns:
+        What of it can be read, and one message for each problem.
+    """
+    has_tracks = not isinstance(content, dict) or 'annotations' in content
+    annotations, problems = inspect_vis_annotations(content, name, has_tracks, every_mask=True)
+    if other_format(content) is None and isinstance(content, dict):
+        problems += find_zero_ids(content, name)
+        problems += find_list_lengths(content, name)
+        problems += find_empty_tracks(annotations, name)
+    return annotations, problems
+
+
+def check(
+    content: Any,
+    name: str,
+    look: Callable[[Sequence[VISVideo]], list[ImageFault]] | None = None,
+    class_lists: Sequence[Sequence[str]] = (),
+    num_classes: int | None = None,
+) -> tuple[VISAnnotations, list[str]]:
+    """Check an annotation file, its images and how it fits a config.
+
+    Args:
+        content: of the json.
+        name: of the file, for the messages.
+        look: returns what is wrong with the images of some videos; None leaves images alone.
+        class_lists: of the config's data sets, see `config_classes`.
+        num_classes: of the config's model.
+
+    Returns:
+        What of it can be read, and one message for each problem.
+    """
+    annotations, problems = find_problems(content, name)
+    if look is not None:
+        problems += describe_image_faults(look(annotations.videos), name)
+    for classes in class_lists if annotations.categories else ():
+        problems += compare_classes(annotations, name, classes, num_classes)
+    return annotations, problems
+
+
+def entries(content: dict[str, Any], key: str) -> list[dict[str, Any]]:
+    """Return the records of a key that are objects."""
+    records = content.get(key)
+    if not isinstance(records, list):
+        return []
+    return [record for record in records if isinstance(record, dict)]
+
+
+def id_of(record: dict[str, Any], key: str = 'id') -> int | None:
+    """Return an id of a record; None where it is no whole number."""
+    value = record.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def find_zero_ids(content: dict[str, Any], name: str) -> list[str]:
+    """Return one message for each id 0."""
+    return [
+        f'{name}: {key}: an id is 0; {ZERO}'
+        for key in ('videos', 'categories', 'annotations')
+        for record in entries(content, key)
+        if id_of(record) == 0
+    ]
+
+
+def count_frames(content: dict[str, Any]) -> dict[int | None, int]:
+    """Return the number of images of each video."""
+    return {
+        id_of(video): len(video['file_names'])
+        for video in entries(content, 'videos')
+        if isinstance(video.get('file_names'), list)
+    }
+
+
+def has_odd_length(note: dict[str, Any], key: str, lengths: dict[int | None, int]) -> bool:
+    """Return whether a list of an annotation has not one entry per frame."""
+    expected = lengths.get(id_of(note, 'video_id'))
+    values = note.get(key)
+    return expected is not None and isinstance(values, list) and len(values) != expected
+
+
+def find_list_lengths(content: dict[str, Any], name: str) -> list[str]:
+    """Return one message for each list of boxes or areas of another length than the video's."""
+    lengths = count_frames(content)
+    return [
+        f'{name}: video {note["video_id"]}, annotation {note.get("id")}.{key}: '
+        f'{len(note[key])} entries for a video of {lengths[note["video_id"]]} frames; write one '
+        'per frame, null where there is no mask, or leave the key out'
+        for note in entries(content, 'annotations')
+        for key in ('bboxes', 'areas')
+        if has_odd_length(note, key, lengths)
+    ]
+
+
+def find_empty_tracks(annotations: VISAnnotations, name: str) -> list[str]:
+    """Return one message for each track that has no mask in any frame."""
+    return [
+        f'{name}: video {video.id}, annotation {track.id}: it has no mask in any frame; remove it'
+        for video in annotations.videos
+        for track in video.tracks
+        if not track.tube.area
+    ]
+
+
+def find_image_faults(
+    videos: Sequence[VISVideo], folder: str, decode: bool = True, threads: int = 1
+) -> list[ImageFault]:
+    """Look at every image of some videos, with a progress bar.
+
+    Args:
+        videos: as read from the annotation file.
+        folder: what their file names are relative to.
+        decode: whether images are decoded in full; else their header must do.
+        threads: that decode.
+    """
+    missing = missing_frames(folder, list(videos))
+    jobs = [(video, missing.get(index, [])) for index, video in enumerate(videos)]
+    look = partial(look_at_video, folder=folder, decode=decode)
+    with ThreadPoolExecutor(threads) as pool:
+        found = tqdm(pool.map(look, jobs), desc='images', unit='video', total=len(jobs))
+        return [fault for faults in found for fault in faults]
+
+
+def look_at_video(job: tuple[VISVideo, list[int]], folder: str, decode: bool) -> list[ImageFault]:
+    """Return the faults of a video's images, given the frames that have none."""
+    video, missing = job
+    return list(faults_of(video, set(missing), folder, decode))
+
+
+def faults_of(
+    video: VISVideo, missing: set[int], folder: str, decode: bool
+) -> Iterator[ImageFault]:
+    """Yield the faults of a video's images."""
+    for frame, name in enumerate(video.file_names):
+        fault = partial(ImageFault, video.id, frame, name)
+        if frame in missing:
+            yield fault('missing')
+            continue
+        size = read_size(os.path.join(folder, name), decode)
+        if size is None:
+            yield fault('broken')
+        elif size != (video.height, video.width):
+            yield fault('size', size)
+
+
+def read_size(path: str, decode: bool) -> tuple[int, int] | None:
+    """Return an image's height and width; None where it cannot be read."""
+    try:
+        if not decode:
+            return image_size(path)
+        with open(path, 'rb') as stream:
+            image = decode_image(stream.read())
+    except (OSError, ValueError):
+        return None
+    return None if image is None else image.shape[:2]
+
+
+def describe_image_faults(faults: Sequence[ImageFault], name: str) -> list[str]:
+    """Return one message for each video and kind of fault; it names all the images."""
+    groups: dict[tuple[int, str, Any], list[str]] = {}
+    for fault in faults:
+        groups.setdefault((fault.video_id, fault.kind, fault.size), []).append(fault.name)
+    words = dict(missing='missing', broken='no whole image')
+    return [
+        f'{name}: video {video}: {len(names)} images are '
+        + (words.get(kind) or f'{size[0]} x {size[1]} (height x width), not as the json says')
+        + f': {", ".join(names)}; {IMAGE_REMEDIES[kind]}'
+        for (video, kind, size), names in groups.items()
+    ]
+
+
+def compare_classes(
+    annotations: VISAnnotations, name: str, classes: Sequence[str], num_classes: int | None
+) -> list[str]:
+    """Return what of the categories does not fit a config.
+
+    Args:
+        annotations: as read from the file.
+        name: of the file, for the messages.
+        classes: those of the config's data set.
+        num_classes: of the config's model; None where it has none.
+    """
+    problems = []
+    by_name = {category['name']: category['id'] for category in annotations.categories}
+    absent = [each for each in classes if each not in by_name]
+    if absent:
+        problems.append(
+            f"{name}: categories: the config's classes {absent} are not there; correct "
+            f"metainfo['classes'], the file has {sorted(by_name)}"
+        )
+    for label, identifier in by_name.items():
+        number = sum(
+            track.category_id == identifier
+            for video in annotations.videos
+            for track in video.tracks
+        )
+        if label not in classes and number:
+            problems.append(
+                f'{name}: categories: {number} annotations are of {label!r}, which is none of the '
+                "config's classes, and would be left out; add it to metainfo['classes'] or remove "
+                'them'
+            )
+    if num_classes is not None and num_classes != len(classes):
+        problems.append(
+            f'{name}: the config has {len(classes)} classes but a model for {num_classes}; set '
+            'num_classes of the model to the number of classes'
+        )
+    return problems
+
+
+def config_classes(path: str) -> tuple[list[tuple[str, ...]], int | None]:
+    """Return the class lists of a config's data sets, each once, and its model's `num_classes`.
+
+    A data set that takes the file's own categories has none.
+    """
+    from rocovis_mm.datasets.benchmarks import expand_benchmark
+    from rocovis_mm.utils import load_config
+    from rocovis_mm.utils.run_config import datasets_of
+
+    config = load_config(path)
+    lists = []
+    for split in ('train', 'val', 'test'):
+        for dataset in datasets_of((config.get(f'{split}_dataloader') or {}).get('dataset')):
+            classes = expand_benchmark(dataset.get('metainfo')).get('classes')
+            if classes is not None and tuple(classes) not in lists:
+                lists.append(tuple(classes))
+    head = (config.get('model') or {}).get('track_head') or {}
+    return lists, head.get('num_classes')

@@ -1,0 +1,126 @@
+r"""Say everything that is wrong with a data set, and what is in it.
+
+    python tools/misc/check_dataset.py data/my_videos/train.json \
+        --img-root data/my_videos/JPEGImages
+
+Problems come first, all of them, each with file, place and remedy; then a summary. --out takes
+problems, summary and plots into a folder. --fix writes a mended copy and says what was changed;
+what cannot be read is taken out. Exit status 0: nothing is wrong (in the mended copy, if there is
+one); 1: problems remain; 2: it could not be checked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+import light_import  # noqa: E402
+
+light_import.prepare()
+
+from rocovis_mm.datasets.checks.mending import mend  # noqa: E402
+from rocovis_mm.datasets.checks.problems import (  # noqa: E402
+    check,
+    config_classes,
+    find_image_faults,
+)
+from rocovis_mm.datasets.checks.summary import (  # noqa: E402
+    DatasetSummary,
+    format_summary,
+    summarize,
+)
+from rocovis_mm.datasets.converters.files import write_annotations  # noqa: E402
+from rocovis_mm.evaluation.functional.files import read_json  # noqa: E402
+
+
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('annotations', type=Path, help='YouTube-VIS json (.gz, .zip allowed)')
+    parser.add_argument('--img-root', help='folder that file_names are relative to')
+    parser.add_argument('--quick', action='store_true', help='read only the headers of images')
+    parser.add_argument('--threads', type=int, default=2, help='that read images [2]')
+    parser.add_argument('--config', help='check that the categories fit this config')
+    parser.add_argument('--fix', type=Path, metavar='OUT', help='write a mended copy')
+    parser.add_argument('--overwrite', action='store_true', help='replace OUT')
+    parser.add_argument('--out', type=Path, help='folder of problems.txt, summary.json and .png')
+    return parser.parse_args(arguments)
+
+
+def write_report(folder: Path, problems: Sequence[str], summary: DatasetSummary) -> None:
+    """Write problems, summary and plots."""
+    from rocovis_mm.visualization.dataset_plots import draw_summary
+
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / 'problems.txt').write_text(''.join(f'{each}\n' for each in problems), 'utf-8')
+    text = json.dumps(summary.figures(), indent=1)
+    (folder / 'summary.json').write_text(text + '\n', 'utf-8')
+    print('->', draw_summary(summary, folder / 'summary.png'))
+
+
+def fix(args: argparse.Namespace, content: Any, look: Callable | None, fits: Any) -> list[str]:
+    """Write the mended copy; return the problems that remain in it."""
+    try:
+        done = mend(content, str(args.annotations), look)
+    except ValueError as error:
+        print(f'\nnothing mended: {error}')
+        return [str(error)]
+    parts = [key for key in ('videos', 'annotations') if key in content]
+    head = {key: value for key, value in content.items() if key not in parts}
+    write_annotations(args.fix, head, {key: content[key] for key in parts}, args.overwrite)
+    remaining = check(content, str(args.fix), look, *fits)[1]
+    print(f'\n{args.fix}: {len(done)} things mended', *done, sep='\n')
+    print(f'{len(remaining)} problems remain', *remaining, sep='\n')
+    return remaining
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check and mend; return the exit status."""
+    if not args.annotations.is_file():
+        raise FileNotFoundError(f'{args.annotations}: no such file')
+    if args.img_root is not None and not Path(args.img_root).is_dir():
+        raise FileNotFoundError(f'{args.img_root}: no such folder; correct --img-root')
+    fits = config_classes(args.config) if args.config else ((), None)
+    look = None
+    if args.img_root is not None:
+        look = partial(
+            find_image_faults,
+            folder=args.img_root,
+            decode=not args.quick,
+            threads=args.threads,
+        )
+    try:
+        content = read_json(args.annotations)
+    except ValueError as error:
+        print(f'1 problem\n{error}')
+        return 1
+    annotations, problems = check(content, str(args.annotations), look, *fits)
+    print(f'{len(problems)} problems', *problems, sep='\n')
+    summary = summarize(annotations)
+    print('', format_summary(summary), sep='\n')
+    if args.out:
+        write_report(args.out, problems, summary)
+    if args.fix:
+        problems = fix(args, content, look, fits)
+    return int(bool(problems))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool and return its exit status."""
+    try:
+        return run(parse_args(arguments))
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+
+
+if __name__ == '__main__':
+    sys.exit(main())
