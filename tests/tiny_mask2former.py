@@ -11,12 +11,12 @@ from mmdet.registry import MODELS
 from mmengine.config import Config
 from tiny_model import shake, shrink_backbone, shrink_head
 
-CONFIG = '.mim/configs/mask2former/mask2former_r50_8xb2-lsj-50e_coco.py'
+CONFIGS = '.mim/configs/mask2former'
 
 
-def mask2former_config() -> Config:
-    """Return MMDetection's config of its published COCO model; skips where it is missing."""
-    path = Path(mmdet.__file__).parent / CONFIG
+def mask2former_config(name: str = 'mask2former_r50_8xb2-lsj-50e_coco') -> Config:
+    """Return MMDetection's config of a published COCO model; skips where it is missing."""
+    path = Path(mmdet.__file__).parent / CONFIGS / f'{name}.py'
     if not path.is_file():
         pytest.skip(f'this mmdet carries no configs ({path} is missing)')
     config = Config.fromfile(path)

@@ -48,11 +48,7 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     try:
         content = read_torch(path) if head.startswith(b'PK') else read_pickle(path)
     except Exception as error:  # noqa: BLE001  (damage can surface as almost any error)
-        raise ValueError(
-            f'{path}: cannot be read as a checkpoint: {explain(error)}. If the file should be '
-            'one, it is damaged or cut short: compare its size and hash with the published '
-            'ones and download it again'
-        ) from error
+        raise ValueError(f'{path}: cannot be read as a checkpoint: {explain(error)}') from error
     if not isinstance(content, Mapping):
         raise ValueError(
             f'{path}: holds a {type(content).__name__}, no dictionary of weights; give the '
@@ -80,12 +76,20 @@ def read_pickle(path: Path) -> Any:
 
 
 def explain(error: Exception) -> str:
-    """Return what an error says in one line, without torch's advice to trust the file."""
-    lines = str(error).strip().splitlines() or ['']
-    refused = re.search(r'(?i)unsupported (?:global:? |class )(?:global )?(\S+)', str(error))
+    """Return what went wrong and the remedy, without torch's advice to trust the file."""
+    text = str(error).strip()
+    refused = re.search(r'(?i)unsupported (?:global:? |class )(?:global )?([\w.]+)', text)
+    refused = refused or re.search(r'it asks for ([\w.]+)', text)
     if refused:
-        return f'it asks for {refused[1]}, which no checkpoint needs: refused, nothing was run'
-    return f'{type(error).__name__}: {lines[0]}'.rstrip(': .')
+        return (
+            f'it asks for {refused[1]}, which no weights need: refused, nothing was run. Where '
+            'you trust the file, save its weights alone, in the environment that it comes from'
+        )
+    first = text.splitlines()[0] if text else 'it ends too early'
+    return (
+        f'{type(error).__name__}: {first}. If the file should be one, it is damaged or cut '
+        'short: compare its size and hash with the published ones and download it again'
+    )
 
 
 def file_hashes(path: str | Path) -> dict[str, str]:

@@ -174,9 +174,7 @@ class RestrictedUnpickler(pickle.Unpickler):
         """
         answer = ANSWERS.get(f'{module}.{name}')
         if answer is None:
-            raise pickle.UnpicklingError(
-                f'it asks for {module}.{name}, which no array needs: refused, nothing was run'
-            )
+            raise pickle.UnpicklingError(f'it asks for {module}.{name}, which is refused')
         if isinstance(answer, type):
             return answer
         # a function of its own for each pickle: what a pickle writes into it stays there

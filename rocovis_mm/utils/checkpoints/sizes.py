@@ -245,7 +245,9 @@ def fitting_config(sizes: ModelSizes, kind: str) -> dict[str, Any]:
             ),
         ),
     )
-    model = dict(backbone=sizes.backbone_config)
+    swin = 'window_size' in sizes.backbone_config
+    # a Swin takes the place of the ResNet in the base configs; a ResNet changes some values
+    model = dict(backbone=dict(sizes.backbone_config, **(dict(_delete_=True) if swin else {})))
     if kind == 'mask2former':
         head.update(num_things_classes=sizes.num_classes, num_stuff_classes=0)
         return dict(model, panoptic_head=head)

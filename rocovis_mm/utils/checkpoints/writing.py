@@ -60,5 +60,11 @@ def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
 
 
 def as_array(tensor: Tensor) -> Any:
-    """Return a tensor's numbers as a numpy array."""
+    """Return a tensor's numbers as a numpy array.
+
+    Raises:
+        ValueError: numpy has no such numbers.
+    """
+    if tensor.dtype == torch.bfloat16:
+        raise ValueError('numpy has no bfloat16: write a .pth file in place of a .pkl')
     return tensor.detach().cpu().contiguous().numpy()

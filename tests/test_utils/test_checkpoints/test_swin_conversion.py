@@ -6,15 +6,17 @@ B images, h x w patches, C channels, w window size.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 from detectron2_weights import weight, weights
 from mmdet.registry import MODELS
+from tiny_mask2former import mask2former_config
 from torch import Tensor
 
-from rocovis_mm.utils.checkpoints import to_detectron2, to_mm
+from rocovis_mm.utils.checkpoints import ModelSizes, fitting_config, to_detectron2, to_mm
 
 CHANNELS, DEPTHS, HEADS, WINDOW = 12, (2, 2, 2, 1), (1, 2, 3, 4), 4
 BLOCK = {
@@ -199,6 +201,51 @@ def test_sizes_of_a_swin(source):
         out_indices=[0, 1, 2, 3],
         qkv_bias=True,
     )
+
+
+def test_the_fitting_config_takes_the_place_of_the_resnet(source):
+    converted = to_mm({'model': source})
+    sizes = ModelSizes(**converted['meta']['detectron2']['sizes'])
+    config = mask2former_config()
+    config.merge_from_dict(dict(model=fitting_config(sizes, 'mask2former')))
+    config.model.panoptic_head.pixel_decoder.encoder.layer_cfg.self_attn_cfg.num_heads = 4
+    model = MODELS.build(config.model)
+    model.load_state_dict(converted['state_dict'], strict=True)
+
+
+PUBLISHED = {
+    'r101_8xb2-lsj-50e_coco': 'ResNet-101',
+    'swin-t-p4-w7-224_8xb2-lsj-50e_coco': 'Swin-T',
+    'swin-s-p4-w7-224_8xb2-lsj-50e_coco': 'Swin-S',
+    'swin-b-p4-w12-384_8xb2-lsj-50e_coco-panoptic': 'Swin-B',
+    'swin-l-p4-w12-384-in21k_16xb1-lsj-100e_coco-panoptic': 'Swin-L',
+}
+
+
+@pytest.mark.parametrize('name', PUBLISHED)
+def test_the_published_models_go_there_and_back(name, monkeypatch):
+    """Names and shapes of MMDetection's full-size models, without memory."""
+    monkeypatch.setattr(torch, 'linspace', partial(torch.linspace, device='cpu'))  # Swin reads it
+    config = mask2former_config(f'mask2former_{name}').model
+    with torch.device('meta'):
+        theirs = MODELS.build(config).state_dict()
+    notes = dict(made=[key for key in theirs if key.endswith(('index', 'tracked'))], kept={})
+    back = to_detectron2({'state_dict': theirs, 'meta': {'detectron2': notes}})
+    assert not any(key.startswith('panoptic_head') for key in back['model'])
+    converted = to_mm(back)
+    found = converted['state_dict']
+    assert {key: x.shape for key, x in found.items()} == {key: x.shape for key, x in theirs.items()}
+    sizes = ModelSizes(**converted['meta']['detectron2']['sizes'])
+    assert sizes.backbone == PUBLISHED[name]
+    head = config.panoptic_head
+    assert sizes.num_classes == head.num_things_classes + head.num_stuff_classes
+    assert sizes.num_queries == head.num_queries
+    for key, value in sizes.backbone_config.items():
+        wanted = config.backbone.get(key, value)
+        assert value == (f'mmdet.{wanted}' if key == 'type' else wanted) or (
+            list(value) == list(wanted)
+        ), key
+    assert list(sizes.in_channels) == list(head.in_channels)
 
 
 def test_there_and_back_loses_nothing(source):
