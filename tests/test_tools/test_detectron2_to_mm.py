@@ -102,6 +102,15 @@ def test_averages_and_the_twin_are_pointed_out(source, tmp_path):
     assert meta['source']['iteration'] == 9
 
 
+def test_what_begins_anew_and_the_normalisation_are_told(source, tmp_path):
+    vita = {name: x for name, x in source.items() if 'vita_module.pre_' not in name}
+    vita['pixel_mean'] = torch.tensor([103.53, 116.28, 123.675]).view(3, 1, 1)
+    torch.save(vita, tmp_path / 'x.pth')
+    text = convert_file(tmp_path / 'x.pth', tmp_path / 'y.pth', 'genvis')
+    assert 'NOT THERE: this is VITA' in text and 'object_decoder.memory_key.weight' in text
+    assert 'pixel_mean is [103.53, 116.28, 123.675]: check it' in text
+
+
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [

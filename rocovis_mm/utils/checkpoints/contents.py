@@ -110,13 +110,13 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
                 '--model mask2former or --model minvis'
             )
         return 'mask2former' if wanted == 'auto' else wanted
-    if not any(name.startswith('vita_module.pre_memory_embed_k.') for name in weights):
-        raise ValueError(
-            'vita_module.* without pre_memory_embed_k: this is VITA, which reads whole videos '
-            'and is not among the models here; GenVIS checkpoints are at GenVIS, not at VITA'
-        )
     if wanted not in ('auto', 'genvis'):
         raise ValueError(f'vita_module.* is there: this is a GenVIS, not --model {wanted}')
+    if wanted == 'auto' and not any(name.startswith('vita_module.pre_') for name in weights):
+        raise ValueError(
+            'vita_module.* without the memory of GenVIS: this is VITA, which is not among the '
+            "models here. As the start of a GenVIS' training it can serve: give --model genvis"
+        )
     return 'genvis'
 
 

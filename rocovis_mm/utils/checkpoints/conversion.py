@@ -18,7 +18,7 @@ from rocovis_mm.utils.checkpoints.contents import (
     use_todays_names,
     weights_of,
 )
-from rocovis_mm.utils.checkpoints.key_maps import rename
+from rocovis_mm.utils.checkpoints.key_maps import AFFINE, rename
 from rocovis_mm.utils.checkpoints.layout import (
     HEADS,
     LEFT_OUT,
@@ -26,6 +26,7 @@ from rocovis_mm.utils.checkpoints.layout import (
     OBJECT_DECODER,
     rules_of,
 )
+from rocovis_mm.utils.checkpoints.object_decoder_keys import MEMORY
 from rocovis_mm.utils.checkpoints.sizes import read_sizes
 from rocovis_mm.version import __version__
 
@@ -47,7 +48,8 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
         ``state_dict`` under the names of MMDetection's Mask2Former or of our MinVIS or GenVIS,
         and ``meta`` whose entry 'detectron2' tells: the ``model``, its ``sizes``, the ``source``
         tensors ``left_out`` (name -> reason; their values under ``kept``), the tensors ``made``
-        anew, and the ``averages`` that lay beside the weights.
+        anew, those that ``begin_anew`` (a VITA as the start of a GenVIS lacks them), and the
+        ``averages`` that lay beside the weights.
 
     Raises:
         ValueError: no model that is known here; or tensors are unknown or missing.
@@ -59,12 +61,14 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
     check_complete(renamed.missing, kind)
     state_dict = OrderedDict(renamed.weights)
     made = make_buffers(state_dict)
+    memory = [f'{OBJECT_DECODER}{name}.{leaf}' for name in MEMORY.values() for leaf in AFFINE]
     notes = {
         'model': kind,
         'sizes': read_sizes(state_dict, kind).plain(),
         'left_out': left_out,
         'kept': {name: weights[name] for name in left_out},
         'made': made,
+        'begin_anew': [name for name in memory if kind == 'genvis' and name not in state_dict],
         'averages': [name for name in AVERAGES if name in checkpoint and name != entry],
     }
     return {'state_dict': state_dict, 'meta': {NOTES: notes, 'rocovis_mm_version': __version__}}

@@ -98,7 +98,16 @@ def describe(converted: Mapping[str, Any]) -> str:
         reasons[reason].append(name)
     lines += [f'  left out: {shorten(names)}: {reason}' for reason, names in reasons.items()]
     if notes['made']:
-        lines.append(f'  made anew: {shorten(notes["made"], 2)}')
+        lines.append(f'  made anew, as they follow from the rest: {shorten(notes["made"], 2)}')
+    if notes['begin_anew']:
+        lines.append(
+            '  NOT THERE: this is VITA, the start of a training and no GenVIS to test; at '
+            f'random begin: {shorten(notes["begin_anew"])}'
+        )
+    for name in ('pixel_mean', 'pixel_std'):
+        if name in notes['kept']:
+            values = [round(x, 3) for x in notes['kept'][name].flatten().tolist()]
+            lines.append(f'  {name} is {values}: check it against the data_preprocessor')
     if notes['averages']:
         lines.append(
             f'  averaged weights lie beside the ones taken: {shorten(notes["averages"])}; '

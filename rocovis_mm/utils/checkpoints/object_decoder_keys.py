@@ -18,6 +18,8 @@ LINEAR = {
     'vita_mask_features': 'mask_feature',
     'sim_embed_frame': 'frame_sim_embed',
     'sim_embed_clip': 'object_sim_embed',
+}
+MEMORY = {
     'pre_memory_embed_k': 'memory_key',
     'pre_memory_embed_v': 'memory_value',
     'pre_query_embed_k': 'query_key',
@@ -43,4 +45,6 @@ def object_decoder_rules() -> list[Rule]:
     ]
     for theirs, ours in LINEAR.items():
         rules += module_rules(theirs, ours, 'object heads')
+    for theirs, ours in MEMORY.items():  # GenVIS' own; VITA, which it starts from, has none
+        rules += module_rules(theirs, ours, 'memory', optional=True)
     return rules

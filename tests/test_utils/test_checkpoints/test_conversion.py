@@ -175,6 +175,17 @@ def older(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
+def test_the_normalisation_of_old_files_is_kept_and_comes_back(published):
+    source = {
+        'pixel_mean': torch.tensor([103.53, 116.28, 123.675]).view(3, 1, 1),
+        'pixel_std': torch.ones(3, 1, 1),
+        **shrink(published['minvis']),
+    }
+    converted = to_mm({'model': source}, 'minvis')
+    assert 'data_preprocessor' in converted['meta']['detectron2']['left_out']['pixel_mean']
+    assert same(to_detectron2(converted)['model'], source)
+
+
 def test_older_names_and_those_of_parallel_training_are_understood(published):
     new = shrink(published['mask2former'])
     old = older(new)
@@ -269,10 +280,6 @@ def test_an_unknown_tensor_is_named(published, name):
     assert str(error.value).endswith(f': {name}')
 
 
-def without(weights: dict[str, Tensor], word: str) -> dict[str, Tensor]:
-    return {name: tensor for name, tensor in weights.items() if word not in name}
-
-
 def test_the_wrong_model_is_refused(published):
     mask2former, genvis = (shrink(published[kind]) for kind in ('mask2former', 'genvis'))
     with pytest.raises(ValueError, match='no vita_module.*--model mask2former or --model minvis'):
@@ -280,8 +287,23 @@ def test_the_wrong_model_is_refused(published):
     for kind in ('mask2former', 'minvis'):
         with pytest.raises(ValueError, match=f'this is a GenVIS, not --model {kind}'):
             to_mm({'model': genvis}, kind)
-    with pytest.raises(ValueError, match='this is VITA'):
-        to_mm({'model': without(genvis, 'vita_module.pre_')})
+
+
+def test_vita_starts_a_genvis_where_that_is_asked_for(published):
+    vita = {name: x for name, x in published['genvis'].items() if 'vita_module.pre_' not in name}
+    with pytest.raises(ValueError, match='this is VITA.*give --model genvis'):
+        to_mm({'model': vita})
+    converted = to_mm({'model': vita}, 'genvis')
+    anew = converted['meta']['detectron2']['begin_anew']
+    assert len(anew) == 8
+    found = MODELS.build(config_of(converted, 4)).load_state_dict(
+        converted['state_dict'], strict=False
+    )
+    assert set(found.missing_keys) == set(anew) and not found.unexpected_keys
+    assert same(to_detectron2(converted)['model'], vita)
+    name = 'vita_module.pre_query_embed_v.bias'
+    with pytest.raises(ValueError, match=f'are missing.*: {name}'):
+        to_mm(changed(published['genvis'], drop=name))
 
 
 def test_no_detectron2_checkpoint_is_refused(published):
