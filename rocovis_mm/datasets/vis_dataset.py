@@ -113,6 +113,13 @@ class VISDataset(BaseDataset):
             return self.data_list
         return [item for item in self.data_list if item['instances']]
 
+    def get_data_info(self, idx: int) -> dict[str, Any]:
+        """Return an item as it goes into the pipeline."""
+        item = super().get_data_info(idx)
+        if self.test_mode and self.whole_videos:  # MMEngine adds this one for the item
+            item['sample_idx'] = [item['sample_idx']] * len(item['img_path'])
+        return item
+
     def __getitem__(self, idx: int) -> Any:
         """Make an item, with generators seeded by the draw where `idx` is a ``Draw``."""
         with idx.seeded() if isinstance(idx, Draw) else nullcontext():

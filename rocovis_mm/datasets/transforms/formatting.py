@@ -48,10 +48,13 @@ class PackVISInputs(BaseTransform):
 
     Args:
         meta_keys: what goes into each frame's metainfo, where it is there.
+        in_dict: whether ``inputs`` is a dict; False makes it the tensor itself, as
+            MMDetection's ``PackTrackInputs`` does for its ``Mask2FormerVideo``.
     """
 
-    def __init__(self, meta_keys: Sequence[str] = META_KEYS) -> None:
+    def __init__(self, meta_keys: Sequence[str] = META_KEYS, in_dict: bool = True) -> None:
         self.meta_keys = tuple(meta_keys)
+        self.in_dict = in_dict
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Pack a dict of lists (a clip) or of single values (a frame)."""
@@ -67,7 +70,8 @@ class PackVISInputs(BaseTransform):
         # the property's setter prints all samples each time (mmdet 3.3.0,
         # structures/track_data_sample.py:119), which costs more than loading a frame
         track_sample.set_field(samples, '_video_data_samples', dtype=list)
-        return dict(inputs=dict(img=stack_images(results['img'])), data_samples=track_sample)
+        images = stack_images(results['img'])
+        return dict(inputs=dict(img=images) if self.in_dict else images, data_samples=track_sample)
 
     def _pack_frame(self, frame: dict[str, Any]) -> DetDataSample:
         sample = DetDataSample()

@@ -1,0 +1,82 @@
+# MMDetection's own Mask2Former-VIS (offline: it sees a whole video at once) on our data, scored
+# by our metrics. Set the lines on top, or give them as --cfg-options data_root=... classes=...
+_base_ = 'mmdet::mask2former_vis/mask2former_r50_8xb2-8e_youtubevis2019.py'
+
+data_root = 'data/my_videos/'
+train_ann = 'train.json'
+val_ann = 'val.json'
+train_images = 'JPEGImages'  # the folders that file_names are relative to
+val_images = 'JPEGImages'
+classes = ('person', 'car', 'dog', 'motorbike', 'hoofed_animal', 'bird')
+num_classes = len(classes)
+train_scale = (640, 360)
+test_scale = (640, 360)
+num_workers = 2
+
+model = dict(
+    track_head=dict(
+        num_classes=num_classes, loss_cls=dict(class_weight=[1.0] * num_classes + [0.1])
+    )
+)
+
+train_pipeline = [
+    dict(type='rocovis_mm.SampleClip', num_frames=_base_.num_frames, frame_range=20),
+    dict(
+        type='TransformBroadcaster',
+        share_random_params=True,
+        transforms=[
+            dict(type='rocovis_mm.LoadVISFrame'),
+            dict(type='rocovis_mm.LoadVISAnnotations'),
+            dict(type='rocovis_mm.AlignedResize', scale=train_scale, keep_ratio=True),
+            dict(type='mmdet.RandomFlip', prob=0.5),
+        ],
+    ),
+    dict(type='rocovis_mm.PackVISInputs', in_dict=False),
+]
+test_pipeline = [
+    dict(
+        type='TransformBroadcaster',
+        transforms=[
+            dict(type='rocovis_mm.LoadVISFrame'),
+            dict(type='rocovis_mm.AlignedResize', scale=test_scale, keep_ratio=True),
+        ],
+    ),
+    dict(type='rocovis_mm.PackVISInputs', in_dict=False),
+]
+train_dataloader = dict(
+    _delete_=True,
+    batch_size=2,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    sampler=dict(type='rocovis_mm.ClipSampler'),
+    dataset=dict(
+        type='rocovis_mm.VISDataset',
+        data_root=data_root,
+        ann_file=train_ann,
+        data_prefix=dict(img=train_images),
+        metainfo=dict(classes=classes),
+        filter_cfg=dict(filter_empty_gt=True),
+        pipeline=train_pipeline,
+    ),
+)
+val_dataloader = dict(
+    _delete_=True,
+    batch_size=1,
+    num_workers=num_workers,
+    persistent_workers=num_workers > 0,
+    sampler=dict(type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(
+        type='rocovis_mm.VISDataset',
+        whole_videos=True,
+        data_root=data_root,
+        ann_file=val_ann,
+        data_prefix=dict(img=val_images),
+        metainfo=dict(classes=classes),
+        test_mode=True,
+        pipeline=test_pipeline,
+    ),
+)
+test_dataloader = val_dataloader
+
+val_evaluator = dict(_delete_=True, type='rocovis_mm.VISMetric', ann_file=data_root + val_ann)
+test_evaluator = val_evaluator
