@@ -8,5 +8,5 @@ _base_ = [
 
 model = dict(
     track_head=dict(num_classes=_base_.num_classes),
-    clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.15),
+    track_rule=dict(mask_scoring=True),
 )

@@ -5,7 +5,7 @@ input_size = (320, 192)  # frames are made to fit in; masks are predicted at a q
 num_frames = 3  # of a training clip
 batch_size = 4
 num_workers = 0  # a loading process would take the cores that train
-resize = dict(type='rocovis_mm.AlignedResize', scale=input_size, keep_ratio=True)
+test_size = (384, 224)  # larger, as crops show training a part of the frame at this scale
 
 train_pipeline = [
     dict(
@@ -27,7 +27,7 @@ train_pipeline = [
         type='TransformBroadcaster',
         share_random_params=True,
         transforms=[
-            resize,
+            dict(type='rocovis_mm.AlignedResize', scale=input_size, keep_ratio=True),
             dict(type='mmdet.RandomFlip', prob=0.5),
             dict(type='rocovis_mm.ColorJitter'),
         ],
@@ -36,7 +36,7 @@ train_pipeline = [
 ]
 test_pipeline = [
     dict(type='rocovis_mm.LoadVISFrame'),
-    resize,
+    dict(type='rocovis_mm.AlignedResize', scale=test_size, keep_ratio=True),
     dict(type='rocovis_mm.PackVISInputs'),
 ]
 train_dataloader = dict(

@@ -2,7 +2,7 @@
 _base_ = './mask2former_r50.py'
 
 num_queries = 12
-width = 64  # channels of queries and pixel decoder
+width = 48  # channels of queries and pixel decoder
 base_channels = 16  # of ResNet-18; the published width is 64
 num_points = 512
 
