@@ -1,0 +1,10 @@
+_base_ = './schedule_iter.py'
+
+max_iters = 140000
+lr_step = 100000
+
+train_cfg = dict(max_iters=max_iters)
+param_scheduler = [
+    _base_.param_scheduler[0],
+    dict(_base_.param_scheduler[1], end=max_iters, milestones=[lr_step]),
+]

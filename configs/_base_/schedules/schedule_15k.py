@@ -1,0 +1,10 @@
+_base_ = './schedule_iter.py'
+
+max_iters = 15000
+lr_step = 10000
+
+train_cfg = dict(max_iters=max_iters)
+param_scheduler = [
+    _base_.param_scheduler[0],
+    dict(_base_.param_scheduler[1], end=max_iters, milestones=[lr_step]),
+]

@@ -1,0 +1,13 @@
+# GenVIS (online), ResNet-50, OVIS.
+_base_ = [
+    '../_base_/models/genvis_r50.py',
+    '../_base_/datasets/ovis.py',
+    '../_base_/schedules/schedule_140k.py',
+]
+
+load_from = None  # a Mask2Former trained on COCO is the usual start: docs/checkpoints.md
+
+model = dict(
+    track_head=dict(num_classes=_base_.num_classes),
+    track_rule=dict(max_tracks=_base_.max_tracks),
+)

@@ -1,0 +1,18 @@
+# GenVIS (online), Swin-L, OVIS.
+_base_ = [
+    '../_base_/models/genvis_swin_l.py',
+    '../_base_/datasets/ovis.py',
+    '../_base_/schedules/schedule_140k.py',
+]
+
+load_from = None  # a Mask2Former trained on COCO is the usual start: docs/checkpoints.md
+
+model = dict(
+    track_head=dict(num_classes=_base_.num_classes),
+    track_rule=dict(max_tracks=_base_.max_tracks),
+)
+
+test_pipeline = _base_.test_pipeline
+test_pipeline[1].scale = _base_.swin_l_test_scale
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
