@@ -47,6 +47,7 @@ METHODS = {
     '+ mask propagation': 'rocovis/rocovis_{}_imp.py',
     '+ UVLA++': 'rocovis/rocovis_{}.py',
 }
+SWITCHES = 'ID switches'
 FIGURES = {'AP': 'AP', 'AP50': 'AP50', 'AP^B': 'AP_boundary', 'AP^Pool': 'AP_pool'}
 
 
@@ -111,12 +112,13 @@ def figures_of(folder: Path, truth_path: Path) -> dict[str, float]:
     for group, videos in groups.items():
         if not videos:
             continue
-        scores = evaluate_tracks(truth.subset(videos), found)
+        part = truth.subset(videos)
+        scores = evaluate_tracks(part, found)
         named = {**name_stats(scores), **name_pooled_stats(scores)}
-        suffix = f', {group} ({len(videos)})' if group else ''
+        suffix = f', {group} ({len(videos)} videos)' if group else ''
         for title, name in FIGURES.items():
             figures[f'{title}{suffix}'] = 100 * named[name]
-    figures['ID switches'] = analyze_errors(truth, found).summary()['switched']
+        figures[f'{SWITCHES}{suffix}'] = analyze_errors(part, found).summary()['switched']
     return figures
 
 
@@ -153,24 +155,35 @@ def write_report(
     args: argparse.Namespace, figures: dict[str, dict[str, list[float]]], speed: dict[str, float]
 ) -> None:
     """Write the table, the figures and the plot."""
-    columns = list(next(iter(figures.values())))
-    lines = [
+    columns = [*FIGURES, SWITCHES]
+    groups = [name for name in next(iter(figures.values())) if name not in columns]
+    apart = [name for name in groups if name.startswith(('AP,', 'AP^B,', SWITCHES))]
+    text = (
         f'{len(args.seeds)} seeds ({", ".join(map(str, args.seeds))}), {args.max_iters} iterations '
-        'each; mean ± standard deviation over the seeds, AP in percent.',
-        '',
-        '| | ' + ' | '.join([*columns, 'ms per frame']) + ' |',
-        '|---' * (len(columns) + 2) + '|',
-    ]
-    for method, values in figures.items():
-        cells = [f'{np.mean(values[c]):.1f} ± {np.std(values[c]):.1f}' for c in columns]
-        lines.append(f'| {method} | ' + ' | '.join([*cells, f'{speed[method]:.1f}']) + ' |')
-    (args.work_dir / 'comparison.md').write_text('\n'.join(lines) + '\n')
+        'each; mean ± standard deviation over the seeds, AP in percent.\n\n'
+        f'{table(figures, columns, speed)}\n\n{table(figures, apart)}\n'
+    )
+    (args.work_dir / 'comparison.md').write_text(text)
     content: dict[str, Any] = dict(
         seeds=args.seeds, max_iters=args.max_iters, figures=figures, ms_per_frame=speed
     )
     (args.work_dir / 'comparison.json').write_text(json.dumps(content, indent=1) + '\n')
-    draw_comparison(figures, [*FIGURES, 'ID switches'], args.work_dir / 'comparison.png')
-    print('\n'.join(lines))
+    draw_comparison(figures, columns, args.work_dir / 'comparison.png')
+    print(text)
+
+
+def table(
+    figures: dict[str, dict[str, list[float]]],
+    columns: Sequence[str],
+    speed: dict[str, float] | None = None,
+) -> str:
+    """Return a Markdown table: a row for each method, mean and spread in each column."""
+    rows = [['', *columns, *(['ms per frame'] if speed else [])]]
+    rows.append(['---'] * len(rows[0]))
+    for method, values in figures.items():
+        cells = [f'{np.mean(values[c]):.1f} ± {np.std(values[c]):.1f}' for c in columns]
+        rows.append([method, *cells, *([f'{speed[method]:.1f}'] if speed else [])])
+    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
