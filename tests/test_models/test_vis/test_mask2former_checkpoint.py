@@ -66,6 +66,24 @@ def test_frame_zero_equals_mmdetections_mask2former(tmp_path, strides, report):
         assert '0 new' in line
 
 
+@torch.no_grad()
+@pytest.mark.parametrize('method', ['minvis', 'genvis'])
+def test_the_baselines_detect_what_mmdetections_mask2former_does(method, report):
+    theirs, ours = tiny_mask2former(), tiny_model(seed=3, method=method)
+    load_state_dict(ours, theirs.state_dict())
+    frames = images(2, (64, 96))
+    detection = ours.track_head.detect(ours.extract_features(frames))
+    expected = theirs.panoptic_head(theirs.extract_feat(frames), [])
+    for ours_of_kind, theirs_of_kind in zip(
+        (detection.class_logits, detection.mask_logits), expected
+    ):
+        for one, other in zip(ours_of_kind, theirs_of_kind):
+            torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
+    _, _, new = start_of(report).partition(' new: ')
+    assert ('object_decoder' in new) == (method == 'genvis')
+    assert 'pixel_decoder' not in new and 'query_decoder' not in new and 'backbone' not in new
+
+
 def test_the_full_size_config_fits_mmdetections_coco_mask2former():
     """Shapes alone, without memory: only the class head and the propagation differ."""
     with torch.device('meta'):
