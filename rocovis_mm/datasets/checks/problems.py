@@ -55,13 +55,13 @@ def find_problems(content: Any, name: str) -> tuple[VISAnnotations, list[str]]:
     """Check the content of an annotation file.
 
     Args:
-        content: of the json; without ``annotations`` it is a test set.
+        content: of the json; without ``annotations``, or with null, it is a test set.
         name: of the file, for the messages.
 
     Returns:
         What of it can be read, and one message for each problem.
     """
-    has_tracks = not isinstance(content, dict) or 'annotations' in content
+    has_tracks = not isinstance(content, dict) or content.get('annotations') is not None
     annotations, problems = inspect_vis_annotations(content, name, has_tracks, every_mask=True)
     if other_format(content) is None and isinstance(content, dict):
         problems += find_zero_ids(content, name)

@@ -75,9 +75,9 @@ def vis_to_cocovid(source: str | Path, out: str | Path, overwrite: bool = False)
         ValueError: it is not sound, or has an id 0, which MMDetection takes for no id.
     """
     content = read_parts(source, VIS_KEYS, VIS_FORMAT)
-    has_tracks = 'annotations' in content
+    has_tracks = content.get('annotations') is not None
     raise_problems(inspect_vis_annotations(content, str(source), has_tracks)[1])
-    tracks = content.get('annotations', [])
+    tracks = content.get('annotations') or []
     if any(track['id'] == 0 for track in tracks):
         Place(str(source), 'annotations').fail(
             'an id is 0, which MMDetection takes for no id (`mmdet/datasets/base_video_dataset.py:'
@@ -241,7 +241,7 @@ def convert_cocovid(content: Record, name: str) -> Record:
     videos = [vis_video(video, images[video['id']], place) for video in content['videos']]
     read = {key: value for key, value in content.items() if key not in BOTH}
     read['videos'] = videos
-    if 'annotations' in content:
+    if content.get('annotations') is not None:
         read['annotations'] = vis_annotations(content, videos, images, place)
     return read
 

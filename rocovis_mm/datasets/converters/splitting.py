@@ -173,7 +173,7 @@ def write_halves(
         records: dict[str, Iterator[dict[str, Any]]] = dict(
             videos=(video for video in content['videos'] if half_of(video['id']) == half)
         )
-        if 'annotations' in content:
+        if content.get('annotations') is not None:
             notes = tqdm(content['annotations'], desc=Path(out).name, unit='annotation')
             records['annotations'] = (note for note in notes if half_of(note['video_id']) == half)
         write_annotations(out, head, records, overwrite)
