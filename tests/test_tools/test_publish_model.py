@@ -61,7 +61,7 @@ def run(tmp_path_factory):
         default_hooks=dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=3)),
         custom_hooks=[dict(type='EMAHook', momentum=0.3, update_buffers=True)],
         experiment_name=folder.name,
-        default_scope='mmengine',
+        default_scope='mmdet',
     )
     runner.train()
     (hook,) = (hook for hook in runner.hooks if type(hook).__name__ == 'EMAHook')

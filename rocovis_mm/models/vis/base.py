@@ -23,6 +23,9 @@ from rocovis_mm.models.vis.track_recorder import TrackRecorder, TrackRule
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import ClipTargets, FramePrediction, StreamState, TrainingStage
 
+QUERIES_AT_ONCE = 16
+"""Masks that are enlarged together: floats of a frame's own resolution, which cost memory."""
+
 
 @dataclass(frozen=True)
 class FrameMasks:
@@ -222,15 +225,15 @@ class OnlineVISModel(BaseMOTModel):
         class_logits = prediction.class_logits[-1][b].float()
         factor = self.foreground(class_logits[None])[0]
         slots = (factor > 0.5).nonzero().flatten()
-        logits = resize_to_input(prediction.mask_logits[-1][b, slots].float(), frame)
-        inside = logits.new_zeros(len(factor), 2)
-        if self.track_rule.mask_scoring:
-            probabilities = logits.sigmoid() * factor[slots, None, None]
-            sure = probabilities > 0.5
-            inside[slots, 0] = (probabilities * sure).flatten(1).sum(-1)
-            inside[slots, 1] = sure.flatten(1).sum(-1).to(inside)
-        logits = resize_to_frame(logits, frame)
-        masks = logits.sigmoid() * factor[slots, None, None] > 0.5
+        inside = factor.new_zeros(len(factor), 2)
+        parts = []
+        for some in slots.split(QUERIES_AT_ONCE):
+            logits = resize_to_input(prediction.mask_logits[-1][b, some].float(), frame)
+            if self.track_rule.mask_scoring:
+                inside[some] = sums_inside(logits.sigmoid() * factor[some, None, None])
+            logits = resize_to_frame(logits, frame)
+            parts.append(logits.sigmoid() * factor[some, None, None] > 0.5)
+        masks = torch.cat(parts)
         seen = masks.flatten(1).any(-1)
         return FrameMasks(
             class_logits.cpu().numpy(),
@@ -249,6 +252,12 @@ class OnlineVISModel(BaseMOTModel):
             scores=torch.from_numpy(scores.max(-1)),
             masks=torch.from_numpy(masks.masks),
         )
+
+
+def sums_inside(probabilities: Tensor) -> Tensor:
+    """Return (n, 2): the sum of (n, h, w) probabilities above 0.5, and how many they are."""
+    sure = probabilities > 0.5
+    return torch.stack([(probabilities * sure).flatten(1).sum(-1), sure.flatten(1).sum(-1)], dim=-1)
 
 
 def waves(frames: Sequence[tuple]) -> Iterable[list[tuple]]:
