@@ -179,7 +179,30 @@ def test_a_crop_that_does_not_pan_is_the_same_in_all_frames():
     assert PanCrop(prob=0.0)(grid_clip(1))['img'][0].shape == (HEIGHT, WIDTH, 3)
 
 
-@pytest.mark.parametrize('settings', [dict(size_range=(0, 1)), dict(pan=2), dict(prob=-1)])
+def test_a_crop_in_pixels_is_as_large_as_the_frame_allows():
+    sides = Counter()
+    for seed in range(60):
+        np.random.seed(seed)
+        clip = PanCrop(pixel_range=(58, 70), prob=1.0)(grid_clip(2))
+        height, width = clip['img'][0].shape[:2]
+        sides.update([('height', height), ('width', width)])
+        check_alignment(clip, 1)
+    assert {side for name, side in sides if name == 'height'} == {58, 59, 60}
+    assert {side for name, side in sides if name == 'width'} == set(range(58, 71))
+    whole = PanCrop(pixel_range=(384, 600), prob=1.0)(grid_clip(1))
+    assert whole['img'][0].shape == (HEIGHT, WIDTH, 3)
+
+
+SENSELESS = [
+    dict(size_range=(0, 1)),
+    dict(pan=2),
+    dict(prob=-1),
+    dict(pixel_range=(0, 5)),
+    dict(pixel_range=(9, 5)),
+]
+
+
+@pytest.mark.parametrize('settings', SENSELESS)
 def test_senseless_settings(settings):
     with pytest.raises(ValueError, match='PanCrop'):
         PanCrop(**settings)
