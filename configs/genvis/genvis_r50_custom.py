@@ -6,7 +6,7 @@ _base_ = [
     '../_base_/schedules/schedule_iter.py',
 ]
 
-# A trained Mask2Former is the usual start; docs/checkpoints.md says which, and how to convert it.
+# A VITA is the published start; docs/checkpoints.md says which, and how to convert it.
 load_from = None
 
 model = dict(track_head=dict(num_classes=_base_.num_classes))

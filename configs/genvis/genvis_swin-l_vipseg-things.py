@@ -5,7 +5,7 @@ _base_ = [
     '../_base_/schedules/schedule_iter.py',
 ]
 
-load_from = None  # a Mask2Former trained on COCO is the usual start: docs/checkpoints.md
+load_from = None  # a VITA is the published start: docs/checkpoints.md
 
 model = dict(
     track_head=dict(num_classes=_base_.num_classes),

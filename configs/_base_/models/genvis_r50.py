@@ -3,7 +3,7 @@ _base_ = './mask2former_r50.py'
 
 memory_frames = None  # past frames an instance reads; None is all of them, as published
 reuse_disappeared = True  # a new instance may take an absent one's query, as published
-freeze_detector = True  # as published: it starts from a trained Mask2Former
+freeze_detector = True  # as published: it starts from a trained VITA, see docs/checkpoints.md
 
 model = dict(
     type='rocovis_mm.GenVIS',
