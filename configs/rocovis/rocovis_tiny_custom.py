@@ -6,7 +6,4 @@ _base_ = [
     '../_base_/schedules/schedule_tiny_custom.py',
 ]
 
-model = dict(
-    track_head=dict(num_classes=_base_.num_classes),
-    track_rule=dict(mask_scoring=True),
-)
+model = dict(track_head=dict(num_classes=_base_.num_classes))
