@@ -75,6 +75,7 @@ def options_of(args: argparse.Namespace, seed: int) -> list[str]:
     options = [f'randomness.seed={seed}', f'max_iters={args.max_iters}', 'num_workers=0']
     options.append(f'single_frames_until={args.max_iters // 4}')
     if args.data_root:
+        options.append(f'half_size_until={args.max_iters // 4}')
         options.append(f'data_root={args.data_root.rstrip("/")}/')
     else:
         options.append(f'val_interval={args.max_iters}')
