@@ -357,22 +357,24 @@ class _Reader:
         """Return the masks that were asked for."""
         keys = ('segmentations', 'segmentations_refined')
         key = keys[self.refined and record.get(keys[1]) is not None]
-        if self.every_mask and self._note_bad_masks(record, keys, video, place):
-            raise _AlreadyNoted
         remedy = 'each annotation needs segmentations, one entry per frame'
-        return parse_tube(require(record, key, place, remedy), video, place / key)
+        masks = require(record, key, place, remedy)
+        if self.every_mask:
+            return self._read_every_tube(record, keys, video, place)[key]
+        return parse_tube(masks, video, place / key)
 
-    def _note_bad_masks(
+    def _read_every_tube(
         self, record: dict[str, Any], keys: tuple[str, ...], video: VISVideo, place: Place
-    ) -> bool:
-        """Note each bad mask of a track; return whether there are any."""
+    ) -> dict[str, Tube]:
+        """Read both kinds of masks; each bad mask of a track is a problem of its own."""
+        tubes = {}
         before = len(self.problems)
         for key in keys:
             masks = record.get(key)
-            if masks is None:
+            if masks is None and key != keys[0]:
                 continue
             try:
-                parse_tube(masks, video, place / key)
+                tubes[key] = parse_tube(masks, video, place / key)
             except ValueError as error:
                 if not isinstance(masks, list) or len(masks) != video.length:
                     self.problems.append(str(error))
@@ -381,7 +383,9 @@ class _Reader:
                     alone = [mask if t == frame else None for t, mask in enumerate(masks)]
                     with self._gather():
                         parse_tube(alone, video, place / key)
-        return len(self.problems) > before
+        if len(self.problems) > before:
+            raise _AlreadyNoted
+        return tubes
 
     def _of(self, video: int, annotation: int) -> Place:
         """Return the place of an annotation, named by ids."""

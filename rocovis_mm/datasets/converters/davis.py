@@ -27,6 +27,9 @@ from rocovis_mm.evaluation.functional.files import read_json
 from rocovis_mm.evaluation.functional.validation import Place, require_type
 
 VOID = 255
+ALL_OBJECTS = {-1: 1}
+"""Objects -> category id where there are no classes; -1 stands for all."""
+
 CLASS_REMEDY = 'it holds {"video": {"1": "class of object 1", ...}, ...}'
 PALETTE_REMEDY = 'masks are PNG with one number per pixel (grey or palette)'
 
@@ -59,10 +62,8 @@ class VideoMaker:
         categories: dict[int, int] = {}
         size = image_size(self.images / name / frames[0])
         for t, frame in enumerate(frames):
-            image, path = (
-                self.images / name / frame,
-                (self.masks / name / frame).with_suffix('.png'),
-            )
+            image = self.images / name / frame
+            path = (self.masks / name / frame).with_suffix('.png')
             ids = self.read_mask(path)
             self.check_size(image, image_size(image), size)
             self.check_size(path, ids.shape, size)
@@ -131,36 +132,24 @@ def convert_davis(
         ValueError: something is wrong with one; names it and the remedy.
     """
     images, masks, out = Path(images), Path(masks), Path(out)
-    names = list_videos(masks, split_file)
     classes = read_classes(class_file)
     categories = number_classes(classes)
     videos, skipped = {}, 0
-    for name in names:
+    for name in list_videos(masks, split_file):
         frames, without = list_frames(images / name, masks / name)
         labels = {key: categories[label] for key, label in classes.get(name, {}).items()}
-        if not classes:
-            labels = {-1: 1}
-        videos[name] = dict(name=name, frames=frames, labels=labels)
+        videos[name] = dict(name=name, frames=frames, labels=labels if classes else ALL_OBJECTS)
         skipped += without
     settings = dict(
         version=1,
         binary=binary,
         videos=hashlib.sha256(dump_json(list(videos.values())).encode()).hexdigest(),
     )
-    content = dict(
-        description=f'from the masks in {masks.name}',
-        categories=[dict(id=number, name=name) for name, number in categories.items()],
-    )
-    counts = convert_dataset(
-        out,
-        settings,
-        content,
-        VideoMaker(images, masks, binary),
-        videos,
-        jobs,
-        overwrite,
-        check=partial(refuse_lonely_void, names=names, masks=masks),
-    )
+    records = [dict(id=number, name=name) for name, number in categories.items()]
+    content = dict(description=f'from the masks in {masks.name}', categories=records)
+    maker = VideoMaker(images, masks, binary)
+    check = partial(refuse_lonely_void, names=list(videos), masks=masks)
+    counts = convert_dataset(out, settings, content, maker, videos, jobs, overwrite, check)
     if counts is None:
         return [f'{out}: is there already']
     lines = [f'{out}: {counts["videos"]} videos, {counts["annotations"]} objects']

@@ -149,7 +149,7 @@ class VideoMaker:
         return colors @ np.array([1, 256, 65536], np.int32)
 
     def fit(self, ids: np.ndarray, size: tuple[int, int], path: Path) -> np.ndarray:
-        """Return ids (H, W) in the size of their image."""
+        """Return ids (H, W) in the size of their image, whatever theirs was if it is resized."""
         if self.height is not None:
             picture = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
             ids = np.asarray(picture)
@@ -196,6 +196,8 @@ def convert_vipseg(
     """
     root, out = Path(root), Path(out)
     images = first_folder(root, ('imgs', 'images'))
+    if height is not None and (out / 'images').resolve() == images.resolve():
+        raise ValueError(f'{out}: its images would be overwritten; choose another output folder')
     return [convert_split(root, images, out, split, height, jobs, overwrite) for split in splits]
 
 

@@ -253,3 +253,11 @@ def test_what_is_wrong_is_named(released, tmp_path, case):
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         convert(released, tmp_path / 'out')
     assert not (tmp_path / 'out/train.json').exists()
+
+
+def test_the_source_is_never_overwritten(released):
+    (released / 'imgs').rename(released / 'images')
+    before = (released / 'images/one/00000000.jpg').read_bytes()
+    with pytest.raises(ValueError, match='its images would be overwritten'):
+        convert(released, released, height=10)
+    assert (released / 'images/one/00000000.jpg').read_bytes() == before
