@@ -5,4 +5,7 @@ _base_ = [
     '../_base_/schedules/schedule_tiny_custom.py',
 ]
 
-model = dict(track_head=dict(num_classes=_base_.num_classes))
+model = dict(
+    track_head=dict(num_classes=_base_.num_classes),
+    clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.15),
+)

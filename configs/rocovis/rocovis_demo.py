@@ -5,7 +5,4 @@ _base_ = [
     '../_base_/schedules/schedule_tiny.py',
 ]
 
-model = dict(
-    track_head=dict(num_classes=_base_.num_classes, loss=dict(no_object_weight=0.2)),
-    track_rule=dict(reduce='max'),  # an object that leaves keeps the score it had
-)
+model = dict(track_head=dict(num_classes=_base_.num_classes, loss=dict(no_object_weight=0.2)))

@@ -13,5 +13,5 @@ model = dict(
         pixel_decoder=dict(propagation_strides=propagation_strides, propagation_heads=4),
         assigner=dict(type=assigner),
     ),
-    track_rule=dict(reduce='mean', mask_scoring=True),
+    track_rule=dict(mask_scoring=True),
 )

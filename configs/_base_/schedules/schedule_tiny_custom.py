@@ -1,7 +1,7 @@
 # About 40 minutes on two CPU cores, from random weights.
 _base_ = './schedule_tiny.py'
 
-max_iters = 6100
+max_iters = 6000
 single_frames_until = 500  # at half size too
 half_size_until = 500
 
