@@ -131,18 +131,20 @@ def mend_sizes(content: Content, faults: Sequence[ImageFault]) -> list[str]:
     for fault in faults:
         if fault.kind == 'size':
             found[fault.video_id].append(fault.size)
-    masks = defaultdict(set)
+    masks = defaultdict(list)
     for note in content.get('annotations', []):
-        for mask in note.get('segmentations') or []:
+        entries = note.get('segmentations')
+        for mask in entries if isinstance(entries, list) else []:
             if isinstance(mask, dict) and mask:
-                masks[id_of(note, 'video_id')].add(tuple(mask.get('size') or ()))
+                masks[id_of(note, 'video_id')].append(mask.get('size'))
     done = []
     for video in content['videos']:
         sizes = set(found[id_of(video)])
         whole = len(found[id_of(video)]) == len(video['file_names'])
-        if whole and len(sizes) == 1 and masks[id_of(video)] <= sizes:
+        new = sizes.pop() if whole and len(sizes) == 1 else None
+        if new and all(size == list(new) for size in masks[id_of(video)]):
             old = video['height'], video['width']
-            video['height'], video['width'] = new = sizes.pop()
+            video['height'], video['width'] = new
             done.append(f'video {video["id"]}: height and width {old} are now {new}, as its images')
     return done
 
