@@ -51,7 +51,20 @@ def load_run_config(
         config.work_dir = work_dir
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs', Path(path).stem))
+    if 'results' not in (options or {}):
+        keep_results_apart(config)
     return config
+
+
+def keep_results_apart(config: Config) -> None:
+    """Let a run write submissions into its own folder, in place.
+
+    A benchmark's config names one place for all methods (``results``), which is for
+    tools that do not know of this one.
+    """
+    for metric in [m for split in ('val', 'test') for m in metrics_of(config, split)]:
+        if metric.get('outfile_prefix') and metric.outfile_prefix == config.get('results'):
+            metric.outfile_prefix = str(Path(config.work_dir, 'results'))
 
 
 def check_checkpoint(path: str) -> None:
