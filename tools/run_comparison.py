@@ -61,7 +61,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--work-dir', type=Path, default='work_dirs/comparison')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
     parser.add_argument('--methods', nargs='+', choices=list(METHODS), default=list(METHODS))
-    parser.add_argument('--max-iters', type=int, default=450, help='of each training [450]')
+    parser.add_argument('--max-iters', type=int, default=400, help='of each training [400]')
     parser.add_argument(
         '--jobs', type=int, default=os.cpu_count(), help='trainings at once, a share of the '
         'cores each [one for each core]'

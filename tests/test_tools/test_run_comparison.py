@@ -81,7 +81,7 @@ def test_all_methods_get_the_same_options():
     args = run_comparison.parse_args(['--data-root', 'data/mine', '--classes', 'a', 'b'])
     options = run_comparison.options_of(args, 7)
     assert {'randomness.seed=7', 'data_root=data/mine/', "classes=('a','b')"} <= set(options)
-    assert 'max_iters=450' in options
+    assert 'max_iters=400' in options
 
 
 @pytest.mark.slow
