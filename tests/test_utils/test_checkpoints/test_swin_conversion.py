@@ -210,7 +210,8 @@ def test_the_fitting_config_takes_the_place_of_the_resnet(source):
     config.merge_from_dict(dict(model=fitting_config(sizes, 'mask2former')))
     config.model.panoptic_head.pixel_decoder.encoder.layer_cfg.self_attn_cfg.num_heads = 4
     model = MODELS.build(config.model)
-    model.load_state_dict(converted['state_dict'], strict=True)
+    result = model.load_state_dict(converted['state_dict'], strict=True)
+    assert not result.missing_keys and not result.unexpected_keys
 
 
 PUBLISHED = {
