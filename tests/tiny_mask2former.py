@@ -8,6 +8,7 @@ import mmdet
 import pytest
 import torch
 from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from tiny_model import shake, shrink_backbone, shrink_head
@@ -47,3 +48,20 @@ def tiny_mask2former(seed: int = 0, **sizes: int) -> torch.nn.Module:
         model = MODELS.build(config)
     shake(model)
     return model.eval()
+
+
+def mask2former_logits(
+    model: torch.nn.Module, images: torch.Tensor
+) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
+    """Return every layer's class and mask logits of MMDetection's detector.
+
+    Up to MMDetection 3.1 its head counts the images by their data samples.
+
+    Args:
+        model: the detector.
+        images: (B, 3, H, W).
+    """
+    shape = tuple(images.shape[-2:])
+    shapes = dict(img_shape=shape, ori_shape=shape, batch_input_shape=shape)
+    samples = [DetDataSample(metainfo=shapes) for _ in images]
+    return model.panoptic_head(model.extract_feat(images), samples)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_mask2former import mask2former_logits
 from torch import nn
 
 FOLDER = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
@@ -91,7 +92,7 @@ def test_so_many_queries_are_foreground_as_asked_for(tool):
     model, image = tool.build(tool.MASK2FORMER, 'tiny'), torch.randn(1, 3, 64, 96)
     with torch.no_grad():
         tool.let_some_queries_see(model, image, 4)
-        logits = model.panoptic_head(model.extract_feat(image), [])[0][-1][0]
+        logits = mask2former_logits(model, image)[0][-1][0]
     assert (1 - logits.softmax(-1)[:, -1] > 0.5).sum() == 4
 
 

@@ -188,7 +188,8 @@ def let_some_queries_see(source: Mask2Former, image: torch.Tensor, objects: int)
     A trained model finds a handful of objects; random weights would find them everywhere,
     and what a frame costs after the network depends on it.
     """
-    (logits,) = source.panoptic_head(source.extract_feat(image), [])[0][-1]
+    samples = [DetDataSample()]  # up to MMDetection 3.1 the head counts the images by them
+    (logits,) = source.panoptic_head(source.extract_feat(image), samples)[0][-1]
     margin = logits[:, :-1].logsumexp(-1) - logits[:, -1]
     source.panoptic_head.cls_embed.bias[-1] += margin.sort(descending=True).values[objects]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from mmengine.runner import load_state_dict
-from tiny_mask2former import tiny_mask2former
+from tiny_mask2former import mask2former_logits, tiny_mask2former
 from tiny_model import images, tiny_model
 
 from rocovis_mm.models.layers.query_decoder import hidden_pixels
@@ -29,7 +29,7 @@ def their_logits(theirs, frame: torch.Tensor, queries: torch.Tensor | None = Non
     try:
         if queries is not None:
             head.query_feat.weight.data = queries
-        return head(theirs.extract_feat(frame[None]), [])
+        return mask2former_logits(theirs, frame[None])
     finally:
         head.query_feat.weight.data = learned
 

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmengine.registry import DefaultScope
 from mmengine.runner import load_checkpoint, load_state_dict
-from tiny_mask2former import mask2former_config, tiny_mask2former
+from tiny_mask2former import mask2former_config, mask2former_logits, tiny_mask2former
 from tiny_model import BASES, images, tiny_model
 
 from rocovis_mm.registry import MODELS
@@ -40,7 +40,7 @@ def start_of(records: list[str]) -> str:
 def compare_frame_zero(ours, theirs, size=(64, 96), layers: int = 2, classes: bool = True):
     frame = images(2, size)
     prediction = ours.track_head.decode(ours.extract_features(frame), StreamState())
-    class_logits, mask_logits = theirs.panoptic_head(theirs.extract_feat(frame), [])
+    class_logits, mask_logits = mask2former_logits(theirs, frame)
     assert len(mask_logits) == len(prediction.mask_logits) == layers + 1
     for layer in range(layers + 1):
         torch.testing.assert_close(
@@ -74,7 +74,7 @@ def test_the_baselines_detect_what_mmdetections_mask2former_does(method, report)
     load_state_dict(ours, theirs.state_dict())
     frames = images(2, (64, 96))
     detection = ours.track_head.detect(ours.extract_features(frames))
-    expected = theirs.panoptic_head(theirs.extract_feat(frames), [])
+    expected = mask2former_logits(theirs, frames)
     for ours_of_kind, theirs_of_kind in zip(
         (detection.class_logits, detection.mask_logits), expected
     ):
