@@ -16,6 +16,7 @@ from rocovis_mm.apis.results_log import results_from_log
 from rocovis_mm.evaluation.functional.files import dump_json, whole_file
 from rocovis_mm.models.vis.track_recorder import ScoredTrack, encode_mask
 from rocovis_mm.structures import RLE, VideoTracks
+from rocovis_mm.visualization.geometry import bounding_box
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,11 +106,7 @@ def write_json(path: str | Path, content: Any) -> Path:
 
 def boxes_of(masks: np.ndarray) -> np.ndarray:
     """Return (n, 4) float32 boxes (x1, y1, x2, y2) around (n, H, W) masks, none of them empty."""
-    boxes = np.zeros((len(masks), 4), dtype=np.float32)
-    for box, mask in zip(boxes, masks):
-        columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
-        box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
-    return boxes
+    return np.array([bounding_box(mask) for mask in masks], dtype=np.float32).reshape(-1, 4)
 
 
 def checked_categories(classes: Sequence[str], category_ids: Sequence[int] | None) -> list[int]:
