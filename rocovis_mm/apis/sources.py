@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from rocovis_mm.datasets.images import decode_image
+from rocovis_mm.visualization.media import IMAGE_ENDINGS
 
-IMAGE_ENDINGS = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 LOST_SHARE = 0.02
 """Share of a video's stated frames that may be missing at its end; headers are estimates."""
 

@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
+IMAGE_ENDINGS = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
+"""Of the files in a folder that count as its frames; lower case."""
+
 
 def read_image(path: str | Path) -> np.ndarray:
     """Return an image as (H, W, 3) uint8, turned as its EXIF data say (as OpenCV does).

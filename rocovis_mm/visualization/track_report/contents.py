@@ -18,14 +18,13 @@ from rocovis_mm.evaluation.functional.tracks import (
     load_ground_truth,
     load_predictions,
 )
+from rocovis_mm.visualization.media import IMAGE_ENDINGS
 from rocovis_mm.visualization.track_report.timelines import (
     Timeline,
     compare_tracks,
     lone_timeline,
 )
 from rocovis_mm.visualization.video_results import choose_tracks, match_identities
-
-IMAGE_ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp')
 
 
 @dataclass(frozen=True)
