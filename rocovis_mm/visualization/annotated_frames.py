@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.structures import InstanceData
-from pycocotools import mask as coco_mask
 
 from rocovis_mm.evaluation.functional.tracks import Track, load_ground_truth
+from rocovis_mm.visualization.video_results import mask_of
 
 
 class AnnotatedFrames:
@@ -42,22 +42,15 @@ class AnnotatedFrames:
 
         ``instances_ids`` counts from 0 in each video, so that neighbours differ in colour.
         """
-        if not self.read():
+        tracks = self.read()
+        if not tracks:
             return None
         seen = [
             (number, track)
-            for number, track in enumerate(self.read().get(video_id, []))
+            for number, track in enumerate(tracks.get(video_id, []))
             if track.tube.areas[frame_id]
         ]
-        masks = [
-            coco_mask.decode(
-                {
-                    'size': [track.tube.height, track.tube.width],
-                    'counts': track.tube.counts[frame_id],
-                }
-            )
-            for _, track in seen
-        ]
+        masks = [mask_of(track.tube, frame_id) for _, track in seen]
         return InstanceData(
             instances_ids=torch.tensor([number for number, _ in seen], dtype=torch.long),
             labels=torch.tensor([self.labels[t.category_id] for _, t in seen], dtype=torch.long),

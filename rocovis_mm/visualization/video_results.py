@@ -34,11 +34,7 @@ class DrawnTrack:
 
     def mask(self, frame: int) -> np.ndarray:
         """Return the (H, W) bool mask of a frame."""
-        size = [self.tube.height, self.tube.width]
-        counts = self.tube.counts[frame]
-        if counts is None:
-            return np.zeros(size, dtype=bool)
-        return coco_mask.decode({'size': size, 'counts': counts}).astype(bool)
+        return mask_of(self.tube, frame)
 
 
 @dataclass(frozen=True)
@@ -75,6 +71,15 @@ class DrawnVideo:
         captions = [track.caption for track in tracks]
         identities = [track.identity for track in tracks]
         return draw_overlay(image, masks, identities, captions, display_scale(len(image), height))
+
+
+def mask_of(tube: Tube, frame: int) -> np.ndarray:
+    """Return a frame's mask, (H, W) bool; empty where the tube has none."""
+    size = [tube.height, tube.width]
+    counts = tube.counts[frame]
+    if counts is None:
+        return np.zeros(size, dtype=bool)
+    return coco_mask.decode({'size': size, 'counts': counts}).view(bool)
 
 
 def load_drawn_videos(

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from pycocotools import mask as coco_mask
 
 from rocovis_mm.visualization.compositions import write_line
 from rocovis_mm.visualization.media import read_image
 from rocovis_mm.visualization.overlay import draw_overlay, resize_mask
 from rocovis_mm.visualization.track_report.contents import ReportTrack, ReportVideo
+from rocovis_mm.visualization.video_results import mask_of
 
 BLANK = 70
 """Grey value of a frame without an image."""
@@ -66,7 +66,7 @@ class Pictures:
     def overlay(self, image: np.ndarray, frame: int, tracks: Sequence[ReportTrack]) -> np.ndarray:
         """Return the frame with its tracks drawn, about as wide as a picture."""
         size = image.shape[:2]
-        masks = [shrunk_mask(track, frame, size) for track in tracks]
+        masks = [resize_mask(mask_of(track.track.tube, frame), size) for track in tracks]
         masks = np.array(masks, dtype=bool).reshape(-1, *size)
         scale = max(1, round(self.width / size[1]))
         identities = [track.identity for track in tracks]
@@ -85,13 +85,3 @@ def read_if_whole(path: Path) -> np.ndarray | None:
         return read_image(path)
     except ValueError:
         return None
-
-
-def shrunk_mask(track: ReportTrack, frame: int, size: tuple[int, int]) -> np.ndarray:
-    """Return a track's mask in a frame, brought to (height, width)."""
-    tube = track.track.tube
-    counts = tube.counts[frame]
-    if counts is None:
-        return np.zeros(size, dtype=bool)
-    mask = coco_mask.decode({'size': [tube.height, tube.width], 'counts': counts})
-    return resize_mask(mask, size)
