@@ -139,10 +139,10 @@ def outline(canvas: np.ndarray, mask: np.ndarray, box: Box, color: tuple[int, in
 
 
 @cache
-def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return the sans-serif font that comes with matplotlib."""
-    name = 'DejaVuSans-Bold.ttf' if bold else 'DejaVuSans.ttf'
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), 'fonts', 'ttf', name)), size)
+def font(size: int) -> ImageFont.FreeTypeFont:
+    """Return the sans-serif font that comes with matplotlib, `size` pixels high."""
+    path = Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')
+    return ImageFont.truetype(str(path), size)
 
 
 def write_captions(

@@ -109,15 +109,14 @@ def dense_ious(found: Sequence[Tube], wanted: Sequence[Tube], length: int) -> np
     return ious
 
 
-def follow(ious: np.ndarray, threshold: float = GOOD_IOU) -> np.ndarray:
+def follow(ious: np.ndarray) -> np.ndarray:
     """Return whom each track covers in each frame.
 
-    A track stays with its partner as long as their IoU reaches the threshold; else it takes
+    A track stays with its partner as long as their IoU reaches `GOOD_IOU`; else it takes
     the one of highest IoU. So two tracks that both fit do not count as a change.
 
     Args:
         ious: (T, N, M), of N tracks with M others.
-        threshold: the lowest IoU that counts.
 
     Returns:
         (T, N) int64 index of the partner, or -1.
@@ -129,9 +128,9 @@ def follow(ious: np.ndarray, threshold: float = GOOD_IOU) -> np.ndarray:
     last = np.zeros(count, dtype=np.int64)
     everybody = np.arange(count)
     for t in range(length):
-        stays = ious[t][everybody, last] >= threshold
+        stays = ious[t][everybody, last] >= GOOD_IOU
         chosen = np.where(stays, last, ious[t].argmax(1))
-        good = ious[t][everybody, chosen] >= threshold
+        good = ious[t][everybody, chosen] >= GOOD_IOU
         partners[t] = np.where(good, chosen, NOBODY)
         last = np.where(good, chosen, last)
     return partners
