@@ -119,7 +119,10 @@ def _lies_near(polygon: list[Any], video: FrameSize) -> bool:
     """Whether a polygon is sound, found out at once; if not, each number needs a closer look."""
     if not set(map(type, polygon)) <= {int, float}:
         return False
-    points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
+    try:
+        points = np.array(polygon, dtype=np.float64).reshape(-1, 2)
+    except OverflowError:  # an integer beyond all floats
+        return False
     return bool((np.abs(points) <= (2 * video.width, 2 * video.height)).all())
 
 
