@@ -13,6 +13,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as mask_utils
 
+from rocovis_mm.evaluation.functional.run_lengths import encode_mask
+
 INDEXED_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')
 """Pillow's names of images with one number per pixel."""
 
@@ -52,12 +54,6 @@ def image_size(path: str | Path) -> tuple[int, int]:
             return picture.height, picture.width
     except OSError as error:
         raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
-
-
-def encode_mask(mask: np.ndarray) -> dict[str, Any]:
-    """Return the compressed run lengths of a mask (H, W) bool, as json can hold them."""
-    code = mask_utils.encode(np.asfortranarray(mask).view(np.uint8))
-    return dict(size=[int(side) for side in code['size']], counts=code['counts'].decode('ascii'))
 
 
 class TrackGatherer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as mask_utils
@@ -22,6 +23,12 @@ class CountsError(ValueError):
     def __init__(self, index: int, problem: str) -> None:
         super().__init__(problem)
         self.index = index
+
+
+def encode_mask(mask: np.ndarray) -> dict[str, Any]:
+    """Return the compressed run lengths of a mask (H, W) bool or uint8, as json can hold them."""
+    code = mask_utils.encode(np.asfortranarray(mask.view(np.uint8)))
+    return dict(size=[int(side) for side in code['size']], counts=code['counts'].decode('ascii'))
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from pycocotools import mask as mask_utils
 
+from rocovis_mm.evaluation.functional.run_lengths import encode_mask
 from rocovis_mm.evaluation.functional.tracks import GroundTruth
 from rocovis_mm.structures import RLE, VideoTracks
 
@@ -193,12 +193,7 @@ def encode_masks(masks: Any, number: int) -> list[RLE | None]:
     if isinstance(masks, torch.Tensor):
         masks = masks.detach().cpu().numpy()
     masks = np.asarray(masks).astype(bool)
-    return [
-        _with_text(mask_utils.encode(np.asfortranarray(mask.view(np.uint8))))
-        if mask.any()
-        else None
-        for mask in masks
-    ]
+    return [encode_mask(mask) if mask.any() else None for mask in masks]
 
 
 def _with_text(code: RLE) -> RLE:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from pycocotools import mask as coco_mask
 from scipy.special import softmax
 
+from rocovis_mm.evaluation.functional.run_lengths import encode_mask
 from rocovis_mm.structures import RLE, VideoTracks
 
 REDUCTIONS = ('max', 'mean', 'mean_logits')
@@ -73,6 +73,9 @@ class TrackRecorder:
         rule: how frames become tracks.
         keep_masks: whether masks are held until :meth:`finish`.
         release_after: frames of absence, at least 1; None gives no slot back.
+
+    Raises:
+        ValueError: `release_after` below 1.
     """
 
     def __init__(
@@ -215,9 +218,3 @@ class TrackRecorder:
                 for track in tracks
             ],
         )
-
-
-def encode_mask(mask: np.ndarray) -> RLE:
-    """Return the compressed run-length code of a (H, W) bool mask, counts as str."""
-    rle = coco_mask.encode(np.asfortranarray(mask.view(np.uint8)))
-    return {'size': [int(x) for x in rle['size']], 'counts': rle['counts'].decode('ascii')}
