@@ -12,7 +12,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from rocovis_mm.registry import HOOKS
-from rocovis_mm.utils.checkpoints.reading import file_hashes
+from rocovis_mm.utils.checkpoints.reading import file_hash
 
 RECORD = 'annotation_files'
 """Where path -> sha256 stand in the message hub, and so in checkpoints."""
@@ -32,7 +32,9 @@ class AnnotationFileHook(Hook):
 
     def __init__(self, on_change: str = 'error') -> None:
         if on_change not in ('error', 'warn'):
-            raise ValueError(f"on_change is {on_change!r}; choose 'error' or 'warn'")
+            raise ValueError(
+                f"AnnotationFileHook: on_change is {on_change!r}; choose 'error' or 'warn'"
+            )
         self.on_change = on_change
 
     def before_train(self, runner: Runner) -> None:
@@ -44,7 +46,7 @@ class AnnotationFileHook(Hook):
         loops = (runner.train_loop, runner.val_loop)
         datasets = [loop.dataloader.dataset for loop in loops if loop is not None]
         files = sorted({path for dataset in datasets for path in annotation_files(dataset)})
-        found = {path: file_hashes(path)['sha256'] for path in files}
+        found = {path: file_hash(path) for path in files}
         recorded = runner.message_hub.runtime_info.get(RECORD, {})
         for path, digest in found.items():
             if recorded.get(path, digest) != digest:

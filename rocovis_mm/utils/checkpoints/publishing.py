@@ -15,7 +15,7 @@ from torch import Tensor
 
 from rocovis_mm.utils.checkpoints.contents import shorten
 from rocovis_mm.utils.checkpoints.conversion import NOTES
-from rocovis_mm.utils.checkpoints.reading import file_hashes, read_checkpoint
+from rocovis_mm.utils.checkpoints.reading import file_hash, read_checkpoint
 from rocovis_mm.utils.checkpoints.writing import write_whole
 
 KEPT_META = (
@@ -59,7 +59,7 @@ def publish_file(source: str | Path, target: str | Path) -> tuple[Path, str]:
     final = write_whole(
         target,
         lambda file: torch.save(slim, file),
-        lambda written: target.with_name(f'{stem}-{file_hashes(written)["sha256"][:8]}.pth'),
+        lambda written: target.with_name(f'{stem}-{file_hash(written)[:8]}.pth'),
     )
     lines = [f'{source}: {len(slim["state_dict"])} tensors']
     if 'ema_state_dict' in checkpoint:

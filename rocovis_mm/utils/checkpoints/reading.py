@@ -92,14 +92,18 @@ def explain(error: Exception) -> str:
     )
 
 
-def file_hashes(path: str | Path) -> dict[str, str]:
-    """Return the 'sha256' and 'md5' of a file, in hex digits."""
-    hashes = {'sha256': hashlib.sha256(), 'md5': hashlib.md5(usedforsecurity=False)}
+def file_hash(path: str | Path, kind: str = 'sha256') -> str:
+    """Return a file's hash of a kind that ``hashlib`` knows, in hex digits."""
+    found = hashlib.new(kind, usedforsecurity=False)
     with Path(path).open('rb') as file:
         for block in iter(lambda: file.read(1 << 20), b''):
-            for each in hashes.values():
-                each.update(block)
-    return {name: each.hexdigest() for name, each in hashes.items()}
+            found.update(block)
+    return found.hexdigest()
+
+
+def file_hashes(path: str | Path) -> dict[str, str]:
+    """Return the 'sha256' and 'md5' of a file, in hex digits."""
+    return {kind: file_hash(path, kind) for kind in ('sha256', 'md5')}
 
 
 def hash_in_name(path: str | Path) -> tuple[str, str] | None:
