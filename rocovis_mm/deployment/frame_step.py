@@ -38,16 +38,12 @@ class FrameStep(nn.Module):
         self.model = model.eval()
         self.size = tuple(size)
         self.padded = model.data_preprocessor.padded_shape(size)
-        channels = self.first_queries().shape[-1]
+        channels = model.first_queries().shape[-1]
         self.state_shapes: dict[str, tuple[int, ...]] = {
             'queries': (1, model.num_queries, channels),
             'remembered': (1,),
             **self.memory_shapes(channels),
         }
-
-    @abstractmethod
-    def first_queries(self) -> Tensor:
-        """Return the learned queries (N, C) of a first frame."""
 
     @abstractmethod
     def memory_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
@@ -98,7 +94,7 @@ class FrameStep(nn.Module):
         past = dict(zip(self.state_shapes, state))
         memory = {name: x for name, x in past.items() if self.is_memory(name)}
         remembered = past['remembered']
-        queries = torch.where(remembered > 0, past['queries'], self.first_queries()[None])
+        queries = torch.where(remembered > 0, past['queries'], self.model.first_queries()[None])
         places = torch.arange(self.memory_frames, 0, -1, device=frame.device)
         images = self.model.data_preprocessor.normalise(frame.permute(2, 0, 1)[None])
         prediction, newest = self.predict(
@@ -116,10 +112,6 @@ class FrameStep(nn.Module):
 
 class RoCoVISStep(FrameStep):
     """Queries of the frame before, features and spatial identities of M frames."""
-
-    def first_queries(self) -> Tensor:
-        """Return the learned queries (N, C) of a first frame."""
-        return self.model.track_head.query_decoder.query_feat.weight
 
     def memory_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
         """Return name -> shape (1, M, C, h_s, w_s)."""
@@ -176,10 +168,6 @@ class RoCoVISStep(FrameStep):
 
 class GenVISStep(FrameStep):
     """Queries of the frame before, keys and values of M frames."""
-
-    def first_queries(self) -> Tensor:
-        """Return the learned queries (N, C) of a first frame."""
-        return self.model.track_head.object_decoder.query_feat.weight
 
     def memory_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
         """Return name -> shape (1, M, N, C)."""
