@@ -62,12 +62,12 @@ class ClipSampler(Sampler):
         self.parts = dataset.datasets if joint else [dataset]
         self.shares = dataset.shares if joint else [1.0]
         self.sizes = [len(part) for part in self.parts]
-        self.event_videos = self._find_event_videos() if event_prob > 0 else [[]] * len(self.parts)
-        self.start = 0
         if min(self.sizes) == 0:
             raise ValueError(
                 'ClipSampler: the data set has no videos; check its ann_file and filters'
             )
+        self.event_videos = self._find_event_videos() if event_prob > 0 else [[]] * len(self.parts)
+        self.start = 0
         size = math.ceil(self.sizes[0] / self.shares[0])
         self.pass_length = size if infinite else math.ceil(size / self.world_size) * self.world_size
 
