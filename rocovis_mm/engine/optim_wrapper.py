@@ -45,10 +45,10 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         self.device = get_device()
         dtype = dtype or ('bfloat16' if self.device == 'cpu' else 'float16')
         if dtype not in DTYPES:
-            raise ValueError(f'dtype is {dtype!r}; choose one of {", ".join(DTYPES)}')
+            raise ValueError(f'optim_wrapper.dtype is {dtype!r}; choose one of {", ".join(DTYPES)}')
         self.dtype = DTYPES[dtype]
         if self.device == 'cuda' and dtype == 'bfloat16' and not torch.cuda.is_bf16_supported():
-            raise ValueError('this GPU has no bfloat16; choose float16')
+            raise ValueError('optim_wrapper.dtype: this GPU has no bfloat16; choose float16')
         if loss_scale == 'dynamic':
             loss_scale = {}
         elif isinstance(loss_scale, (int, float)):
@@ -96,5 +96,7 @@ def make_scaler(device: str, enabled: bool, **options: Any) -> Any:
     if scaler is not None:
         return scaler(device, enabled=enabled, **options)
     if enabled and device == 'cpu':
-        raise ValueError('float16 on the CPU needs torch >= 2.3; choose bfloat16')
+        raise ValueError(
+            'optim_wrapper.dtype: float16 on the CPU needs torch >= 2.3; choose bfloat16'
+        )
     return torch.cuda.amp.GradScaler(enabled=enabled and device == 'cuda', **options)
