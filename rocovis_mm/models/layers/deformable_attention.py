@@ -194,11 +194,12 @@ class DeformableAttention(MultiScaleDeformableAttention):
             query: (B, S, C).
             *args: as mmcv's attention.
             query_pos: (1, S, C) or (B, S, C), added where a token asks, not where it answers.
-            plan: of the tokens' levels; None, and a call with a gradient, take mmcv's way.
+            plan: of the tokens' levels; without one, with a gradient, and on a GPU unless
+                `exporting`, mmcv's way is taken. With one `query_pos` has to be given.
             **kwargs: as mmcv's attention.
         """
-        fast = query.device.type == 'cpu' or self.exporting
-        if plan is None or not fast or needs_gradient(self, query):
+        sampled_here = query.device.type == 'cpu' or self.exporting
+        if plan is None or not sampled_here or needs_gradient(self, query):
             return super().forward(query, *args, query_pos=query_pos, **kwargs)
         asking = query + query_pos
         weight, bias = self.sampling_offsets.weight, self.sampling_offsets.bias

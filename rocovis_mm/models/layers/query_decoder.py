@@ -249,7 +249,7 @@ def attend(
         query: (B, N, C).
         key: (B, S, C).
         value: (B, S, C).
-        visible: (B, N, S) or (B, 1, S), True where a query looks; None looks everywhere.
+        visible: (B, N, S), True where a query looks; None looks everywhere.
     """
     projected = [
         F.linear(x, weight, bias).unflatten(-1, (attention.num_heads, -1)).transpose(1, 2)

@@ -64,7 +64,7 @@ class SetLoss(BaseModule):
             predicted: (M, h, w) mask logits, M > 0.
             wanted: (M, H, W) masks.
             mask_count: what both are divided by.
-            blocks: whose masks they are, see :func:`draw_points`.
+            blocks: of M masks in all, see :data:`Blocks`.
         """
         logits, masks = predicted[:, None].float(), wanted[:, None].float()
         with torch.no_grad():
@@ -81,10 +81,13 @@ class SetLoss(BaseModule):
 
 
 def mean_count(count: Tensor) -> Tensor:
-    """Return the mean of the ranks' counts of masks, which losses are divided by.
+    """Return the mean of the ranks' counts of masks or pairs, which a loss is divided by.
 
-    At least one mask in all is counted, whatever the number of ranks: two ranks so learn
-    what one rank learns from both their clips.
+    At least one in all is counted, whatever the number of ranks: two ranks so learn what one
+    rank learns from both their clips.
+
+    Args:
+        count: of this rank, a number without dimensions; every rank has to call.
     """
     return reduce_mean(count.to(torch.float32)).clamp(min=1 / get_world_size())
 
