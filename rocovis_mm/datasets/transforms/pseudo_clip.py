@@ -50,6 +50,9 @@ class PseudoClip(BaseTransform):
         max_angle: largest turn of a frame to either side, in degrees.
         mean: colour that fills what lies outside the image, RGB, the one that the model's
             data preprocessor subtracts.
+
+    Raises:
+        ValueError: no frame or scale, or a probability or an angle out of its range.
     """
 
     def __init__(

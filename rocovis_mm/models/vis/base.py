@@ -18,7 +18,7 @@ from torch import Tensor
 from rocovis_mm.hosts.models import BaseMOTModel
 from rocovis_mm.hosts.structures import TrackDataSample
 from rocovis_mm.models.task_modules.points import clip_generator
-from rocovis_mm.models.vis.feature_maps import build_neck, fit_head
+from rocovis_mm.models.vis.feature_maps import STRIDES, build_neck, fit_head
 from rocovis_mm.models.vis.mask2former_checkpoint import Mask2FormerStart
 from rocovis_mm.models.vis.segmentation import FrameMasks, frame_masks
 from rocovis_mm.models.vis.track_recorder import TrackRecorder, TrackRule
@@ -185,6 +185,9 @@ class OnlineVISModel(BaseMOTModel):
             release_after: frames of absence after which a slot is given back; None for
                 never. See :class:`TrackRecorder`.
             memory_frames: most past frames that are remembered; None as the head has it.
+
+        Raises:
+            ValueError: `release_after` or `memory_frames` below 1.
         """
         if memory_frames is not None and memory_frames < 1:
             raise ValueError(f'memory_frames={memory_frames}: give a number of frames >= 1')
@@ -198,7 +201,7 @@ class OnlineVISModel(BaseMOTModel):
         """Predict the next frame of one or several different videos, in as few batches as can be.
 
         The one place where videos go on, whoever owns them. A batch that fails leaves its
-        videos as they were.
+        videos before the same frame, and may be tried again.
 
         Args:
             frames: an image, its sizes and its video each.
@@ -244,9 +247,9 @@ class OnlineVISModel(BaseMOTModel):
         )
 
 
-def scaled_side(side: int, scale: float, divisor: int = 32) -> int:
-    """Return a scaled height or width as a multiple of the lowest stride."""
-    return math.ceil(side * scale / divisor) * divisor
+def scaled_side(side: int, scale: float) -> int:
+    """Return a scaled height or width as a multiple of the lowest resolution's stride."""
+    return math.ceil(side * scale / STRIDES[-1]) * STRIDES[-1]
 
 
 def clip_targets(sample: TrackDataSample, device: torch.device) -> ClipTargets:

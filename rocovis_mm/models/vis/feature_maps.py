@@ -127,7 +127,12 @@ def look_at(
 
 
 def show_image(backbone: nn.Module, neck: nn.Module | None = None) -> tuple[Tensor, ...]:
-    """Return the maps of a black image (1, 3, H, W), without a trace in the modules."""
+    """Return the maps of a black image (1, 3, H, W), without a trace in the modules.
+
+    Raises:
+        CannotTry: the modules do not take the image.
+        ValueError: what they give are not tensors alone.
+    """
     modules = [backbone] if neck is None else [backbone, neck]
     like = next((x for x in backbone.parameters() if x.is_floating_point()), torch.zeros(0))
     image = torch.zeros(1, 3, *IMAGE, dtype=like.dtype, device=like.device)
