@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,6 +19,9 @@ from rocovis_mm.models.vis.track_recorder import TrackRecorder, TrackRule
 from rocovis_mm.structures import VideoTracks
 
 Arrays = dict[str, np.ndarray]
+"""Name -> tensor of a stream's state."""
+METADATA = 'rocovis_mm'
+"""Key of an ONNX file's metadata under which the exporter leaves what a model needs here."""
 
 
 class ExportedModel:
@@ -41,13 +45,14 @@ class ExportedModel:
     def __init__(
         self, path: str | Path, providers: Iterable[str] = ('CPUExecutionProvider',)
     ) -> None:
+        require_packages('onnxruntime')
         import onnxruntime
 
         self.session = onnxruntime.InferenceSession(str(path), providers=list(providers))
-        metadata = self.session.get_modelmeta().custom_metadata_map.get('rocovis_mm')
+        metadata = self.session.get_modelmeta().custom_metadata_map.get(METADATA)
         if metadata is None:
             raise ValueError(
-                f'{path} has no metadata "rocovis_mm": export it with tools/deployment/export.py'
+                f'{path} has no metadata {METADATA!r}: export it with tools/deployment/export.py'
             )
         self.metadata = json.loads(metadata)
         self.size = tuple(self.metadata['size'])
@@ -101,6 +106,9 @@ class ExportedModel:
         Args:
             frames: (H, W, 3) uint8, BGR each, in order.
             video_id: of the result.
+
+        Raises:
+            ValueError: there are no frames, or one is of another size.
         """
         state, recorder = self.first_state(), None
         for frame in frames:
@@ -113,3 +121,16 @@ class ExportedModel:
         if recorder is None:
             raise ValueError(f'video {video_id} has no frames')
         return recorder.finish(video_id)
+
+
+def require_packages(*names: str) -> None:
+    """Check that packages for ONNX files are installed.
+
+    Raises:
+        ModuleNotFoundError: names the missing ones and what installs them.
+    """
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(
+            f'ONNX files need {", ".join(missing)}: pip install -r requirements/export.txt'
+        )

@@ -11,12 +11,10 @@ from pathlib import Path
 
 import torch
 
+from rocovis_mm.deployment.exported_model import METADATA, require_packages
 from rocovis_mm.deployment.frame_step import FrameStep, frame_step
 from rocovis_mm.models.layers.deformable_attention import DeformableAttention
 from rocovis_mm.models.vis import OnlineVISModel
-
-METADATA = 'rocovis_mm'
-"""Key of an ONNX file's metadata under which :class:`ExportedModel` finds what it needs."""
 
 
 def export_program(model: OnlineVISModel, size: tuple[int, int]) -> torch.export.ExportedProgram:
@@ -53,6 +51,7 @@ def export_onnx(
         TypeError: the model's step cannot be exported.
         ValueError: its memory has no fixed size.
     """
+    require_packages('onnx', 'onnxscript')
     with ready_to_export(model, size) as (step, arguments):
         names = list(step.state_shapes)
         program = torch.onnx.export(

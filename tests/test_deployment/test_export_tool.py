@@ -11,6 +11,7 @@ import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
+from rocovis_mm.deployment import ExportedModel
 from rocovis_mm.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,12 @@ def test_a_missing_checkpoint_is_one_clear_line(tmp_path):
     done = export(tmp_path / 'none.pth', '--size', 64, 96, '--out', tmp_path / 'model.onnx')
     assert done.returncode == 1 and 'none.pth' in done.stderr
     assert 'Traceback' not in done.stderr
+
+
+def test_a_missing_package_is_named_with_what_installs_it(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    with pytest.raises(ModuleNotFoundError, match=r'need onnxruntime: .*requirements/export\.txt'):
+        ExportedModel(tmp_path / 'model.onnx')
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
