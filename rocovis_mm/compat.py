@@ -133,22 +133,29 @@ def check_dependencies() -> None:
 
 
 def check_mmcv_of_mmdet() -> None:
-    """Check the one pair within the ranges that does not go together.
+    """Check the pairs within the ranges that do not go together.
 
-    MMDetection 3.1 asserts ``mmcv < 2.1.0`` on import (``mmdet/__init__.py:8``).
+    Upstream's MMDetection asserts on import ``mmcv < 2.1.0`` in 3.1 and ``mmcv < 2.2.0`` in 3.2
+    and 3.3 (``mmdet/__init__.py:8``), whichever distribution brings it. onedl-mmdetection takes
+    any.
 
     Raises:
         ImportError: names both versions and the commands to choose from.
     """
     mmdet = find_distributions(['mmdet']).get('mmdet')
-    if mmdet is None or not Version('3.1.0') <= mmdet < Version('3.2.0'):
+    if mmdet is None or mmdet < Version('3.1.0'):
         return
-    for name, installed in find_distributions(['mmcv', 'mmcv-lite']).items():
-        if installed >= Version('2.1.0'):
-            raise ImportError(
-                f'mmdet {mmdet} works with mmcv<2.1.0, but {name} {installed} is installed. Run: '
-                f"pip install 'mmdet>=3.2,<3.4', or pip install '{name}<2.1'"
-            )
+    limit = '2.1.0' if mmdet < Version('3.2.0') else '2.2.0'
+    for name, installed in find_distributions(['mmcv', 'mmcv-lite', 'onedl-mmcv']).items():
+        if installed < Version(limit):
+            continue
+        remedy = f"pip install 'mmdet>=3.2,<3.4', or pip install '{name}<2.1'"
+        if name == 'onedl-mmcv':
+            remedy = 'pip uninstall mmdet && pip install onedl-mmdetection'
+        raise ImportError(
+            f'mmdet {mmdet} works with mmcv<{limit}, but {name} {installed} is installed. '
+            f'Run: {remedy}'
+        )
 
 
 class MissingExtension(ModuleType):

@@ -84,6 +84,14 @@ def test_supported_versions_pass_without_a_word(monkeypatch, change):
             {'mmdet': '3.1.0'},
             r"mmdet 3\.1\.0 works with mmcv<2\.1\.0, but mmcv-lite 2\.1\.0 .* 'mmcv-lite<2\.1'",
         ),
+        (
+            {'mmcv-lite': None, 'onedl-mmcv': '2.3.6'},
+            r'mmdet 3\.3\.0 works with mmcv<2\.2\.0, but onedl-mmcv 2\.3\.6 .* onedl-mmdetection',
+        ),
+        (
+            {'mmcv-lite': None, 'mmdet': '3.1.0', 'onedl-mmcv': '2.3.6'},
+            r'mmdet 3\.1\.0 works with mmcv<2\.1\.0, but onedl-mmcv 2\.3\.6 .* onedl-mmdetection',
+        ),
     ],
 )
 def test_what_is_missing_or_out_of_range_is_named_with_its_remedy(monkeypatch, change, message):

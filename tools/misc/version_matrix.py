@@ -25,6 +25,16 @@ CORE_TESTS = (
     'tests/test_compat.py',
 )
 """What touches the packages below: models, data, training and testing by the tools."""
+OPS_TESTS = ('tests/test_evaluation/test_mmdet_models.py', 'tests/test_ecosystem')
+"""What else goes another way where mmcv has compiled ops: MMDetection's models on our data."""
+BACKBONE_TESTS = (
+    'tests/test_ecosystem/test_backbones.py',
+    *(
+        f'tests/test_configs/test_every_config.py::test_a_config_trains_and_tests[rocovis_{name}_custom]'
+        for name in ('convnext-t', 'dinov2-s', 'timm-efficientnet-b0')
+    ),
+)
+"""Those of mmpretrain and timm, slow ones too."""
 
 
 @dataclass(frozen=True)
@@ -50,19 +60,25 @@ class Row:
         steps: how the OpenMMLab packages get in.
         refused: words of the message that ``import rocovis_mm`` must end with; None where the
             combination is to work.
-        slow: whether it compiles for minutes; such rows run when they are named.
+        compiled_ops: whether mmcv has to have its extension. It compiles for minutes: such rows
+            run when they are named.
+        tests: files, folders or names of tests, as pytest takes them.
+        slow_tests: whether those marked slow are among them.
     """
 
     name: str
     base: str
     steps: tuple[Step, ...]
     refused: str | None = None
-    slow: bool = False
+    compiled_ops: bool = False
+    tests: tuple[str, ...] = CORE_TESTS
+    slow_tests: bool = False
 
 
 BASES = {
     'torch-2.13': (Step(('-r', 'requirements/pinned.txt')),),
-    # the last releases that go with numpy 1, which torch 2.0 was built for
+    # PyPI's torch for Linux: it brings CUDA's libraries, 2.4 GB. numpy 1, which it was built for,
+    # and the last releases that go with that.
     'torch-2.0': (
         Step(('setuptools==80.10.2', 'wheel==0.45.1')),
         Step(
@@ -77,6 +93,8 @@ BASES = {
     ),
 }  # fmt: skip
 WITHOUT_ISOLATION = ('--no-deps', '--no-build-isolation')
+QUICKLY = {'CFLAGS': '-g0 -O1', 'MAX_JOBS': '2'}
+"""For compiling: no debugging information and next to no optimisation."""
 
 
 def upstream(mmcv: str, mmdet: str) -> tuple[Step, ...]:
@@ -85,25 +103,51 @@ def upstream(mmcv: str, mmdet: str) -> tuple[Step, ...]:
     return (Step((*WITHOUT_ISOLATION, *packages)),)
 
 
-def forks(with_ops: bool) -> tuple[Step, ...]:
-    """Return the steps that install the maintained forks."""
-    ops = {'MMCV_WITH_OPS': '1' if with_ops else '0'}
-    return (
-        Step(('--no-deps', 'onedl-mmengine==0.10.12', 'onedl-mmdetection==3.5.1')),
-        # what is compiled depends on a variable that pip's cache does not know of
-        Step((*WITHOUT_ISOLATION, '--no-cache-dir', 'onedl-mmcv==2.3.6'), ops),
-    )
-
-
 def full_mmcv(version: str, mmdet: str) -> tuple[Step, ...]:
     """Return the steps that compile OpenMMLab's mmcv."""
-    ops = {'MMCV_WITH_OPS': '1'}
     return (
         Step((*WITHOUT_ISOLATION, 'mmengine==0.10.7', f'mmdet=={mmdet}')),
-        Step((*WITHOUT_ISOLATION, '--no-cache-dir', f'mmcv=={version}'), ops),
+        Step(
+            (*WITHOUT_ISOLATION, '--no-cache-dir', f'mmcv=={version}'),
+            {'MMCV_WITH_OPS': '1', **QUICKLY},
+        ),
     )
 
 
+def onedl_mmcv(with_ops: bool) -> Step:
+    """Return the step that installs the maintained fork of mmcv.
+
+    Unlike upstream's, its ``setup.py`` knows no ``MMCV_WITH_OPS``: it compiles wherever it can
+    import torch (onedl-mmcv 2.3.6, ``setup.py:13``), which in pip's isolated build it cannot.
+    pip's cache does not tell the two wheels apart.
+    """
+    if with_ops:
+        return Step((*WITHOUT_ISOLATION, '--no-cache-dir', 'onedl-mmcv==2.3.6'), QUICKLY)
+    return Step(('--no-deps', '--no-cache-dir', 'onedl-mmcv==2.3.6'))
+
+
+def forks(with_ops: bool) -> tuple[Step, ...]:
+    """Return the steps that install the maintained forks."""
+    # mmdet.datasets imports `imgaug`, which imaug brings; that asks for two builds of OpenCV 4
+    imaug = ('imaug==0.4.3', 'scikit-image==0.26.0', 'imageio==2.38.1', 'tifffile==2026.3.3',
+             'lazy-loader==0.6')  # fmt: skip
+    packages = ('onedl-mmengine==0.10.12', 'onedl-mmdetection==3.5.1')
+    return (Step(('--no-deps', *packages, *imaug)), onedl_mmcv(with_ops))
+
+
+def backbones(torchvision: str) -> tuple[Step, ...]:
+    """Return the steps of docs/backbones.md."""
+    packages = ('mmpretrain==1.2.0', 'timm==1.0.31', f'torchvision=={torchvision}')
+    return (
+        Step(('-r', 'requirements/backbones.txt')),
+        Step(('--no-deps', *packages)),
+    )
+
+
+MIM = (
+    Step(('-r', 'requirements/mim.txt')),
+    Step(('--no-deps', 'openmim==0.3.9')),
+)
 ROWS = (
     Row('mmdet-3.3.0_mmcv-lite-2.1.0', 'torch-2.13', upstream('2.1.0', '3.3.0')),
     Row('mmdet-3.3.0_mmcv-lite-2.0.1', 'torch-2.13', upstream('2.0.1', '3.3.0')),
@@ -111,7 +155,35 @@ ROWS = (
     Row('mmdet-3.2.0_mmcv-lite-2.0.1', 'torch-2.13', upstream('2.0.1', '3.2.0')),
     Row('mmdet-3.1.0_mmcv-lite-2.0.1', 'torch-2.13', upstream('2.0.1', '3.1.0')),
     Row('forks_without_ops', 'torch-2.13', forks(with_ops=False)),
+    Row(
+        'forks_with_ops',
+        'torch-2.13',
+        forks(with_ops=True),
+        compiled_ops=True,
+        tests=CORE_TESTS + OPS_TESTS,
+    ),
+    Row(
+        'mmdet-3.3.0_mmcv-2.1.0',
+        'torch-2.13',
+        full_mmcv('2.1.0', '3.3.0'),
+        compiled_ops=True,
+        tests=CORE_TESTS + OPS_TESTS,
+    ),
     Row('torch-2.0_mmdet-3.3.0', 'torch-2.0', upstream('2.1.0', '3.3.0')),
+    Row(
+        'backbones',
+        'torch-2.0',
+        upstream('2.1.0', '3.3.0') + backbones('0.15.1'),
+        tests=BACKBONE_TESTS,
+        slow_tests=True,
+    ),
+    Row(
+        'mim',
+        'torch-2.13',
+        upstream('2.1.0', '3.3.0') + MIM,
+        tests=('tests/test_packaging',),
+        slow_tests=True,
+    ),
     Row(
         'mmdet-3.1.0_mmcv-lite-2.1.0',
         'torch-2.13',
@@ -125,11 +197,15 @@ ROWS = (
         refused='needs mmcv-lite>=2.0.0,<2.2.0',
     ),
     Row(
+        'mmdet-3.3.0_onedl-mmcv-2.3.6',
+        'torch-2.13',
+        (Step((*WITHOUT_ISOLATION, 'mmengine==0.10.7', 'mmdet==3.3.0')), onedl_mmcv(False)),
+        refused='mmdet 3.3.0 works with mmcv<2.2.0',
+    ),
+    Row(
         'mmdet-3.0.0_mmcv-lite-2.0.1',
         'torch-2.13',
         upstream('2.0.1', '3.0.0'),
         refused='needs mmdet>=3.1.0,<3.4.0',
     ),
-    Row('forks_with_ops', 'torch-2.13', forks(with_ops=True), slow=True),
-    Row('mmdet-3.3.0_mmcv-2.1.0', 'torch-2.13', full_mmcv('2.1.0', '3.3.0'), slow=True),
 )
