@@ -92,9 +92,9 @@ class Outputs:
     def write(self, item: tuple[np.ndarray, FrameResult, int]) -> None:
         """Draw and write one frame; the last number says how often it goes into a video."""
         frame, result, copies = item
-        result = result.above(self.score_thr)
         if self.images is not None:
-            self.images.write(result.frame, result.masks, result.ids, result.scores)
+            sure = result.above(self.score_thr)
+            self.images.write(sure.frame, sure.masks, sure.ids, sure.scores)
         if self.overlay is not None:
             picture = self.overlay.draw(
                 cv2.cvtColor(frame, cv2.COLOR_BGR2RGB),
