@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from rocovis_mm.apis.room import check_room
+from rocovis_mm.evaluation.functional.files import whole_file
 
 INDEX_BYTES = 64
 """Bytes of an mp4's index for each frame, written when it is closed; generous."""
@@ -151,14 +152,8 @@ class FolderWriter(PictureWriter):
 
     def write(self, picture: np.ndarray) -> None:
         """Write the next picture."""
-        path = self.path / f'{self.written:05d}.jpg'
-        part = path.with_suffix('.jpg.part')
-        try:
-            Image.fromarray(picture).save(part, format='JPEG', quality=92)
-            os.replace(part, path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        with whole_file(self.path / f'{self.written:05d}.jpg') as file:
+            Image.fromarray(picture).save(file, format='JPEG', quality=92)
         self.written += 1
 
 

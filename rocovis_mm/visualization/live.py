@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from rocovis_mm.evaluation.functional.files import whole_file
 from rocovis_mm.visualization.overlay import draw_overlay, instance_caption
 from rocovis_mm.visualization.palette import palette_bytes
 from rocovis_mm.visualization.trails import Trails
@@ -167,13 +167,8 @@ class IdentityImages:
                 'holds 0 to 65534: write the tracks as json instead'
             )
         picture = self.picture(identity_map(masks, identities, scores))
-        part = path.with_name(path.name + '.part')
-        try:
-            picture.save(part, format='PNG')
-            os.replace(part, path)
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
+        with whole_file(path) as file:
+            picture.save(file, format='PNG')
         return path
 
     def picture(self, values: np.ndarray) -> Image.Image:
