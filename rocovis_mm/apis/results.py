@@ -14,7 +14,8 @@ import numpy as np
 
 from rocovis_mm.apis.results_log import results_from_log
 from rocovis_mm.evaluation.functional.files import dump_json, whole_file
-from rocovis_mm.models.vis.track_recorder import ScoredTrack, encode_mask
+from rocovis_mm.evaluation.functional.run_lengths import encode_mask
+from rocovis_mm.models.vis.track_recorder import ScoredTrack
 from rocovis_mm.structures import RLE, VideoTracks
 from rocovis_mm.visualization.geometry import bounding_box
 

@@ -13,8 +13,8 @@ from mmengine.dataset import Compose
 from rocovis_mm.apis.frames import as_bgr
 from rocovis_mm.apis.results import FrameResult, VideoResult, boxes_of
 from rocovis_mm.apis.results_log import ResultsLog
+from rocovis_mm.evaluation.functional.run_lengths import encode_mask
 from rocovis_mm.models.vis.segmentation import FrameMasks
-from rocovis_mm.models.vis.track_recorder import encode_mask
 
 if TYPE_CHECKING:
     from rocovis_mm.apis.inferencer import RoCoVISInferencer
