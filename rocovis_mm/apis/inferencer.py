@@ -202,6 +202,9 @@ def check_online(model: torch.nn.Module) -> None:
 def load_weights(model: OnlineVISModel, path: str) -> dict[str, Any]:
     """Load a checkpoint and return what it says of the data it was trained on.
 
+    Warns:
+        UserWarning: it has parameters that the model has not.
+
     Raises:
         FileNotFoundError: it is missing.
         ValueError: it lacks parameters of the model, or they have other shapes.
@@ -210,13 +213,19 @@ def load_weights(model: OnlineVISModel, path: str) -> dict[str, Any]:
     checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     weights = checkpoint.get('state_dict', checkpoint)
     try:
-        missing = model.load_state_dict(weights, strict=False).missing_keys
+        missing, surplus = model.load_state_dict(weights, strict=False)
     except RuntimeError as error:
         raise ValueError(f'{path}: is of another model than the config: {error}') from None
     if missing:
         raise ValueError(
             f'{path}: lacks {len(missing)} parameters of the model, such as {missing[0]}; give '
             'the config that it was trained with'
+        )
+    if surplus:
+        warnings.warn(
+            f'{path}: holds {len(surplus)} parameters that the model has not, such as '
+            f'{surplus[0]}; they are left out: look whether the config is the one that it was '
+            'trained with'
         )
     meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
     return {key.lower(): value for key, value in meta.items()}

@@ -254,6 +254,11 @@ def test_what_does_not_go_together_is_named(trained, tmp_path):
     torch.save(checkpoint, tmp_path / 'part.pth')
     with pytest.raises(ValueError, match=r'part\.pth: lacks 1 parameters .*cls_embed\.bias'):
         RoCoVISInferencer(trained[0], tmp_path / 'part.pth')
+    checkpoint = torch.load(trained[1])
+    checkpoint['state_dict']['of_another.weight'] = torch.zeros(2)
+    torch.save(checkpoint, tmp_path / 'more.pth')
+    with pytest.warns(UserWarning, match=r'more\.pth: holds 1 parameters .*of_another\.weight'):
+        RoCoVISInferencer(trained[0], tmp_path / 'more.pth')
     with pytest.raises(ValueError, match='3 classes for a model of'):
         RoCoVISInferencer(*trained, classes='abc')
     with pytest.raises(ValueError, match='Linear is no online model'):
