@@ -96,7 +96,11 @@ class Matrix:
 
     def call(self, command: Sequence[object], log: Path, **environment: str) -> bool:
         """Run a command in the repository and append what it prints to the log."""
-        variables = {**os.environ, 'PIP_DISABLE_PIP_VERSION_CHECK': '1', **environment}
+        variables = {**os.environ, 'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
+        # modules are compiled once, not in each process of the tests, and beside the checkout
+        variables['PYTHONDONTWRITEBYTECODE'] = ''
+        variables['PYTHONPYCACHEPREFIX'] = str(self.folder / 'bytecode')
+        variables.update(environment)
         with log.open('a') as file:
             file.write(f'\n$ {" ".join(map(str, command))}\n')
             file.flush()
