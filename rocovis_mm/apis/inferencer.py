@@ -108,7 +108,12 @@ class RoCoVISInferencer:
                 drawn: ``.mp4``, ``.gif``, or a folder.
             callback: is given every frame (H, W, 3) BGR and its result.
             score_thr: instances below it are not drawn.
-            **stream_options: of :class:`StreamSession`.
+            **stream_options: of :meth:`frames`.
+
+        Raises:
+            FileNotFoundError: there is no such video.
+            ValueError: a frame or an argument is impossible.
+            OSError: `out` cannot be written.
         """
         drawn = None if out is None or Path(out).suffix == '.json' else out
         with self.frames(video, **stream_options) as run:
@@ -151,11 +156,14 @@ class RoCoVISInferencer:
         Raises:
             ValueError: a frame cannot be taken; then none is.
         """
-        fitted = [(position, *pair) for position, pair in enumerate(pairs)]
-        fitted = [(position, session, session.fit(frame)) for position, session, frame in fitted]
+        fitted, sizes = [], {}
+        for position, (session, frame) in enumerate(pairs):
+            frame = session.fit(frame, sizes.get(session))
+            sizes.setdefault(session, frame.shape[:2])
+            fitted.append((position, session, frame))
         results: dict[int, FrameResult] = {}
         with self._lock:
-            for wave in waves(fitted, of=lambda item: id(item[1])):
+            for wave in waves(fitted, of=lambda item: item[1]):
                 found = self._advance([(session, frame) for _, session, frame in wave])
                 results.update(zip([position for position, *_ in wave], found))
         return [results[position] for position in range(len(pairs))]

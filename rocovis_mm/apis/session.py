@@ -100,8 +100,15 @@ class StreamSession:
         """
         return self.inferencer.push([(self, frame)])[0]
 
-    def fit(self, frame: np.ndarray | None) -> np.ndarray:
+    def fit(
+        self, frame: np.ndarray | None, first_size: tuple[int, int] | None = None
+    ) -> np.ndarray:
         """Return a frame as the model sees it: BGR uint8, of the stream's size.
+
+        Args:
+            frame: as :meth:`push` takes it.
+            first_size: (height, width) of the stream's first frame, where that one has not
+                been predicted yet.
 
         Raises:
             ValueError: see :meth:`push`.
@@ -110,17 +117,17 @@ class StreamSession:
             raise ValueError('this stream is closed; open another with inferencer.stream()')
         name = f'frame {len(self)} of the stream'
         frame = as_bgr(frame, name)
-        size = frame.shape[:2]
-        if self.size in (None, size):
+        size, wanted = frame.shape[:2], self.size or first_size
+        if wanted in (None, size):
             return frame
         if self.on_size_change == 'error':
             raise ValueError(
-                f'{name} is {size} (height, width) and the first one was {self.size}; open '
+                f'{name} is {size} (height, width) and the first one was {wanted}; open '
                 "another stream for it, or open this one with on_size_change='resize'"
             )
-        smaller = size[0] * size[1] > self.size[0] * self.size[1]
+        smaller = size[0] * size[1] > wanted[0] * wanted[1]
         method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        return cv2.resize(frame, self.size[::-1], interpolation=method)
+        return cv2.resize(frame, wanted[::-1], interpolation=method)
 
     def pack(self, frame: np.ndarray) -> dict[str, Any]:
         """Return a fitted frame as the config's test pipeline packs it."""

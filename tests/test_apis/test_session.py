@@ -169,6 +169,10 @@ def test_a_frame_of_another_size_is_an_error_or_resized(rocovis):
         results = feed(stream, [*clip, *frames(1, (30, 50))])
         assert [r.masks.shape[1:] for r in results] == [(48, 72)] * 4
         assert {tuple(s['size']) for x in stream.finish().tracks for s in x['segmentations'] if s}
+    stream = rocovis.stream()
+    with pytest.raises(ValueError, match=r'is \(96, 144\) .* \(48, 72\)'):
+        rocovis.push([(stream, clip[0]), (stream, clip[2])])
+    assert len(stream) == 0  # none of them was taken
     with pytest.raises(ValueError, match="on_size_change='crop'"):
         rocovis.stream(on_size_change='crop')
 
