@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -48,16 +48,16 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def at_least(least: int) -> type:
+def at_least(least: int) -> Callable[[str], int]:
     """Return a reader of whole numbers that are not below `least`."""
 
-    def read(text: str) -> int:
+    def integer(text: str) -> int:  # argparse says "invalid integer value"
         value = int(text)
         if value < least:
             raise argparse.ArgumentTypeError(f'{value} is not at least {least}')
         return value
 
-    return read
+    return integer
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
