@@ -93,8 +93,6 @@ BASES = {
     ),
 }  # fmt: skip
 WITHOUT_ISOLATION = ('--no-deps', '--no-build-isolation')
-QUICKLY = {'CFLAGS': '-g0 -O1', 'MAX_JOBS': '2'}
-"""For compiling: no debugging information and next to no optimisation."""
 
 
 def upstream(mmcv: str, mmdet: str) -> tuple[Step, ...]:
@@ -107,10 +105,7 @@ def full_mmcv(version: str, mmdet: str) -> tuple[Step, ...]:
     """Return the steps that compile OpenMMLab's mmcv."""
     return (
         Step((*WITHOUT_ISOLATION, 'mmengine==0.10.7', f'mmdet=={mmdet}')),
-        Step(
-            (*WITHOUT_ISOLATION, '--no-cache-dir', f'mmcv=={version}'),
-            {'MMCV_WITH_OPS': '1', **QUICKLY},
-        ),
+        Step((*WITHOUT_ISOLATION, '--no-cache-dir', f'mmcv=={version}'), {'MMCV_WITH_OPS': '1'}),
     )
 
 
@@ -121,9 +116,8 @@ def onedl_mmcv(with_ops: bool) -> Step:
     import torch (onedl-mmcv 2.3.6, ``setup.py:13``), which in pip's isolated build it cannot.
     pip's cache does not tell the two wheels apart.
     """
-    if with_ops:
-        return Step((*WITHOUT_ISOLATION, '--no-cache-dir', 'onedl-mmcv==2.3.6'), QUICKLY)
-    return Step(('--no-deps', '--no-cache-dir', 'onedl-mmcv==2.3.6'))
+    build = WITHOUT_ISOLATION if with_ops else ('--no-deps',)
+    return Step((*build, '--no-cache-dir', 'onedl-mmcv==2.3.6'))
 
 
 def forks(with_ops: bool) -> tuple[Step, ...]:
