@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
@@ -12,7 +13,12 @@ from scipy.optimize import linear_sum_assignment
 
 from rocovis_mm.evaluation.functional.files import read_json
 from rocovis_mm.evaluation.functional.run_lengths import Tube
-from rocovis_mm.evaluation.functional.tracks import Track, load_ground_truth, load_predictions
+from rocovis_mm.evaluation.functional.tracks import (
+    GroundTruth,
+    Track,
+    load_ground_truth,
+    load_predictions,
+)
 from rocovis_mm.evaluation.functional.tube_iou import mask_tube_iou
 from rocovis_mm.visualization.media import read_image
 from rocovis_mm.visualization.overlay import DISPLAY_HEIGHT, display_scale, draw_overlay
@@ -106,7 +112,7 @@ def load_drawn_videos(
         ValueError: names the file at fault, the place in it and the remedy.
     """
     content = read_json(annotation_file)
-    truth = load_ground_truth(content, need_annotations=False)
+    truth = read_truth(content, annotation_file)
     predictions = load_predictions(results_file, truth)
     videos = []
     for record in content['videos'][:limit]:
@@ -118,12 +124,50 @@ def load_drawn_videos(
         videos.append(
             DrawnVideo(
                 video_id,
-                [Path(image_folder, name) for name in record['file_names']],
+                image_paths(record, image_folder, annotation_file),
                 name_tracks(real, range(len(real)), truth.categories),
                 name_tracks(found, match_identities(found, real), truth.categories),
             )
         )
     return videos
+
+
+def image_paths(
+    record: Mapping[str, Any], folder: str | Path, annotation_file: str | Path
+) -> list[Path]:
+    """Return the paths of a video's T images.
+
+    Args:
+        record: its entry in the annotation file.
+        folder: that its ``file_names`` are relative to.
+        annotation_file: for the message.
+
+    Raises:
+        ValueError: its ``file_names`` are not as many as its frames.
+    """
+    names = record.get('file_names') or []
+    if len(names) != record['length']:
+        raise ValueError(
+            f'{annotation_file}: video {record["id"]} has {len(names)} file_names and a length of '
+            f'{record["length"]}; to draw it, give a name for each frame'
+        )
+    return [Path(folder, name) for name in names]
+
+
+def read_truth(content: Any, name: str | Path) -> GroundTruth:
+    """Return the ground truth that an annotation file's content holds, as far as it does.
+
+    Args:
+        content: as :func:`read_json` gives it.
+        name: of the file.
+
+    Raises:
+        ValueError: names the file, the place in it and the remedy.
+    """
+    try:
+        return load_ground_truth(content, need_annotations=False)
+    except ValueError as error:
+        raise ValueError(f'{name}: {error}') from None
 
 
 def name_tracks(

@@ -103,6 +103,22 @@ def test_a_missing_image_is_named(files):
         video.draw(3, video.truth)
 
 
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (lambda video: video.pop('height'), r"gt\.json: .*videos\[0\]: missing key 'height'"),
+        (lambda video: video.pop('file_names'), r'gt\.json: video 7 has 0 file_names and .* 5'),
+        (lambda video: video['file_names'].pop(), r'gt\.json: video 7 has 4 file_names and .* 5'),
+    ],
+)
+def test_a_video_that_cannot_be_drawn_is_named(files, change, message):
+    truth = json.loads((files / 'gt.json').read_text())
+    change(truth['videos'][0])
+    (files / 'gt.json').write_text(json.dumps(truth))
+    with pytest.raises(ValueError, match=message):
+        load(files)
+
+
 def test_the_mp4_plays_all_frames_at_full_size(files):
     frames = list(compared_frames(load(files), width=160, height=96))
     path = write_mp4(files / 'out' / 'overlay.mp4', frames)

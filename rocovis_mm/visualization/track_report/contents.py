@@ -15,7 +15,6 @@ from rocovis_mm.evaluation.functional.tracks import (
     GroundTruth,
     Track,
     Video,
-    load_ground_truth,
     load_predictions,
 )
 from rocovis_mm.visualization.media import IMAGE_ENDINGS
@@ -24,7 +23,7 @@ from rocovis_mm.visualization.track_report.timelines import (
     compare_tracks,
     lone_timeline,
 )
-from rocovis_mm.visualization.video_results import choose_tracks, match_identities
+from rocovis_mm.visualization.video_results import choose_tracks, match_identities, read_truth
 
 
 @dataclass(frozen=True)
@@ -142,10 +141,7 @@ def load_report(
         content = describe_results(results, str(results_file))
     else:
         content = read_json(annotation_file)
-    try:
-        truth = load_ground_truth(content, need_annotations=False)
-    except ValueError as error:
-        raise ValueError(f'{annotation_file or results_file}: {error}') from None
+    truth = read_truth(content, annotation_file or results_file)
     predictions = load_predictions(results, truth, str(results_file))
     grouped = by_video(predictions, truth)
     shown = {video: choose_tracks(own, score_threshold) for video, own in grouped.items()}
