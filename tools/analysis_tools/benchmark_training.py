@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import copy
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -39,6 +38,7 @@ from rocovis_mm.engine.hooks.activation_checkpoint_hook import PARTS, find_modul
 from rocovis_mm.models import RoCoVIS
 from rocovis_mm.registry import MODELS
 from rocovis_mm.utils import load_config, use_mixed_precision
+from rocovis_mm.utils.memory import peak_bytes, resident_bytes
 
 INSTANCES = 4
 ROWS: dict[str, dict[str, Any]] = {
@@ -135,17 +135,14 @@ def measure(args: argparse.Namespace, config: Config, row: dict[str, Any]) -> di
 
 def memory_now() -> float:
     """Return the resident memory of this process in MB; 0 where a GPU is measured."""
-    if get_device() == 'cuda':
-        return 0.0
-    pages = int(Path('/proc/self/statm').read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
+    return 0.0 if get_device() == 'cuda' else resident_bytes() / 1e6
 
 
 def memory_peak() -> float:
     """Return the highest memory in MB: of the GPU's allocator, or resident."""
     if get_device() == 'cuda':
         return torch.cuda.max_memory_allocated() / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+    return peak_bytes() / 1e6
 
 
 def main() -> None:
