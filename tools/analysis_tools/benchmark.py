@@ -19,7 +19,7 @@ import json
 import multiprocessing
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -164,8 +164,8 @@ def race(args: argparse.Namespace, frames: Frames) -> dict[str, dict[str, Any]]:
     return figures
 
 
-def reset_peak(device: str) -> Any:
-    """Return a function that tells the most bytes in use on the device from now on."""
+def reset_peak(device: str) -> Callable[[], int | None]:
+    """Return a function that tells the most bytes in use on a GPU from now on; None elsewhere."""
     if not device.startswith('cuda'):
         return lambda: None
     torch.cuda.reset_peak_memory_stats(device)
@@ -343,6 +343,7 @@ def main() -> None:
             figures = race(args, Frames(files))
             print_race(figures)
     if args.out:
+        Path(args.out).parent.mkdir(parents=True, exist_ok=True)
         Path(args.out).write_text(json.dumps(figures, indent=1))
 
 
