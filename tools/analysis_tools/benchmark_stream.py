@@ -110,6 +110,8 @@ def measure_demo(args: argparse.Namespace, number: int, folder: Path) -> dict[st
     words += ['--results-jsonl', f'{out}.jsonl']
     if args.memory_frames:
         words += ['--memory-frames', args.memory_frames]
+    if args.cfg_options:
+        words += ['--cfg-options', *(f'{key}={value}' for key, value in args.cfg_options.items())]
     start = time.perf_counter()
     process = subprocess.Popen(list(map(str, words)), stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
