@@ -29,8 +29,14 @@ from rocovis_mm.registry import MODELS
 BASES = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models'
 MASK2FORMER = 'Mask2Former (MMDetection)'
 PLAIN = 'RoCoVIS, no propagation'
-METHODS = {MASK2FORMER: None, PLAIN: 'rocovis', 'RoCoVIS': 'rocovis'}
-METHODS.update({'GenVIS': 'genvis', 'MinVIS': 'minvis'})
+METHODS = {
+    MASK2FORMER: None,
+    PLAIN: 'rocovis',
+    'RoCoVIS': 'rocovis',
+    'GenVIS': 'genvis',
+    'MinVIS': 'minvis',
+}
+"""Contestant -> first part of its base config's name; None: made of RoCoVIS' for MMDetection."""
 STAGES = (
     'read',
     'preprocess',
@@ -42,6 +48,8 @@ STAGES = (
     'write',
 )
 NETWORK = STAGES[2:6]
+OURS_ALONE = ('type', 'assigner', 'loss', 'memory_frames', 'detach_every')
+"""Keys of RoCoVIS' head that MMDetection's has not."""
 ADD = TrackRecorder.add
 
 
@@ -71,7 +79,7 @@ class Stopwatch:
         self._since = now
 
     @contextmanager
-    def __call__(self, stage: str):  # noqa: ANN204
+    def __call__(self, stage: str) -> Iterator[None]:
         """Count what runs inside as `stage`."""
         self._turn()
         self._running.append(stage)
@@ -135,12 +143,6 @@ def mask2former_config(ours: ConfigDict) -> ConfigDict:
         ),
         test_cfg=dict(panoptic_on=False, semantic_on=False, instance_on=True, max_per_image=100),
     )
-
-
-OURS_ALONE = (
-    'type assigner loss memory_frames detach_every frame_layers object_decoder '
-    'object_assigner object_loss'
-).split()
 
 
 def build(
