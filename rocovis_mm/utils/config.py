@@ -11,6 +11,19 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+READ_BY_MMENGINE = {
+    *signature(Runner).parameters,
+    'activation_checkpointing',
+    'compile',
+    'efficient_conv_bn_eval',
+    'find_unused_parameters',
+    'model_wrapper_cfg',
+    'runner_type',
+    'strategy',
+    'sync_bn',
+}
+"""Top-level names of a config that its runner takes (mmengine 0.10.7, ``runner/runner.py``)."""
+
 
 class SetVariables:
     """Rewrites config files, and the files they build on, with other top-level values.
@@ -106,7 +119,7 @@ def load_config(path: str | Path, options: dict[str, Any] | None = None) -> Conf
     with tempfile.TemporaryDirectory() as folder:
         setter = SetVariables(options, folder)
         rewritten = setter.rewrite(path.resolve())
-        idle = setter.replaced - setter.read - set(signature(Runner).parameters)
+        idle = setter.replaced - setter.read - READ_BY_MMENGINE
         if idle:
             raise ValueError(
                 f'{path}: nothing reads the variables {sorted(idle)}; set the entries they stand '
@@ -126,7 +139,7 @@ def load_pure_python(path: Path, options: dict[str, Any]) -> Config:
         ValueError: an option sets a variable that nothing reads any more.
     """
     config = Config.fromfile(path)
-    idle = [key for key in options if '.' not in key and key not in signature(Runner).parameters]
+    idle = [key for key in options if '.' not in key and key not in READ_BY_MMENGINE]
     if idle:
         raise ValueError(
             f'{path}: a config in pure Python is evaluated before {sorted(idle)} are set, and '

@@ -65,6 +65,14 @@ def test_a_variable_that_nothing_reads_is_an_error(config_file, tmp_path):
     assert load_config(dumped, {'train.root': '/z/'}).train.root == '/z/'
 
 
+def test_a_variable_that_the_runner_reads_may_be_set(tmp_path):
+    path = tmp_path / 'distributed.py'
+    path.write_text('find_unused_parameters = True\nmax_keep = 3\n')
+    assert load_config(path, {'find_unused_parameters': False}).find_unused_parameters is False
+    with pytest.raises(ValueError, match=r"nothing reads the variables \['max_keep'\]"):
+        load_config(path, {'max_keep': 2})
+
+
 def test_a_missing_config_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='nowhere.py: no such config'):
         load_config(tmp_path / 'nowhere.py')
