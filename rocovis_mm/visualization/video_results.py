@@ -124,7 +124,7 @@ def load_drawn_videos(
         videos.append(
             DrawnVideo(
                 video_id,
-                image_paths(record, image_folder, annotation_file),
+                image_paths(record, truth.videos[video_id].length, image_folder, annotation_file),
                 name_tracks(real, range(len(real)), truth.categories),
                 name_tracks(found, match_identities(found, real), truth.categories),
             )
@@ -133,12 +133,13 @@ def load_drawn_videos(
 
 
 def image_paths(
-    record: Mapping[str, Any], folder: str | Path, annotation_file: str | Path
+    record: Mapping[str, Any], length: int, folder: str | Path, annotation_file: str | Path
 ) -> list[Path]:
     """Return the paths of a video's T images.
 
     Args:
         record: its entry in the annotation file.
+        length: its frames T.
         folder: that its ``file_names`` are relative to.
         annotation_file: for the message.
 
@@ -146,10 +147,10 @@ def image_paths(
         ValueError: its ``file_names`` are not as many as its frames.
     """
     names = record.get('file_names') or []
-    if len(names) != record['length']:
+    if len(names) != length:
         raise ValueError(
             f'{annotation_file}: video {record["id"]} has {len(names)} file_names and a length of '
-            f'{record["length"]}; to draw it, give a name for each frame'
+            f'{length}; to draw it, give a name for each frame'
         )
     return [Path(folder, name) for name in names]
 
