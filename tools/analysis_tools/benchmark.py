@@ -47,6 +47,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rocovis_mm.testing import plan_scene, render_video
 from rocovis_mm.utils.memory import peak_bytes
+from rocovis_mm.visualization.media import IMAGE_ENDINGS
 
 CLIP = 12
 """Frames that are drawn; a longer video repeats them."""
@@ -97,9 +98,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def write_frames(args: argparse.Namespace, folder: Path) -> list[Path]:
     """Return the files of the frames; drawn and written where none are given."""
     if args.images:
-        files = sorted(p for p in Path(args.images).iterdir() if p.suffix in ('.jpg', '.png'))
+        folder = Path(args.images)
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS)
         if not files:
-            raise FileNotFoundError(f'--images {args.images}: no .jpg or .png file in this folder')
+            raise FileNotFoundError(
+                f'--images {folder}: no image in it ({", ".join(IMAGE_ENDINGS)})'
+            )
         return files
     scene = plan_scene(np.random.default_rng(args.seed), CLIP)
     files = [folder / f'{t:05d}.jpg' for t in range(CLIP)]
