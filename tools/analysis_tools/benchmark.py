@@ -98,12 +98,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def write_frames(args: argparse.Namespace, folder: Path) -> list[Path]:
     """Return the files of the frames; drawn and written where none are given."""
     if args.images:
-        folder = Path(args.images)
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_ENDINGS)
+        given = sorted(Path(args.images).iterdir())
+        files = [path for path in given if path.suffix.lower() in IMAGE_ENDINGS]
         if not files:
-            raise FileNotFoundError(
-                f'--images {folder}: no image in it ({", ".join(IMAGE_ENDINGS)})'
-            )
+            endings = ', '.join(IMAGE_ENDINGS)
+            raise FileNotFoundError(f'--images {args.images}: no image in it ({endings})')
         return files
     scene = plan_scene(np.random.default_rng(args.seed), CLIP)
     files = [folder / f'{t:05d}.jpg' for t in range(CLIP)]
