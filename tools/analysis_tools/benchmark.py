@@ -47,7 +47,6 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from rocovis_mm.testing import plan_scene, render_video
 from rocovis_mm.utils.memory import peak_bytes
-from rocovis_mm.visualization.media import IMAGE_ENDINGS
 
 CLIP = 12
 """Frames that are drawn; a longer video repeats them."""
@@ -98,11 +97,10 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def write_frames(args: argparse.Namespace, folder: Path) -> list[Path]:
     """Return the files of the frames; drawn and written where none are given."""
     if args.images:
-        given = sorted(Path(args.images).iterdir())
-        files = [path for path in given if path.suffix.lower() in IMAGE_ENDINGS]
+        given = sorted(path for path in Path(args.images).iterdir() if path.is_file())
+        files = [path for path in given if cv2.haveImageReader(str(path))]
         if not files:
-            endings = ', '.join(IMAGE_ENDINGS)
-            raise FileNotFoundError(f'--images {args.images}: no image in it ({endings})')
+            raise FileNotFoundError(f'--images {args.images}: no image in it that OpenCV reads')
         return files
     scene = plan_scene(np.random.default_rng(args.seed), CLIP)
     files = [folder / f'{t:05d}.jpg' for t in range(CLIP)]
