@@ -69,8 +69,8 @@ class RoCoVISInferencer:
         self.model = config_or_model if built else build_model(config)
         check_online(self.model)
         self.config = getattr(self.model, 'cfg', None) if built else config
-        self.pipeline = frame_pipeline(pipeline or tested_dataset(self.config).get('pipeline'))
-        meta = dict(tested_dataset(self.config).get('metainfo') or {})
+        self.pipeline = frame_pipeline(pipeline or inference_dataset(self.config).get('pipeline'))
+        meta = dict(inference_dataset(self.config).get('metainfo') or {})
         meta.update(getattr(self.model, 'dataset_meta', None) or {})
         if weights is not None:
             meta.update(load_weights(self.model, str(weights)))
@@ -239,7 +239,7 @@ def load_weights(model: OnlineVISModel, path: str) -> dict[str, Any]:
     return {key.lower(): value for key, value in meta.items()}
 
 
-def tested_dataset(config: Config | None) -> ConfigDict:
+def inference_dataset(config: Config | None) -> ConfigDict:
     """Return the config of the data set that is tested, inside any wrappers; empty without."""
     dataset = {} if config is None else config.get('test_dataloader', {}).get('dataset', {})
     while 'dataset' in dataset:

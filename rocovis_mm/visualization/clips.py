@@ -81,7 +81,7 @@ def training_clips(
     ]
 
 
-def tested_clip(items: Sequence[Mapping[str, Any]], preprocessor: nn.Module) -> Clip:
+def inference_clip(items: Sequence[Mapping[str, Any]], preprocessor: nn.Module) -> Clip:
     """Return frames of a video, or one item that is a whole video, as a model is tested on them.
 
     Args:

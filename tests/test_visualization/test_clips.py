@@ -14,7 +14,7 @@ from rocovis_mm.visualization.clips import (
     FOOTER,
     clip_sheet,
     draw_clip,
-    tested_clip,
+    inference_clip,
     training_clips,
 )
 from rocovis_mm.visualization.palette import identity_color
@@ -77,7 +77,7 @@ def test_what_the_models_augmentation_pastes_is_shown():
 
 def test_frames_for_testing_have_no_instances():
     items = [make_item(26, 40, 5, with_truth=False) for _ in range(2)]
-    clip = tested_clip(items, VISDataPreprocessor())
+    clip = inference_clip(items, VISDataPreprocessor())
     assert clip.images.shape == (2 * FRAMES, 32, 64, 3)
     assert clip.masks.shape == (0, 2 * FRAMES, 32, 64)
     assert len(list(draw_clip(clip, ()))) == 2 * FRAMES

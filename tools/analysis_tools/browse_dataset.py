@@ -28,7 +28,13 @@ from mmengine.runner import Runner, set_random_seed
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import load_run_config
 from rocovis_mm.visualization import write_gif, write_image, write_mp4
-from rocovis_mm.visualization.clips import Clip, clip_sheet, draw_clip, tested_clip, training_clips
+from rocovis_mm.visualization.clips import (
+    Clip,
+    clip_sheet,
+    draw_clip,
+    inference_clip,
+    training_clips,
+)
 
 
 def parse_args() -> argparse.Namespace:
@@ -78,7 +84,7 @@ def browse_testing(
     for _, own in groupby(range(len(dataset)), key=lambda index: video_of(dataset, index)):
         indices = list(own)
         chosen = np.unique(np.linspace(0, len(indices) - 1, limit).round().astype(int))
-        yield tested_clip([dataset[indices[n]] for n in chosen], preprocessor), classes
+        yield inference_clip([dataset[indices[n]] for n in chosen], preprocessor), classes
 
 
 def video_of(dataset: BaseDataset, index: int) -> int:
