@@ -1,7 +1,7 @@
 # About 40 minutes on two CPU cores, from random weights.
 _base_ = './schedule_tiny.py'
 
-max_iters = 5600
+max_iters = 6000
 single_frames_until = 500
 half_size_until = 2000  # objects are found coarsely at a third of the cost; edges come after
 
