@@ -1,11 +1,11 @@
 # Any data set in YouTube-VIS json, small and quick for a CPU.
 _base_ = './custom_vis.py'
 
-input_size = (384, 224)  # frames are made to fit in; masks are predicted at a quarter of it
+input_size = (320, 192)  # frames are made to fit in; masks are predicted at a quarter of it
 num_frames = 3  # of a training clip
 batch_size = 4
 num_workers = 0  # a loading process would take the cores that train
-test_size = (448, 256)  # larger, as crops show training a part of the frame at this scale
+test_size = (384, 224)  # larger, as crops show training a part of the frame at this scale
 
 train_pipeline = [
     dict(

@@ -2,8 +2,8 @@
 _base_ = './schedule_tiny.py'
 
 max_iters = 6000
-single_frames_until = 500
-half_size_until = 2000  # objects are found coarsely at a third of the cost; edges come after
+single_frames_until = 500  # at half size too
+half_size_until = 500
 
 train_cfg = dict(max_iters=max_iters, val_interval=max(max_iters // 4, 1))
 param_scheduler = [_base_.param_scheduler[0], dict(_base_.param_scheduler[1], end=max_iters)]
