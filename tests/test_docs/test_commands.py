@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_docs.commands import REPOSITORY, Command, all_commands, commands_of
+from tests.test_docs.commands import FENCED, REPOSITORY, Command, all_commands, commands_of, pages
 
 COMMANDS = all_commands()
 SHARED_OPTIONS = REPOSITORY / 'rocovis_mm' / 'utils' / 'run_config.py'
@@ -53,6 +53,40 @@ def problems_of(command: Command) -> list[str]:
         given = [word.partition('=')[0] for word in words[words.index(tools[0]) :]]
         problems += [o for o in given if o.startswith('--') and o not in known]
     return problems
+
+
+def paths_of(span: str) -> list[str]:
+    """Return the files of the repository that code in running text names; `{a,b}` names two."""
+    places = r'(?<![\w/.:-])(?:tools|configs|demo|docs|requirements|rocovis_mm)/[\w./*{},-]+'
+    found = []
+    for name in re.findall(places, span):
+        before, brace, rest = name.rstrip('.,').partition('{')
+        inside, _, after = rest.partition('}')
+        found += [before + each + after for each in inside.split(',')] if brace else [before]
+    return found
+
+
+def missing_on(text: str) -> list[str]:
+    """Return what code in running text names that is not there: files, make's verbs, options."""
+    missing = []
+    for span in re.findall(r'`([^`\n]+)`', FENCED.sub('', text)):
+        in_wheel = 'rocovis_mm/.mim'
+        missing += [p for p in paths_of(span) if p != in_wheel and not any(REPOSITORY.glob(p))]
+        if re.match(r'(make|python tools/|tools/)', span):
+            missing += problems_of(Command('page', span))
+    return missing
+
+
+@pytest.mark.parametrize('page', pages(), ids=lambda page: page.name)
+def test_running_text_names_what_exists(page):
+    assert not missing_on(page.read_text(encoding='utf-8'))
+
+
+def test_mistakes_in_running_text_are_found():
+    assert missing_on('run `make tost` on `configs/{rocovis,none}/`, `make test`') == [
+        'tost', 'configs/none/'
+    ]  # fmt: skip
+    assert missing_on('`tools/train.py --wrok-dir x`') == ['--wrok-dir']
 
 
 @pytest.mark.parametrize('command', COMMANDS, ids=str)
