@@ -7,6 +7,9 @@ _base_ = [
 ]
 
 model = dict(
-    track_head=dict(num_classes=_base_.num_classes),
+    track_head=dict(
+        num_classes=_base_.num_classes,
+        loss=dict(oversample_ratio=12.0),  # few random points fall on a small object's edge
+    ),
     clip_augment=dict(type='rocovis_mm.ClipCopyPaste', prob=0.15),
 )

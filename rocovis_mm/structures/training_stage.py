@@ -11,12 +11,12 @@ class TrainingStage:
 
     Attributes:
         single_frames: train each frame as a clip of its own.
-        scale: factor of the input's height and width, at most 1.
+        scale: factor of the input's height and width.
     """
 
     single_frames: bool = False
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale <= 1:
-            raise ValueError(f'TrainingStage.scale={self.scale}: give a factor in (0, 1]')
+        if not 0 < self.scale <= 4:
+            raise ValueError(f'TrainingStage.scale={self.scale}: give a factor in (0, 4]')

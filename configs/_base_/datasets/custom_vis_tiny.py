@@ -5,7 +5,7 @@ input_size = (320, 192)  # frames are made to fit in; masks are predicted at a q
 num_frames = 3  # of a training clip
 batch_size = 4
 num_workers = 0  # a loading process would take the cores that train
-test_size = (384, 224)  # larger, as crops show training a part of the frame at this scale
+test_size = (448, 256)  # larger: training crops, and enlarges its inputs at the end
 
 train_pipeline = [
     dict(

@@ -31,7 +31,7 @@ custom_hooks = [
     dict(
         type='rocovis_mm.CurriculumHook',
         single_frames_until=single_frames_until,
-        half_size_until=half_size_until,
+        scales=[(0, 0.5), (half_size_until, 1.0)],
     ),
     dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.002, gamma=200, update_buffers=True),
 ]

@@ -1,6 +1,8 @@
-"""Stages of a training run: from small single frames to full clips."""
+"""Stages of a training run: from small single frames to full, or enlarged, clips."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -15,28 +17,33 @@ class CurriculumHook(Hook):
     """Sets the model's training stage by the iteration.
 
     A model that starts from random weights must first learn to see: single frames
-    at half size cost a fraction of full clips. The stage is a function of the
-    iteration, so that a resumed run goes on in it.
+    at half size cost a fraction of full clips. The edges of masks come last: for
+    these the last part of a run can enlarge its inputs. The stage is a function of
+    the iteration, so that a resumed run goes on in it.
 
     Args:
         single_frames_until: iteration at which frames become clips.
-        half_size_until: iteration at which inputs get their full size.
+        scales: pairs of an iteration and the factor that inputs' sides get from it on; of
+            those reached the last one holds, before the first one the factor is 1.
     """
 
     priority = 'VERY_HIGH'
 
-    def __init__(self, single_frames_until: int = 0, half_size_until: int = 0) -> None:
+    def __init__(
+        self, single_frames_until: int = 0, scales: Sequence[tuple[int, float]] = ()
+    ) -> None:
         self.single_frames_until = single_frames_until
-        self.half_size_until = half_size_until
+        self.scales = list(scales)
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
     ) -> None:
         """Hand the stage to the model, and say when it changes."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        reached = [scale for begin, scale in self.scales if runner.iter >= begin]
         stage = TrainingStage(
             single_frames=runner.iter < self.single_frames_until,
-            scale=0.5 if runner.iter < self.half_size_until else 1.0,
+            scale=reached[-1] if reached else 1.0,
         )
         if stage != model.training_stage:
             runner.logger.info(f'iteration {runner.iter}: training stage is now {stage}')
