@@ -47,8 +47,8 @@ class ClipTargets:
 
         Smaller ones average the area of a pixel, larger ones interpolate bilinearly.
         """
-        if len(self) == 0 or tuple(self.masks.shape[-2:]) == size:
-            return replace(self, masks=self.masks[..., : size[0], : size[1]])
+        if len(self) == 0:
+            return replace(self, masks=self.masks.new_zeros((*self.masks.shape[:2], *size)))
         if size[0] < self.masks.shape[-2]:
             masks = F.interpolate(self.masks.float(), size, mode='area')
         else:
