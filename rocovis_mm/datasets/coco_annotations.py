@@ -13,20 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from rocovis_mm.datasets.record_reader import AlreadyNoted, RecordReader, raise_problems
+from rocovis_mm.datasets.record_reader import RecordReader, raise_problems, read_size
 from rocovis_mm.datasets.vis_annotations import VISVideo, missing_frames
 from rocovis_mm.evaluation.functional.files import read_json
 from rocovis_mm.evaluation.functional.segmentations import parse_tube
-from rocovis_mm.evaluation.functional.validation import (
-    MAX_SIDE,
-    Place,
-    as_identifier,
-    as_integer,
-    require,
-    require_type,
-)
+from rocovis_mm.evaluation.functional.validation import Place, require, require_type
 
 FORMAT = 'a COCO instance json holds images, annotations and categories'
+IMAGE_NEEDS = 'each image needs id, height, width and file_name'
+NOTE_NEEDS = 'each annotation needs id, image_id, category_id and segmentation'
 LabelCategories = Callable[[list[dict[str, Any]]], Mapping[int, int]]
 
 
@@ -141,9 +136,8 @@ class _Reader(RecordReader):
     """Turns the parts of a json into images and gathers what is wrong."""
 
     def __init__(self, place: Place, label_categories: LabelCategories) -> None:
-        super().__init__(place)
+        super().__init__(place, 'image')
         self.label_categories = label_categories
-        self.unreadable_images: set[int] = set()
         self.num_crowds = self.num_others = self.num_empty = 0
 
     def read(self, content: Any) -> COCOAnnotations:
@@ -161,7 +155,7 @@ class _Reader(RecordReader):
         raise_problems(self.problems)  # they would make annotations of unknown categories
         known = {category['id'] for category in categories}
         labels = self.label_categories(categories)
-        images = self._read_images(parts['images'])
+        images = self.read_items(parts['images'], IMAGE_NEEDS, read_image)
         notes = self._read_notes(parts['annotations'], images, known, labels)
         for identifier, group in notes.items():
             self._add_instances(images[identifier], group)
@@ -178,34 +172,6 @@ class _Reader(RecordReader):
                 'read it with rocovis_mm.VISDataset, or make images of its frames with '
                 'tools/dataset_converters/cocovid_to_vis.py --reverse',
             )
-
-    def _read_images(self, records: list[Any]) -> dict[int, COCOImage]:
-        place = self.place / 'images'
-        images: dict[int, COCOImage] = {}
-        for index, record in enumerate(records):
-            with self.gather():
-                image = self._read_image(record, place / index)
-                if image.id in images:
-                    (place / index).fail(f'duplicate image id {image.id}', 'give each its own id')
-                images[image.id] = image
-        return images
-
-    def _read_image(self, record: Any, place: Place) -> COCOImage:
-        remedy = 'each image needs id, height, width and file_name'
-        require_type(record, dict, place, remedy)
-        identifier = as_identifier(require(record, 'id', place, remedy), place / 'id', remedy)
-        place = Place(self.place.file, f'image {identifier}')
-        try:
-            height, width = (
-                as_integer(require(record, key, place, remedy), place / key, remedy, 1, MAX_SIDE)
-                for key in ('height', 'width')
-            )
-            name = require(record, 'file_name', place, remedy)
-            require_type(name, str, place / 'file_name', remedy)
-        except ValueError:
-            self.unreadable_images.add(identifier)
-            raise
-        return COCOImage(identifier, height, width, name)
 
     def _read_notes(
         self,
@@ -243,24 +209,10 @@ class _Reader(RecordReader):
         place: Place,
     ) -> tuple[int, _Note]:
         """Return an annotation's image and what of it is needed; label -1 where it has none."""
-        remedy = 'each annotation needs id, image_id, category_id and segmentation'
-        require_type(record, dict, place, remedy)
-        identifier, image, category = (
-            as_identifier(require(record, key, place, remedy), place / key, 'ids are whole numbers')
-            for key in ('id', 'image_id', 'category_id')
-        )
-        if image in self.unreadable_images and image not in images:
-            raise AlreadyNoted
-        place = Place(self.place.file, f'image {image}, annotation {identifier}')
-        if image not in images:
-            place.fail('there is no such image', 'remove the annotation or correct its image_id')
-        if category not in known:
-            place.fail(
-                f'unknown category {category}, the file has {sorted(known)}',
-                'add it to categories or correct category_id',
-            )
+        identifier, image, category = self.read_owner(record, place, NOTE_NEEDS, images, known)
+        place = self.place_of(image, identifier)
         label = labels.get(category, -1)
-        masks = require(record, 'segmentation', place, remedy) if label >= 0 else None
+        masks = require(record, 'segmentation', place, NOTE_NEEDS) if label >= 0 else None
         return image, _Note(identifier, label, without_slivers(masks), place)
 
     def _add_instances(self, image: COCOImage, notes: list[_Note]) -> None:
@@ -277,6 +229,18 @@ class _Reader(RecordReader):
         image.instance_ids = [notes[i].id for i in kept]
         image.labels = [notes[i].label for i in kept]
         image.counts = [codes[i] for i in kept]
+
+
+def read_image(identifier: int, record: dict[str, Any], place: Place) -> COCOImage:
+    """Return an image, without its instances.
+
+    Raises:
+        ValueError: names the place, what is wrong and the remedy.
+    """
+    height, width = read_size(record, place, IMAGE_NEEDS)
+    name = require(record, 'file_name', place, IMAGE_NEEDS)
+    require_type(name, str, place / 'file_name', IMAGE_NEEDS)
+    return COCOImage(identifier, height, width, name)
 
 
 def without_slivers(segmentation: Any) -> Any:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-from rocovis_mm.evaluation.functional.validation import Place, as_identifier, require, require_type
+from rocovis_mm.evaluation.functional.validation import (
+    MAX_SIDE,
+    Place,
+    as_identifier,
+    as_integer,
+    require,
+    require_type,
+)
+
+Item = TypeVar('Item')
 
 SHOWN_PROBLEMS = 5
 """How many problems an error message spells out; the rest is counted."""
@@ -25,16 +34,32 @@ def raise_problems(problems: list[str]) -> None:
     raise ValueError(shown + (f'\n... and {rest} more like these' if rest > 0 else ''))
 
 
+def read_size(record: dict[str, Any], place: Place, remedy: str) -> tuple[int, int]:
+    """Return the height and the width of a video or an image, in pixels.
+
+    Raises:
+        ValueError: names the place, what is wrong and the remedy.
+    """
+    height, width = (
+        as_integer(require(record, key, place, remedy), place / key, remedy, 1, MAX_SIDE)
+        for key in ('height', 'width')
+    )
+    return height, width
+
+
 class RecordReader:
     """Gathers the problems of a file.
 
     Args:
         place: the file.
+        kind: what its annotations belong to, 'video' or 'image'.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, kind: str) -> None:
         self.place = place
+        self.kind = kind
         self.problems: list[str] = []
+        self.unreadable: set[int] = set()  # ids of videos or images whose problem is noted
 
     @contextmanager
     def gather(self) -> Iterator[None]:
@@ -65,3 +90,77 @@ class RecordReader:
                     seen[key].add(value)
                 categories.append(record)
         return categories
+
+    def read_items(
+        self, records: list[Any], remedy: str, read: Callable[[int, dict[str, Any], Place], Item]
+    ) -> dict[int, Item]:
+        """Return the videos or images that can be read, by id.
+
+        Args:
+            records: of the file.
+            remedy: what each of them needs.
+            read: makes one of its id, its record and its place, or raises ValueError.
+        """
+        items: dict[int, Item] = {}
+        for index, record in enumerate(records):
+            place = self.place / f'{self.kind}s' / index
+            with self.gather():
+                require_type(record, dict, place, remedy)
+                number = require(record, 'id', place, remedy)
+                identifier = as_identifier(number, place / 'id', remedy)
+                try:
+                    item = read(identifier, record, self.place_of(identifier))
+                except ValueError:
+                    self.unreadable.add(identifier)
+                    raise
+                if identifier in items:
+                    place.fail(f'duplicate {self.kind} id {identifier}', 'give each its own id')
+                items[identifier] = item
+        return items
+
+    def read_owner(
+        self,
+        record: Any,
+        place: Place,
+        remedy: str,
+        items: Collection[int],
+        categories: Collection[int],
+    ) -> tuple[int, int, int]:
+        """Return the ids of an annotation, of its video or image and of its category.
+
+        Args:
+            record: the annotation.
+            place: its place.
+            remedy: what each annotation needs.
+            items: ids of the videos or images that were read.
+            categories: ids of the file's categories.
+
+        Raises:
+            ValueError: names the place, what is wrong and the remedy.
+        """
+        require_type(record, dict, place, remedy)
+        identifier, owner, category = (
+            as_identifier(require(record, key, place, remedy), place / key, 'ids are whole numbers')
+            for key in ('id', f'{self.kind}_id', 'category_id')
+        )
+        if owner in self.unreadable and owner not in items:
+            raise AlreadyNoted
+        place = self.place_of(owner, identifier)
+        if owner not in items:
+            place.fail(
+                f'there is no such {self.kind}',
+                f'remove the annotation or correct its {self.kind}_id',
+            )
+        if category not in categories:
+            place.fail(
+                f'unknown category {category}, the file has {sorted(categories)}',
+                'add it to categories or correct category_id',
+            )
+        return identifier, owner, category
+
+    def place_of(self, item: int, annotation: int | None = None) -> Place:
+        """Return the place of a video or image, or of one of its annotations, named by ids."""
+        name = f'{self.kind} {item}'
+        return Place(
+            self.place.file, name if annotation is None else f'{name}, annotation {annotation}'
+        )

@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rocovis_mm.datasets.record_reader import AlreadyNoted, RecordReader, raise_problems
+from rocovis_mm.datasets.record_reader import (
+    AlreadyNoted,
+    RecordReader,
+    raise_problems,
+    read_size,
+)
 from rocovis_mm.evaluation.functional.files import read_json
 from rocovis_mm.evaluation.functional.run_lengths import Tube
 from rocovis_mm.evaluation.functional.segmentations import parse_tube
-from rocovis_mm.evaluation.functional.validation import (
-    MAX_SIDE,
-    Place,
-    as_identifier,
-    as_integer,
-    require,
-    require_type,
-)
+from rocovis_mm.evaluation.functional.validation import Place, require, require_type
 
 FORMAT = 'a YouTube-VIS json holds videos, annotations and categories'
+VIDEO_NEEDS = 'each video needs id, height, width and file_names'
+TRACK_NEEDS = 'each annotation needs id, video_id, category_id and segmentations'
 NEEDS_TRACKS = 'training needs annotations; a test set is read with test_mode=True'
 
 
@@ -205,10 +205,9 @@ class _Reader(RecordReader):
     """Turns the parts of a json into typed objects and gathers what is wrong."""
 
     def __init__(self, place: Place, refined: bool, every_mask: bool) -> None:
-        super().__init__(place)
+        super().__init__(place, 'video')
         self.refined = refined
         self.every_mask = every_mask
-        self.unreadable_videos: set[int] = set()
 
     def read(self, content: Any, with_tracks: bool) -> VISAnnotations:
         """Read all parts; nothing is read of a file that lacks one."""
@@ -227,46 +226,10 @@ class _Reader(RecordReader):
         if len(parts) < len(keys):
             return VISAnnotations([], [])
         categories = self.read_categories(parts['categories'])
-        videos = self.read_videos(parts['videos'])
+        videos = self.read_items(parts['videos'], VIDEO_NEEDS, read_video)
         if with_tracks:
             self.read_tracks(parts['annotations'], videos, [record['id'] for record in categories])
         return VISAnnotations(list(videos.values()), categories)
-
-    def read_videos(self, records: list[Any]) -> dict[int, VISVideo]:
-        place = self.place / 'videos'
-        videos: dict[int, VISVideo] = {}
-        for index, record in enumerate(records):
-            with self.gather():
-                video = self._read_video(record, place / index)
-                if video.id in videos:
-                    (place / index).fail(f'duplicate video id {video.id}', 'give each its own id')
-                videos[video.id] = video
-        return videos
-
-    def _read_video(self, record: Any, place: Place) -> VISVideo:
-        remedy = 'each video needs id, height, width and file_names'
-        require_type(record, dict, place, remedy)
-        identifier = as_identifier(require(record, 'id', place, remedy), place / 'id', remedy)
-        place = Place(self.place.file, f'video {identifier}')
-        try:
-            height, width = (
-                as_integer(require(record, key, place, remedy), place / key, remedy, 1, MAX_SIDE)
-                for key in ('height', 'width')
-            )
-            names = require(record, 'file_names', place, remedy)
-            require_type(names, list, place / 'file_names', 'list one image per frame')
-            if not names or not all(isinstance(name, str) for name in names):
-                (place / 'file_names').fail('it is empty or not a list of names', 'list the images')
-            length = record.get('length', len(names))
-            if length != len(names):
-                place.fail(
-                    f'length is {length} but there are {len(names)} file_names',
-                    'correct one of them: each frame needs its image',
-                )
-        except ValueError:
-            self.unreadable_videos.add(identifier)
-            raise
-        return VISVideo(identifier, height, width, names)
 
     def read_tracks(
         self, records: list[Any], videos: dict[int, VISVideo], categories: list[int]
@@ -277,7 +240,7 @@ class _Reader(RecordReader):
             with self.gather():
                 video, track = self._read_track(record, videos, categories, place / index)
                 if track.id in seen:
-                    self._of(video.id, track.id).fail(
+                    self.place_of(video.id, track.id).fail(
                         'duplicate annotation id', 'number annotations uniquely over the whole file'
                     )
                 seen.add(track.id)
@@ -286,22 +249,10 @@ class _Reader(RecordReader):
     def _read_track(
         self, record: Any, videos: dict[int, VISVideo], categories: list[int], place: Place
     ) -> tuple[VISVideo, VISTrack]:
-        remedy = 'each annotation needs id, video_id, category_id and segmentations'
-        require_type(record, dict, place, remedy)
-        identifier, video_id, category = (
-            as_identifier(require(record, key, place, remedy), place / key, 'ids are whole numbers')
-            for key in ('id', 'video_id', 'category_id')
+        identifier, video_id, category = self.read_owner(
+            record, place, TRACK_NEEDS, videos, categories
         )
-        if video_id in self.unreadable_videos and video_id not in videos:
-            raise AlreadyNoted
-        place = self._of(video_id, identifier)
-        if video_id not in videos:
-            place.fail('there is no such video', 'remove the annotation or correct its video_id')
-        if category not in categories:
-            place.fail(
-                f'unknown category {category}, the file has {sorted(categories)}',
-                'add it to categories or correct category_id',
-            )
+        place = self.place_of(video_id, identifier)
         video = videos[video_id]
         tube = self._read_tube(record, video, place)
         return video, VISTrack(identifier, category, bool(record.get('iscrowd', 0)), tube)
@@ -340,6 +291,22 @@ class _Reader(RecordReader):
             raise AlreadyNoted
         return tubes
 
-    def _of(self, video: int, annotation: int) -> Place:
-        """Return the place of an annotation, named by ids."""
-        return Place(self.place.file, f'video {video}, annotation {annotation}')
+
+def read_video(identifier: int, record: dict[str, Any], place: Place) -> VISVideo:
+    """Return a video, without its instances.
+
+    Raises:
+        ValueError: names the place, what is wrong and the remedy.
+    """
+    height, width = read_size(record, place, VIDEO_NEEDS)
+    names = require(record, 'file_names', place, VIDEO_NEEDS)
+    require_type(names, list, place / 'file_names', 'list one image per frame')
+    if not names or not all(isinstance(name, str) for name in names):
+        (place / 'file_names').fail('it is empty or not a list of names', 'list the images')
+    length = record.get('length', len(names))
+    if length != len(names):
+        place.fail(
+            f'length is {length} but there are {len(names)} file_names',
+            'correct one of them: each frame needs its image',
+        )
+    return VISVideo(identifier, height, width, names)
