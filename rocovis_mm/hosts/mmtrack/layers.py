@@ -64,16 +64,25 @@ class EncoderLayer(BaseModule):
             key_padding_mask: (B, N) bool, True for tokens that do not count, or None.
             **kwargs: of the attention.
         """
-        query = self.self_attn(
+        query = self.attend(query, query_pos, key_padding_mask=key_padding_mask, **kwargs)
+        return self.norms[1](self.ffn(self.norms[0](query)))
+
+    def attend(self, query: Tensor, query_pos: Tensor | None, **kwargs: Any) -> Tensor:
+        """Return (B, N, C): the queries after they attended to each other.
+
+        Args:
+            query: (B, N, C).
+            query_pos: (B, N, C) or None.
+            **kwargs: of the attention.
+        """
+        return self.self_attn(
             query=query,
             key=query,
             value=query,
             query_pos=query_pos,
             key_pos=query_pos,
-            key_padding_mask=key_padding_mask,
             **kwargs,
         )
-        return self.norms[1](self.ffn(self.norms[0](query)))
 
 
 class DeformableEncoderLayer(EncoderLayer):
@@ -179,15 +188,7 @@ class Mask2FormerDecoderLayer(EncoderLayer):
             **kwargs,
         )
         query = self.norms[0](query)
-        query = self.self_attn(
-            query=query,
-            key=query,
-            value=query,
-            query_pos=query_pos,
-            key_pos=query_pos,
-            attn_mask=self_attn_mask,
-            **kwargs,
-        )
+        query = self.attend(query, query_pos, attn_mask=self_attn_mask, **kwargs)
         return self.norms[2](self.ffn(self.norms[1](query)))
 
 
