@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import random
 from types import SimpleNamespace
 
@@ -110,8 +111,12 @@ def test_accumulated_batches_have_the_keys_of_one_large_batch():
 
 
 def test_batches_of_other_models_are_left_alone():
-    for data in (None, [1], dict(data_samples=[DetDataSample()]), dict(inputs=1)):
+    image = DetDataSample()
+    for data in (None, [1], dict(data_samples=[image]), dict(inputs=1)):
+        before = copy.copy(data)
         IterationSeedHook().before_train_iter(SimpleNamespace(seed=7, iter=4), 0, data)
+        assert data == before
+    assert image.all_keys() == []  # no draw_key
 
 
 def test_annotation_files_inside_wrappers(tmp_path):

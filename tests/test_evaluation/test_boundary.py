@@ -25,7 +25,8 @@ def paint(runs, height, width, length, gap):
     return frames[:, :width].transpose(0, 2, 1)
 
 
-def check(masks):
+def wrong_pixels(masks):
+    """Return how many pixels a tube's boundary has wrong."""
     length, height, width = masks.shape
     counts = [to_rle(mask)['counts'] for mask in masks]
     counts.insert(1, None)  # a frame without a mask between two that have one
@@ -33,7 +34,7 @@ def check(masks):
     tube = Tube.from_counts(height, width, counts)
     distance = boundary_width(height, width)
     found = paint(tube_boundary(tube), height, width, length + 1, 2 * distance)
-    assert (found == np.stack([naive_boundary(mask) for mask in masks])).all()
+    return (found != np.stack([naive_boundary(mask) for mask in masks])).sum()
 
 
 @settings(max_examples=250, deadline=None)
@@ -41,7 +42,8 @@ def check(masks):
 def test_equals_mask_minus_naive_erosion(seed, side):
     rng = np.random.default_rng(seed)
     height, width = rng.integers(1, side + 1, 2)
-    check(np.stack([random_mask(rng, height, width) for _ in range(rng.integers(1, 4))]))
+    masks = np.stack([random_mask(rng, height, width) for _ in range(rng.integers(1, 4))])
+    assert wrong_pixels(masks) == 0
 
 
 @pytest.mark.parametrize('size', [(1, 1), (1, 90), (90, 1), (2, 2), (180, 320), (7, 400)])
@@ -60,7 +62,7 @@ def test_odd_shapes(size, kind):
     elif kind != 'empty':
         masks[:] = True
         masks[1, height // 2, width // 2] = kind != 'hole'
-    check(masks)
+    assert wrong_pixels(masks) == 0
 
 
 @settings(max_examples=60, deadline=None)

@@ -25,9 +25,9 @@ def tensors(past: StreamState) -> list[torch.Tensor]:
     return found
 
 
-def assert_same(one: StreamState, other: StreamState) -> None:
-    assert len(one.memory) == len(other.memory)
-    assert all(torch.equal(a, b) for a, b in zip(tensors(one), tensors(other)))
+def same(one: StreamState, other: StreamState) -> bool:
+    mine, others = tensors(one), tensors(other)
+    return len(mine) == len(others) and all(torch.equal(a, b) for a, b in zip(mine, others))
 
 
 @pytest.mark.parametrize('frames', [0, 1, 3])
@@ -35,13 +35,13 @@ def test_cat_undoes_split(frames):
     past = state(3, frames)
     parts = past.split()
     assert len(parts) == 3 and all(len(x) == 1 for part in parts for x in tensors(part))
-    assert_same(StreamState.cat(parts), past)
+    assert same(StreamState.cat(parts), past)
 
 
 def test_split_undoes_cat_and_keeps_the_order():
     parts = [state(1) for _ in range(4)]
     for part, again in zip(parts, StreamState.cat(parts).split()):
-        assert_same(part, again)
+        assert same(part, again)
 
 
 def test_cat_of_fresh_streams_is_fresh():
@@ -56,7 +56,7 @@ def test_a_fresh_state_cannot_be_split():
 def test_detach_cuts_every_tensor_and_keeps_every_value():
     past = state(2, grad=True)
     cut = past.detach()
-    assert_same(past, cut)
+    assert same(past, cut)
     assert not any(x.requires_grad for x in tensors(cut))
     assert all(x.requires_grad for x in tensors(past))
     assert StreamState().detach() == StreamState()

@@ -86,18 +86,17 @@ CASES = dict(
 def test_masks_stay_on_their_pixels_and_frames_stay_alike(case, seed):
     np.random.seed(seed)
     results = broadcast(*CASES[case])(grid_clip())
-    check_alignment(results, 0, reach=2 if case == 'all' else 1)
+    assert misplaced(results, 0, reach=2 if case == 'all' else 1) == 0
     for key in ('img', 'gt_bboxes_labels', 'gt_instances_ids'):
-        for value in results[key][1:]:
-            np.testing.assert_array_equal(value, results[key][0])
-    for masks in results['gt_masks'][1:]:
-        np.testing.assert_array_equal(masks.masks, results['gt_masks'][0].masks)
+        assert all(np.array_equal(value, results[key][0]) for value in results[key][1:]), key
+    first, *others = results['gt_masks']
+    assert all(np.array_equal(masks.masks, first.masks) for masks in others)
 
 
-def check_alignment(results, t, reach=1):
-    """Away from seams, each pixel is in the mask of the cell whose grey value it shows, alone.
+def misplaced(results, t, reach=1):
+    """Return how many pixels are not in the mask of the cell whose grey value they show, alone.
 
-    A seam is where the grey value changes within `reach` pixels.
+    Those near a seam do not count, where the grey value changes within `reach` pixels.
     """
     image, masks = results['img'][t][..., 0], results['gt_masks'][t]
     assert (masks.height, masks.width) == image.shape == tuple(results['img_shape'][t])
@@ -109,8 +108,7 @@ def check_alignment(results, t, reach=1):
     assert labels.tolist() == ((identities - 100) % 5).tolist()
     for mask, identity in zip(masks.masks, identities):
         expected[mask > 0] = 10 * (identity - 100)
-    np.testing.assert_array_equal(image[flat], expected[flat])
-    assert (masks.masks.sum(0)[flat] == 1).all()
+    return ((image != expected) | (masks.masks.sum(0) != 1))[flat].sum()
 
 
 def test_masks_are_resized_about_pixel_centres():
@@ -147,7 +145,7 @@ def test_color_jitter_is_one_map_for_the_clip():
 def test_random_parameters_are_shared_by_upstreams_distortion_too():
     np.random.seed(0)
     images = broadcast(dict(type='mmdet.PhotoMetricDistortion'))(grid_clip())['img']
-    np.testing.assert_array_equal(images[0], images[2])
+    assert np.array_equal(images[0], images[2])
 
 
 @pytest.mark.parametrize('seed', range(8))
@@ -157,7 +155,7 @@ def test_a_panning_crop_moves_and_keeps_ids(seed):
     clip = PanCrop(size_range=(0.4, 0.6), prob=1.0)(clip)
     assert len({image.shape for image in clip['img']}) == 1
     for t in range(4):
-        check_alignment(clip, t)
+        assert misplaced(clip, t) == 0
         assert (clip['gt_masks'][t].masks.any((1, 2))).all()
         boxes = clip['gt_masks'][t].get_bboxes(HorizontalBoxes).tensor
         torch.testing.assert_close(clip['gt_bboxes'][t].tensor, boxes)
@@ -186,7 +184,7 @@ def test_a_crop_in_pixels_is_as_large_as_the_frame_allows():
         clip = PanCrop(pixel_range=(58, 70), prob=1.0)(grid_clip(2))
         height, width = clip['img'][0].shape[:2]
         sides.update([('height', height), ('width', width)])
-        check_alignment(clip, 1)
+        assert misplaced(clip, 1) == 0
     assert {side for name, side in sides if name == 'height'} == {58, 59, 60}
     widths = {side for name, side in sides if name == 'width'}
     assert widths <= set(range(58, 71)) and min(widths) < 61 and max(widths) > 67

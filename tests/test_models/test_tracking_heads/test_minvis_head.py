@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from comparing import difference
 from test_rocovis_head import PRESENCE, training_losses, without_gradient
 from tiny_model import box_tubes, clip_sample, images, tiny_model
 
@@ -34,9 +35,12 @@ def test_a_permuted_frame_falls_back_into_its_slots():
     shuffled = StreamState(state.queries[:, torch.tensor([3, 0, 5, 1, 4, 2])])
     again, _ = model.step(images(1), shuffled)
     order = [3, 0, 5, 1, 4, 2]
-    torch.testing.assert_close(again.queries, first.queries[:, order])
-    torch.testing.assert_close(again.mask_logits[-1], first.mask_logits[-1][:, order])
-    torch.testing.assert_close(again.class_logits[-1], first.class_logits[-1][:, order])
+    for found, expected in (
+        (again.queries, first.queries),
+        (again.mask_logits[-1], first.mask_logits[-1]),
+        (again.class_logits[-1], first.class_logits[-1]),
+    ):
+        assert not difference(found, expected[:, order], atol=1e-5, rtol=1.3e-6)
 
 
 def test_every_parameter_receives_a_gradient():
