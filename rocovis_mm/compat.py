@@ -239,7 +239,7 @@ def _known_as(path: str) -> Callable[[Callable], Callable]:
     return rename
 
 
-def _checkpoint_globals() -> list[Any]:
+def checkpoint_globals() -> list[Any]:
     """What a checkpoint of mmengine 0.10 names beside torch's own classes.
 
     Read off the pickles that its runner wrote: ``HistoryBuffer``; ``getattr``,
@@ -285,15 +285,17 @@ def _checkpoint_globals() -> list[Any]:
 def allow_mmengine_checkpoints() -> None:
     """Let ``torch.load(weights_only=True)`` rebuild mmengine's message hub.
 
-    Exactly what mmengine 0.10 writes is allow-listed, see `_checkpoint_globals`;
+    Exactly what mmengine 0.10 writes is allow-listed, see `checkpoint_globals`;
     a checkpoint that names anything else is still refused. torch 2.4 and 2.5
     have the list but load unrestricted unless told otherwise, older ones have
-    no list: there, load only checkpoints you trust.
+    no list, and onedl-mmengine 0.10.12 loads unrestricted what it may not load
+    restricted (``runner/checkpoint.py:86``). There ``read_checkpoint``, which the
+    tools run first, still refuses; elsewhere, load only checkpoints you trust.
     """
     import torch
 
     if hasattr(torch.serialization, 'add_safe_globals'):
-        torch.serialization.add_safe_globals(_checkpoint_globals())
+        torch.serialization.add_safe_globals(checkpoint_globals())
 
 
 def find_editable_installation() -> None:

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from rocovis_mm.testing import make_tiny_dataset
+from rocovis_mm.utils.checkpoints import read_checkpoint
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = """
@@ -81,7 +82,7 @@ def test_mmdetections_own_tool_trains_without_custom_imports(trained):
 
 def test_checkpoints_load_without_running_what_is_in_them(trained):
     run, _ = trained
-    checkpoint = torch.load(run / 'iter_2.pth', map_location='cpu', weights_only=True)
+    checkpoint = read_checkpoint(run / 'iter_2.pth')
     assert {'state_dict', 'optimizer', 'message_hub'} <= set(checkpoint)
 
 

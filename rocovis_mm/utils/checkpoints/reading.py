@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from rocovis_mm.compat import allow_mmengine_checkpoints
+from rocovis_mm.compat import allow_mmengine_checkpoints, checkpoint_globals
 from rocovis_mm.utils.checkpoints import restricted_pickle
 
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -60,11 +60,15 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
 def read_torch(path: Path) -> Any:
     """Read a file that ``torch.save`` wrote."""
     with path.open('rb') as file:
-        if file.read(2) == b'PK':
-            damaged = zipfile.ZipFile(path).testzip()
-            if damaged:
-                raise ValueError(f'its part {damaged} does not match its check sum')
-    allow_mmengine_checkpoints()
+        is_zip = file.read(2) == b'PK'
+    if is_zip:
+        damaged = zipfile.ZipFile(path).testzip()
+        if damaged:
+            raise ValueError(f'its part {damaged} does not match its check sum')
+    if is_zip and not hasattr(torch.serialization, 'add_safe_globals'):
+        module = restricted_pickle.pickle_module(checkpoint_globals())
+        return torch.load(path, map_location='cpu', pickle_module=module)
+    allow_mmengine_checkpoints()  # each time: onedl-mmengine 0.10.12 takes them off after a load
     return torch.load(path, map_location='cpu', weights_only=True)
 
 

@@ -11,7 +11,8 @@ import io
 import math
 import pickle
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from types import ModuleType
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -188,3 +189,26 @@ def load(file: BinaryIO) -> Any:
         pickle.UnpicklingError: and whatever else a damaged pickle leads to.
     """
     return RestrictedUnpickler(file).load()
+
+
+def pickle_module(also: Iterable[Any]) -> ModuleType:
+    """Return what a torch without a list of its own takes as ``pickle_module`` of ``torch.load``.
+
+    torch < 2.4 reads weights safely, but nothing can be added to what they may name.
+
+    Args:
+        also: functions and classes that a file may name beside those that torch lets weights name.
+    """
+    allowed = dict(torch._weights_only_unpickler._get_allowed_globals())
+    allowed.update({f'{item.__module__}.{item.__qualname__}': item for item in also})
+
+    class Unpickler(pickle.Unpickler):
+        def find_class(self, module: str, name: str) -> Any:
+            called = f'{module}.{name}'.replace('__builtin__.', 'builtins.')  # as of protocol 2
+            if called not in allowed:
+                raise pickle.UnpicklingError(f'it asks for {called}, which is refused')
+            return allowed[called]
+
+    restricted = ModuleType('restricted_pickle')
+    restricted.Unpickler = Unpickler
+    return restricted

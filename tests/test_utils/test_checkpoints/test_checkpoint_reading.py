@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.logging.history_buffer import HistoryBuffer
 
 from rocovis_mm.utils.checkpoints import read_checkpoint, write_checkpoint
 from rocovis_mm.utils.checkpoints.reading import file_hashes, hash_in_name
@@ -113,6 +114,29 @@ def test_code_in_a_file_is_refused_by_name_and_never_runs(tmp_path, form):
         torch.save(content, path, _use_new_zipfile_serialization=form == 'zip')
     with pytest.raises(ValueError, match=r'it asks for \w+\.system, .*refused, nothing was run'):
         read_checkpoint(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize('with_list', [True, False])
+def test_what_a_run_saved_is_read_and_a_program_is_not(tmp_path, monkeypatch, with_list):
+    """torch < 2.4 has no list of what a checkpoint may name."""
+    if not with_list:
+        monkeypatch.delattr(torch.serialization, 'add_safe_globals', raising=False)
+    optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))])
+    hub = dict(loss=HistoryBuffer([1.0, 3.0], [1, 1]), best=np.float64(0.5), seen=np.arange(3))
+    saved = dict(CONTENT, optimizer=optimizer.state_dict(), message_hub=hub)
+    torch.save(saved, tmp_path / 'run.pth')
+    found = read_checkpoint(tmp_path / 'run.pth')
+    assert found['message_hub']['loss'].mean() == 2.0
+    assert found['message_hub']['loss'].statistics('current') == 3.0
+    assert found['message_hub']['best'] == 0.5
+    assert found['message_hub']['seen'].tolist() == [0, 1, 2]
+    assert found['optimizer'] == optimizer.state_dict()
+    assert torch.equal(found['model']['weight'], CONTENT['model']['weight'])
+    trace = tmp_path / 'was_run'
+    torch.save(dict(saved, more=Touch(trace)), tmp_path / 'harm.pth')
+    with pytest.raises(ValueError, match=r'asks for \w+\.system, .* refused, nothing was run'):
+        read_checkpoint(tmp_path / 'harm.pth')
     assert not trace.exists()
 
 
