@@ -289,8 +289,8 @@ def allow_mmengine_checkpoints() -> None:
     a checkpoint that names anything else is still refused. torch 2.4 and 2.5
     have the list but load unrestricted unless told otherwise, older ones have
     no list, and onedl-mmengine 0.10.12 loads unrestricted what it may not load
-    restricted (``runner/checkpoint.py:86``). There ``read_checkpoint``, which the
-    tools run first, still refuses; elsewhere, load only checkpoints you trust.
+    restricted (``runner/checkpoint.py:86``): there, load only checkpoints you
+    trust. ``read_checkpoint`` is restricted everywhere.
     """
     import torch
 
