@@ -1,4 +1,4 @@
-"""Training loops, hooks and mixed precision."""
+"""Training loops, hooks, mixed precision and clipping of shards."""
 
 from rocovis_mm.engine.hooks import (
     ActivationCheckpointHook,
@@ -10,6 +10,7 @@ from rocovis_mm.engine.hooks import (
 )
 from rocovis_mm.engine.loops import IterTrainLoop
 from rocovis_mm.engine.optim_wrapper import MixedPrecisionOptimWrapper
+from rocovis_mm.engine.sharded_optim_wrapper import ShardedOptimWrapper
 
 __all__ = [
     'ActivationCheckpointHook',
@@ -19,5 +20,6 @@ __all__ = [
     'IterTrainLoop',
     'IterationSeedHook',
     'MixedPrecisionOptimWrapper',
+    'ShardedOptimWrapper',
     'WholeCheckpointHook',
 ]
