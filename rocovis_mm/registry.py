@@ -12,6 +12,7 @@ from mmengine.registry import LOOPS as MMENGINE_LOOPS
 from mmengine.registry import METRICS as MMENGINE_METRICS
 from mmengine.registry import MODELS as MMENGINE_MODELS
 from mmengine.registry import OPTIM_WRAPPERS as MMENGINE_OPTIM_WRAPPERS
+from mmengine.registry import STRATEGIES as MMENGINE_STRATEGIES
 from mmengine.registry import TASK_UTILS as MMENGINE_TASK_UTILS
 from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
@@ -38,5 +39,6 @@ METRICS = _child(MMENGINE_METRICS, 'evaluation')
 HOOKS = _child(MMENGINE_HOOKS, 'engine', 'visualization')
 LOOPS = _child(MMENGINE_LOOPS, 'engine')
 OPTIM_WRAPPERS = _child(MMENGINE_OPTIM_WRAPPERS, 'engine')
+STRATEGIES = _child(MMENGINE_STRATEGIES, 'engine.sharded_strategy')  # imported when asked for
 VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization')
 LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS, 'registry')  # nothing of its own

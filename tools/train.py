@@ -17,6 +17,7 @@ from rocovis_mm.utils import (
     add_run_arguments,
     check_annotation_files,
     check_checkpoint,
+    check_shards,
     load_run_config,
     resume_from,
     use_mixed_precision,
@@ -68,6 +69,7 @@ def prepare(args: argparse.Namespace) -> Config:
     if config.get('load_from'):
         check_checkpoint(config.load_from)
     check_annotation_files(config, ['train', 'val'])
+    check_shards(config)
     warn_of_frozen_noise(config)
     return config
 

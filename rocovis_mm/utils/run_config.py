@@ -146,6 +146,36 @@ def warn_of_frozen_noise(config: Config) -> None:
         )
 
 
+def check_shards(config: Config) -> None:
+    """Check that a run whose model is to lie in shards (FSDP) learns what any other run does.
+
+    Raises:
+        ValueError: names the key of the config and the remedy.
+    """
+    if kind_of(config.get('strategy')) not in ('ShardedStrategy', 'FSDPStrategy'):
+        return
+    if kind_of(dict(type=config.get('runner_type'))) != 'FlexibleRunner':
+        raise ValueError("strategy: only a run with runner_type = 'FlexibleRunner' has one")
+    if any(kind_of(hook) == 'EMAHook' for hook in config.get('custom_hooks') or ()):
+        raise ValueError(
+            'custom_hooks: EMAHook averages what one process holds, which is a shard, and saves it '
+            'as the model; leave it out'
+        )
+    clip = config.optim_wrapper.get('clip_grad') or dict(type='value')
+    sharded = kind_of(config.optim_wrapper) == 'ShardedOptimWrapper'
+    if clip.get('type', 'norm') == 'norm' and not sharded:
+        raise ValueError(
+            'optim_wrapper: each process would clip its shard by its own norm; '
+            "set optim_wrapper.type to 'rocovis_mm.ShardedOptimWrapper'"
+        )
+
+
+def kind_of(entry: Mapping[str, Any] | None) -> str:
+    """Return the name of a config entry's type, without scope or module."""
+    kind = (entry or {}).get('type') or ''
+    return getattr(kind, '__name__', str(kind)).rpartition('.')[2]
+
+
 def check_annotation_files(config: Config, splits: Sequence[str]) -> None:
     """Check that the annotation files a run will read are there.
 

@@ -1,19 +1,26 @@
-"""Two ranks learn what one rank with the doubled batch learns, normalisers included."""
+"""Two ranks learn what one rank with the doubled batch learns, with copies of a model or shards."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.hooks import Hook
+from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import Runner
 from processes import REPOSITORY, run_ranks
 
+from rocovis_mm.registry import MODELS
 from rocovis_mm.testing import make_tiny_dataset
-from rocovis_mm.utils import load_config
+from rocovis_mm.utils import check_shards, load_config
 from rocovis_mm.utils.launch import process_group
+from tests.docs_snippets import read_snippet
 
 ITERATIONS = 4
 
@@ -30,7 +37,7 @@ class Record(Hook):
         self.samples.append([(f.img_path, len(f.gt_instances)) for f in frames])
 
 
-def train(config_path, root, folder, ranks, clips):
+def train(config_path, root, folder, ranks, clips, change: Callable[[Config], None] | None = None):
     """One process: trains with `clips` clips, and leaves what it saw and learned."""
     rank = int(os.environ.get('RANK', 0))
     config = load_config(
@@ -57,9 +64,12 @@ def train(config_path, root, folder, ranks, clips):
     for split in ('val', 'test'):
         for part in ('cfg', 'dataloader', 'evaluator'):
             config[f'{split}_{part}'] = None
+    if change is not None:
+        change(config)
     record = Record()
     with process_group(config):
-        runner = Runner.from_cfg(config)
+        sharded = 'runner_type' in config
+        runner = RUNNERS.build(config) if sharded else Runner.from_cfg(config)
         runner.register_hook(record)
         runner.train()
     kept = dict(losses=record.losses, samples=record.samples)
@@ -107,3 +117,57 @@ def test_two_ranks_learn_what_one_with_both_clips_learns(method, root, tmp_path)
     assert first.keys() == second.keys()
     for name, value in first.items():
         torch.testing.assert_close(second[name], value, atol=1e-5, rtol=0, msg=name)
+
+
+def begin(start: Path, lines: dict, config: Config) -> None:
+    """Let a run begin with given weights: the runners draw theirs at other moments."""
+    config.merge_from_dict(lines)
+    config.load_from = str(start)
+
+
+def shard(start: Path | None, iterations: int, lines: dict, config: Config) -> None:
+    """Let a run's model lie in shards, as the documentation says; without a start it resumes."""
+    config.merge_from_dict(lines)
+    config.custom_hooks = [hook for hook in config.custom_hooks if hook.type != 'EMAHook']
+    config.train_cfg.max_iters = iterations
+    config.default_hooks.checkpoint.interval = iterations
+    config.resume = start is None
+    config.load_from = None if start is None else str(start)
+    check_shards(config)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(('method', 'decay'), [('rocovis', 0.05), ('genvis', 0.0)])
+def test_a_model_in_shards_learns_and_goes_on_as_copies_do(method, decay, root, tmp_path):
+    """GenVIS' memory has no gradient on single frames: zero in shards, where it decays."""
+    config, start = f'configs/{method}/{method}_demo.py', tmp_path / 'start.pth'
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        model = MODELS.build(load_config(REPOSITORY / config).model)
+    torch.save(dict(state_dict=model.state_dict()), start)
+    snippet = read_snippet('docs/training.md', 'sharded.py', tmp_path)
+    both = {'optim_wrapper.optimizer.weight_decay': decay}
+    lines = {name: snippet[name] for name in ('runner_type', 'strategy')}
+    lines.update(both, **{'optim_wrapper.type': snippet.optim_wrapper.type})
+    copies, shards = tmp_path / 'copies', tmp_path / 'shards'
+    runs = [
+        (copies, partial(begin, start, both)),
+        (shards, partial(shard, start, 2, lines)),
+        (shards, partial(shard, None, ITERATIONS, lines)),
+    ]
+    seen = []
+    for folder, change in runs:
+        folder.mkdir(exist_ok=True)
+        run_ranks(2, train, config, root, folder, 2, 1, change, folder=tmp_path)
+        seen.append([json.loads((folder / f'2_{rank}.json').read_text()) for rank in range(2)])
+    for whole, first, second in zip(*seen):
+        assert first['samples'] + second['samples'] == whole['samples']
+        for expected, found in zip(whole['losses'], first['losses'] + second['losses']):
+            assert found == pytest.approx(expected, rel=1e-5, abs=1e-5)
+    expected, found = (
+        torch.load(folder / f'iter_{ITERATIONS}.pth', weights_only=True)
+        for folder in (copies, shards)
+    )
+    assert 'ema_state_dict' not in found
+    trained = expected['ema_state_dict']  # state_dict holds the averaged weights there
+    for name, value in found['state_dict'].items():
+        torch.testing.assert_close(value, trained[f'module.{name}'], atol=1e-5, rtol=0, msg=name)

@@ -1,11 +1,14 @@
-"""Runs of one benchmark write their submissions apart."""
+"""Runs of one benchmark write their submissions apart; what shards would break is refused."""
 
 from __future__ import annotations
 
 import pytest
+from mmengine.config import Config
 
-from rocovis_mm.utils import load_run_config
+from rocovis_mm.registry import STRATEGIES
+from rocovis_mm.utils import check_shards, load_run_config
 from tests.conftest import REPOSITORY
+from tests.docs_snippets import read_snippet
 
 CONFIG = REPOSITORY / 'configs/minvis/minvis_r50_youtube-vis-2019.py'
 
@@ -29,3 +32,33 @@ def test_a_submission_goes_into_the_runs_own_folder(options, work_dir, expected)
 def test_what_is_scored_is_not_written():
     config = load_run_config(CONFIG, dict(val_has_masks=True))
     assert places(config) == {None} and not config.val_evaluator.format_only
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (dict(runner_type='Runner'), 'FlexibleRunner'),
+        (dict(custom_hooks=[dict(type='EMAHook')]), 'EMAHook'),
+        ({'optim_wrapper.type': 'OptimWrapper'}, 'ShardedOptimWrapper'),
+    ],
+)
+def test_what_shards_would_break_is_refused(change, message):
+    sharded = dict(
+        runner_type='FlexibleRunner',
+        strategy=dict(type='rocovis_mm.ShardedStrategy'),
+        optim_wrapper=dict(type='rocovis_mm.ShardedOptimWrapper', clip_grad=dict(max_norm=1)),
+    )
+    assert check_shards(Config(sharded)) is None
+    config = Config(sharded)
+    config.merge_from_dict(change)
+    with pytest.raises(ValueError, match=message):
+        check_shards(config)
+    config.pop('strategy')
+    assert check_shards(config) is None
+
+
+def test_the_documented_run_in_shards_is_one(tmp_path):
+    config = read_snippet('docs/training.md', 'sharded.py', tmp_path)
+    assert STRATEGIES.get(config.strategy.type).__name__ == 'ShardedStrategy'
+    assert config.optim_wrapper.clip_grad.max_norm == 0.01
+    check_shards(config)
