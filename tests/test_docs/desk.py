@@ -113,7 +113,9 @@ def set_up(folder: Path) -> Desk:
         'pins="requirements/pinned.txt requirements/pinned-openmmlab.txt setup.py"\n'
         'touch ".venv/installed-$(cat $pins | cksum | cut -d " " -f 1)"'  # as the Makefile says
     )
+    whole = make_embedded_dataset(folder.parent / 'embedded', EmbeddedRecipe()).root
     write_data(folder / 'data')
+    (folder / 'data/demo').symlink_to(whole)  # of the size that `make demo` asks for
     write_files(folder)
     write_detectron2_checkpoints(folder)
     train_a_model(desk)
@@ -140,8 +142,8 @@ def write_data(folder: Path) -> None:
 def repeat_videos(path: Path, times: int) -> None:
     """Let an annotation file list each of its videos several times, under ids of their own."""
     content = json.loads(path.read_text())
+    step = max(entry['id'] for entry in content['videos'] + content['annotations'])
     for part in ('videos', 'annotations'):
-        step = max(entry['id'] for entry in content['videos'] + content['annotations'])
         keys = ('id',) if part == 'videos' else ('id', 'video_id')
         content[part] = [
             {**entry, **{key: entry[key] + step * number for key in keys}}
@@ -155,7 +157,7 @@ def write_files(folder: Path) -> None:
     """Write the files that pages call by a name of their own."""
     truth = folder / 'data/embedded/val.json'
     for name in ('GT.json', 'VIS.json'):
-        shutil.copy(truth, folder / name)
+        (folder / name).symlink_to('data/embedded/val.json')
     notes = json.loads(truth.read_text())['annotations']
     keys = ('video_id', 'category_id', 'segmentations')
     perfect = [{**{key: note[key] for key in keys}, 'score': 0.9} for note in notes]

@@ -77,7 +77,7 @@ heir = Config.fromfile('heir.py')
 assert heir.model.type == config.model.type == 'rocovis_mm.RoCoVIS'
 """,
     'docs/method.md': 'assert len(state.memory) == 1 and state.queries is not None',
-    'docs/speed.md': 'assert masks.shape[-2:] == (64, 96) and tracks is not None',
+    'docs/speed.md': 'assert masks.masks.shape[1:] == (64, 96) and tracks.length == 3',
     'docs/streaming.md': """
 from pathlib import Path
 assert all(Path(name).stat().st_size for name in ('tracks.json', 'drawn.mp4'))
