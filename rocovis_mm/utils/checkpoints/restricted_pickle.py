@@ -200,6 +200,7 @@ def pickle_module(also: Iterable[Any]) -> ModuleType:
         also: functions and classes that a file may name beside those that torch lets weights name.
     """
     allowed = dict(torch._weights_only_unpickler._get_allowed_globals())
+    allowed.update({'_codecs.encode': encode, 'builtins.bytes': no_bytes})
     allowed.update({f'{item.__module__}.{item.__qualname__}': item for item in also})
 
     class Unpickler(pickle.Unpickler):
