@@ -11,6 +11,7 @@ from mmdet.visualization import TrackLocalVisualizer
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
+from rocovis_mm.utils.checkpoints import read_checkpoint
 from tests.docs_snippets import read_snippet
 from tests.optional import needs
 from tests.test_configs.reduced_configs import GeneratedData, reduce_loader, reduce_model
@@ -78,7 +79,7 @@ def test_the_schedule_is_that_of_the_config(trained):
 
 def test_averaged_weights_are_the_average(trained):
     runner, record = trained
-    saved = torch.load(runner.work_dir + f'/iter_{ITERATIONS}.pth', weights_only=True)
+    saved = read_checkpoint(runner.work_dir + f'/iter_{ITERATIONS}.pth')
     expected = record.values[1].clone()  # the average starts as the first model, after a step
     for value in record.values[2:]:
         expected = expected * 0.75 + value * 0.25
