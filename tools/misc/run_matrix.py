@@ -1,6 +1,6 @@
 """Build environments with other versions of torch and OpenMMLab and run the core tests in each.
 
-    python tools/misc/run_matrix.py [ROW ...] [--slow] [--again] [--list]
+    python tools/misc/run_matrix.py [ROW ...] [--slow] [--again [--reuse]] [--keep] [--list]
 
 Environments, logs and results go into --folder. A row that has a result is not run again, so that
 a run that was cut off goes on; --again runs the named rows anew. The table of docs/compatibility.md
@@ -86,11 +86,13 @@ class Matrix:
     Args:
         folder: of the environments, logs and results.
         python: the interpreter that the environments are made from.
+        reuse: whether a row's environment that is there is taken as it is.
     """
 
-    def __init__(self, folder: Path, python: str) -> None:
+    def __init__(self, folder: Path, python: str, reuse: bool = False) -> None:
         self.folder = folder.resolve()
         self.python = python
+        self.reuse = reuse
         for name in ('bases', 'rows', 'logs', 'results'):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
 
@@ -136,11 +138,13 @@ class Matrix:
         return python
 
     def build(self, row: Row, log: Path) -> Path | None:
-        """Return the python of a row's new environment; None if it cannot be built."""
+        """Return the python of a row's environment; None if it cannot be built."""
+        place = self.folder / 'rows' / row.name
+        if self.reuse and (place / 'ready').is_file():
+            return place / 'bin/python'
         base = self.base(row.base, log)
         if base is None:
             return None
-        place = self.folder / 'rows' / row.name
         shutil.rmtree(place, ignore_errors=True)
         if not self.call([base, '-m', 'venv', '--without-pip', place], log):
             return None
@@ -149,7 +153,10 @@ class Matrix:
         own = Path(subprocess.check_output(ask, text=True).strip())
         shared = Path(subprocess.check_output([base, *ask[1:]], text=True).strip())
         (own / 'base.pth').write_text(f'{shared}\n')  # behind the row's own packages
-        return python if self.install(base, python, row.steps, log) else None
+        if not self.install(base, python, row.steps, log):
+            return None
+        (place / 'ready').touch()
+        return python
 
     def run(self, row: Row) -> Result:
         """Build a row's environment, import the package and run the tests."""
@@ -274,6 +281,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--python', default=sys.executable, help='interpreter to build from')
     parser.add_argument('--table', type=Path, default=ROOT / 'docs/compatibility.md')
     parser.add_argument('--keep', action='store_true', help='keep the environments of the rows')
+    parser.add_argument(
+        '--reuse', action='store_true', help='with --again: test in the environments that were kept'
+    )
     return parser.parse_args()
 
 
@@ -287,7 +297,7 @@ def main() -> None:
     if args.list:
         print('\n'.join(f'{row.name}{" (compiles)" if row.compiled_ops else ""}' for row in ROWS))
         return
-    matrix = Matrix(args.folder, args.python)
+    matrix = Matrix(args.folder, args.python, args.reuse)
     usual = [row for row in ROWS if args.slow or not row.compiled_ops]
     chosen = [names[name] for name in args.rows] or usual
     for row in chosen:
