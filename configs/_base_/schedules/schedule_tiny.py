@@ -5,7 +5,6 @@ max_iters = 1000
 val_interval = 500
 base_lr = 1.5e-3
 single_frames_until = 300  # iteration at which clips begin
-half_size_until = 0  # iteration up to which inputs have half their size
 
 train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
 optim_wrapper = dict(
@@ -28,11 +27,7 @@ param_scheduler = [
 ]
 custom_hooks = [
     *_base_.custom_hooks,
-    dict(
-        type='rocovis_mm.CurriculumHook',
-        single_frames_until=single_frames_until,
-        scales=[(0, 0.5), (half_size_until, 1.0)],
-    ),
+    dict(type='rocovis_mm.CurriculumHook', single_frames_until=single_frames_until),
     dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.002, gamma=200, update_buffers=True),
 ]
 default_hooks = dict(

@@ -70,7 +70,7 @@ default_hooks = dict(
 custom_hooks = [
     dict(type=IterationSeedHook),
     dict(type=ClipEventHook, interval=50),
-    dict(type=CurriculumHook, single_frames_until=300, scales=[(0, 0.5), (0, 1.0)]),
+    dict(type=CurriculumHook, single_frames_until=300),
     dict(type=EMAHook, ema_type=ExpMomentumEMA, momentum=0.002, gamma=200, update_buffers=True),
 ]
 
