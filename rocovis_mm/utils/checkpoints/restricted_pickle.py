@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any, BinaryIO
@@ -191,6 +191,17 @@ def load(file: BinaryIO) -> Any:
     return RestrictedUnpickler(file).load()
 
 
+PLAIN: Mapping[str, Callable | type] = {
+    '_codecs.encode': encode,
+    'builtins.bytes': no_bytes,
+    'builtins.bytearray': bytearray,
+    'builtins.complex': complex,
+    'builtins.set': set,
+    'collections.Counter': Counter,
+}
+"""What later torches let a file name beside tensors; a schedule's milestones are a Counter."""
+
+
 def pickle_module(also: Iterable[Any]) -> ModuleType:
     """Return what a torch without a list of its own takes as ``pickle_module`` of ``torch.load``.
 
@@ -200,7 +211,7 @@ def pickle_module(also: Iterable[Any]) -> ModuleType:
         also: functions and classes that a file may name beside those that torch lets weights name.
     """
     allowed = dict(torch._weights_only_unpickler._get_allowed_globals())
-    allowed.update({'_codecs.encode': encode, 'builtins.bytes': no_bytes})
+    allowed.update(PLAIN)
     allowed.update({f'{item.__module__}.{item.__qualname__}': item for item in also})
 
     class Unpickler(pickle.Unpickler):

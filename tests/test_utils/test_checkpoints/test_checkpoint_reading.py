@@ -7,12 +7,14 @@ import os
 import pickle
 import re
 import stat
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.optim import MultiStepLR
 
 from rocovis_mm.utils.checkpoints import read_checkpoint, write_checkpoint
 from rocovis_mm.utils.checkpoints.reading import file_hashes, hash_in_name
@@ -122,16 +124,22 @@ def test_what_a_run_saved_is_read_and_a_program_is_not(tmp_path, monkeypatch, wi
     """torch < 2.4 has no list of what a checkpoint may name."""
     if not with_list:
         monkeypatch.delattr(torch.serialization, 'add_safe_globals', raising=False)
+        names = torch._weights_only_unpickler._get_allowed_globals()
+        only = {key: names[key] for key in names if key.startswith('torch.')}  # as in torch 2.0
+        only['collections.OrderedDict'] = OrderedDict
+        monkeypatch.setattr(torch._weights_only_unpickler, '_get_allowed_globals', lambda: only)
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))])
+    schedule = MultiStepLR(optimizer, milestones=[3, 5])
     hub = dict(loss=HistoryBuffer([1.0, 3.0], [1, 1]), best=np.float64(0.5), seen=np.arange(3))
-    saved = dict(CONTENT, optimizer=optimizer.state_dict(), message_hub=hub)
+    states = dict(optimizer=optimizer.state_dict(), param_schedulers=[schedule.state_dict()])
+    saved = dict(CONTENT, message_hub=hub, **states)
     torch.save(saved, tmp_path / 'run.pth')
     found = read_checkpoint(tmp_path / 'run.pth')
     assert found['message_hub']['loss'].mean() == 2.0
     assert found['message_hub']['loss'].statistics('current') == 3.0
     assert found['message_hub']['best'] == 0.5
     assert found['message_hub']['seen'].tolist() == [0, 1, 2]
-    assert found['optimizer'] == optimizer.state_dict()
+    assert {key: found[key] for key in states} == states
     assert torch.equal(found['model']['weight'], CONTENT['model']['weight'])
     trace = tmp_path / 'was_run'
     torch.save(dict(saved, more=Touch(trace)), tmp_path / 'harm.pth')
