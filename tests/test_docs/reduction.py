@@ -16,8 +16,6 @@ from tests.test_docs.commands import REPOSITORY, Command
 
 RECIPE = dict(height=64, width=96, train_videos=4, train_frames=8, val_videos=2, val_frames=6)
 """Of the generated data set."""
-DEMO = 'data_root=data/demo/'
-"""What leads verbs to generated data of the full size."""
 SHORT = 'train_cfg.max_iters=2 train_cfg.val_interval=2 custom_hooks.2.single_frames_until=0'
 
 NOT_RUN = {
@@ -77,8 +75,7 @@ SIZES = (
 """What stands there -> what is there instead, in order."""
 
 ADDED = {
-    r'generate_embedded\.py': [f'--{k.replace("_", "-")}={v}' for k, v in RECIPE.items()],
-    r'^make demo': [f"DEMO_ARGS='--cfg-options {DEMO} {SHORT}'"],
+    r'^make demo': [f"DEMO_ARGS='--cfg-options {SHORT}'"],
     r'benchmark\.py': ['--model-size=tiny', '--frames=2', '--size=64x96'],
     r'benchmark_loading\.py': ['--frames=4', '--rounds=1', '--height=72', '--width=128'],
     r'benchmark_stream\.py': ['--size', '64', '96'],
@@ -113,7 +110,7 @@ def reduced_command(text: str) -> str:
         text = re.sub(there, here, text)
     if text.startswith('make compare'):
         given = re.search("COMPARE_ARGS='(.*)'", text)
-        arguments = f'{given.group(1)} {COMPARED}' if given else f'{COMPARED} {DEMO}'
+        arguments = f'{given.group(1)} {COMPARED}' if given else COMPARED
         return f'make compare COMPARE_ARGS="{arguments}"'
     for tool, arguments in ADDED.items():
         if re.search(tool, text):
