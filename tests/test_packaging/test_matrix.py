@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,13 +92,15 @@ def test_failures_are_counted_and_named(tmp_path):
         (Row('as_it_should', 'here', ()), 'passed', '2 passed'),
         (Row('ops', 'here', (), compiled_ops=True), 'failed', 'compiled ops: False, not as'),
         (Row('unrefused', 'here', (), refused='needs'), 'failed', 'compiled ops: False'),
+        (Row('whole', 'here', (), modules=('json',)), 'passed', '2 passed'),
+        (Row('lacking', 'here', (), modules=('json', 'nowhere')), 'failed', 'nowhere: Module'),
     ],
 )
 def test_what_becomes_of_a_row(tmp_path, monkeypatch, row, status, detail):
     """The environment is this one, and the tests are two that cannot fail."""
     test = tmp_path / 'test_two.py'
     test.write_text('def test_a():\n    pass\n\n\ndef test_b():\n    pass\n')
-    row = Row(row.name, row.base, (), row.refused, row.compiled_ops, (str(test),))
+    row = replace(row, tests=(str(test),))
     matrix = Matrix(tmp_path, sys.executable)
     monkeypatch.setattr(matrix, 'build', lambda row, log: Path(sys.executable))
     call = matrix.call

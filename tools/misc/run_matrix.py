@@ -182,6 +182,10 @@ class Matrix:
         if result.compiled_ops != row.compiled_ops:
             result.status, result.detail = 'failed', f'{last}, not as the row is named'
             return result
+        for module in row.modules:
+            if not self.call([python, '-c', f'import {module}'], log, PYTHONPATH=str(ROOT)):
+                result.status, result.detail = 'failed', f'{module}: {last_error(log)}'
+                return result
         return self.test(row, python, log, result)
 
     def test(self, row: Row, python: Path, log: Path, result: Result) -> Result:

@@ -64,6 +64,7 @@ class Row:
             run when they are named.
         tests: files, folders or names of tests, as pytest takes them.
         slow_tests: whether those marked slow are among them.
+        modules: what has to be importable; the tests that need it would else be skipped.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Row:
     compiled_ops: bool = False
     tests: tuple[str, ...] = CORE_TESTS
     slow_tests: bool = False
+    modules: tuple[str, ...] = ()
 
 
 BASES = {
@@ -170,6 +172,7 @@ ROWS = (
         upstream('2.1.0', '3.3.0') + backbones('0.15.1'),
         tests=BACKBONE_TESTS,
         slow_tests=True,
+        modules=('mmpretrain.models', 'timm'),
     ),
     Row(
         'mim',
@@ -177,6 +180,7 @@ ROWS = (
         upstream('2.1.0', '3.3.0') + MIM,
         tests=('tests/test_packaging',),
         slow_tests=True,
+        modules=('mim',),
     ),
     Row(
         'mmdet-3.1.0_mmcv-lite-2.1.0',
