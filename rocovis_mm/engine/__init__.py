@@ -6,6 +6,8 @@ from rocovis_mm.engine.hooks import (
     ClipEventHook,
     CurriculumHook,
     IterationSeedHook,
+    IterPipelineSwitchHook,
+    NormEvalHook,
     WholeCheckpointHook,
 )
 from rocovis_mm.engine.loops import IterTrainLoop
@@ -17,9 +19,11 @@ __all__ = [
     'AnnotationFileHook',
     'ClipEventHook',
     'CurriculumHook',
+    'IterPipelineSwitchHook',
     'IterTrainLoop',
     'IterationSeedHook',
     'MixedPrecisionOptimWrapper',
+    'NormEvalHook',
     'ShardedOptimWrapper',
     'WholeCheckpointHook',
 ]

@@ -64,9 +64,20 @@ class IterTrainLoop(IterBasedTrainLoop):
                 level=logging.WARNING,
             )
         sampler.seed = self.runner.message_hub.runtime_info.get(DRAW_SEED, sampler.seed)
-        sampler.start_at(self._iter * self.dataloader.batch_sampler.batch_size)
+        self.start_data_at(self._iter)
+
+    def start_data_at(self, iteration: int) -> None:
+        """Let the data go on with the batch of `iteration`, made by new workers.
+
+        What was loaded ahead is dropped. With another sampler than a ``ClipSampler`` the data
+        start anew.
+        """
+        sampler = find_clip_sampler(self.dataloader)
+        if sampler is not None:
+            sampler.start_at(iteration * self.dataloader.batch_sampler.batch_size)
         make_iterator = type(self.dataloader_iterator)
-        self.dataloader_iterator = None  # ends the workers that prefetch from draw 0
+        self.dataloader_iterator = None
+        self.dataloader._iterator = None  # workers that persist hold the data set as it was
         self.dataloader_iterator = make_iterator(self.dataloader)
 
     def _validate_if_due(self) -> None:

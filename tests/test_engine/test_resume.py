@@ -87,6 +87,21 @@ def pipeline():
     ]
 
 
+def small_pipeline():
+    """Frames of a size that :func:`pipeline` does not give, else drawn as its are."""
+    first, clips, last = pipeline()
+    clips['transforms'][2] = dict(type='rocovis_mm.AlignedResize', scale=(40, 24), keep_ratio=True)
+    return [first, clips, last]
+
+
+def switch_hook(iteration):
+    return dict(
+        type='rocovis_mm.IterPipelineSwitchHook',
+        switch_iter=iteration,
+        switch_pipeline=small_pipeline(),
+    )
+
+
 def train(
     root,
     work_dir,
@@ -97,10 +112,12 @@ def train(
     workers=0,
     accumulate=1,
     seed=3,
+    switch=None,
 ):
     """Train 8 iterations (4 epochs of 2), cut short before iteration `stop`.
 
-    A checkpoint is written after every iteration (epoch). Returns what was seen.
+    A checkpoint is written after every iteration (epoch). From iteration `switch` on
+    the clips are those of :func:`small_pipeline`. Returns what was seen.
     """
     log = []
     loop = (
@@ -135,6 +152,7 @@ def train(
             dict(type='rocovis_mm.IterationSeedHook'),
             dict(type='rocovis_mm.ClipEventHook'),
             RecordHook(log, stop),
+            *([] if switch is None else [switch_hook(switch)]),
         ],
         randomness=dict(seed=seed),
         resume=resume,
@@ -228,3 +246,30 @@ def test_an_interrupted_accumulation_is_reported(tiny, tmp_path, capsys):
     train(tiny, tmp_path, 4, accumulate=2, resume=True)
     captured = capsys.readouterr()
     assert 'accumulative_counts' in captured.out + captured.err
+
+
+def smaller(entries, whole):
+    """Return which iterations saw the frames of :func:`small_pipeline`; the videos are the same."""
+    found = []
+    for entry, other in zip(entries, whole):
+        assert [frame[0] for frame in entry['frames']] == [frame[0] for frame in other['frames']]
+        sides = {frame[2] for frame in entry['frames']}
+        found += [entry['iter']] if sides == {(0.5, 0.5)} else []
+        assert entry['iter'] in found or entry == other
+    return found
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_the_pipeline_switches_between_two_iterations(tiny, tmp_path, whole, workers):
+    straight, _ = train(tiny, tmp_path / 'straight', switch=5, workers=workers)
+    assert smaller(straight, whole[0]) == [5, 6, 7]
+    for stop in (3, 5, 6):  # before, at and after the switch
+        folder = tmp_path / f'{stop}'
+        first, _ = train(tiny, folder, stop, switch=5, workers=workers)
+        second, _ = train(tiny, folder, switch=5, resume=True)
+        assert not differences(first + second, straight)
+
+
+def test_a_pipeline_is_switched_in_runs_by_iterations_only(tiny, tmp_path):
+    with pytest.raises(ValueError, match=r"train_cfg=dict\(type='rocovis_mm.IterTrainLoop'\)"):
+        train(tiny, tmp_path, by_epoch=True, switch=5)

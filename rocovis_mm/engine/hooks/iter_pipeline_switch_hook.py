@@ -1,0 +1,66 @@
+"""Another data pipeline for the last part of a training run by iterations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mmengine.dataset import Compose
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+
+from rocovis_mm.engine.loops import IterTrainLoop
+from rocovis_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class IterPipelineSwitchHook(Hook):
+    """Trains with other transforms from an iteration on.
+
+    What MMDetection's ``PipelineSwitchHook`` is to epochs. The switch falls exactly
+    between two batches, also where workers have loaded ahead and where a run is resumed: those
+    that were loaded ahead by the old pipeline are dropped, and drawn again for the new one.
+
+    Args:
+        switch_iter: the first iteration that trains with `switch_pipeline`.
+        switch_pipeline: the transforms.
+
+    Raises:
+        ValueError: the loop is not an ``IterTrainLoop``, or the data set has no pipeline.
+    """
+
+    def __init__(self, switch_iter: int, switch_pipeline: Sequence[dict]) -> None:
+        self.switch_iter = switch_iter
+        self.switch_pipeline = switch_pipeline
+
+    def before_train(self, runner: Runner) -> None:
+        """Check that the pipeline can be switched; switch it if the run starts behind that."""
+        loop = runner.train_loop
+        if not isinstance(loop, IterTrainLoop):
+            raise ValueError(
+                f'IterPipelineSwitchHook: a {type(loop).__name__} does not say where the data of '
+                "an iteration begin; train with train_cfg=dict(type='rocovis_mm.IterTrainLoop')"
+            )
+        if not hasattr(loop.dataloader.dataset, 'pipeline'):
+            raise ValueError(
+                f'IterPipelineSwitchHook: a {type(loop.dataloader.dataset).__name__} has no '
+                '`pipeline` that could be switched; take one data set, or remove the hook'
+            )
+        if runner.iter >= self.switch_iter:
+            self._switch(runner, runner.iter)
+
+    def after_train_iter(
+        self,
+        runner: Runner,
+        batch_idx: int,
+        data_batch: dict | None = None,
+        outputs: dict | None = None,
+    ) -> None:
+        """Switch after the last iteration with the first pipeline."""
+        if runner.iter + 1 == self.switch_iter:
+            self._switch(runner, self.switch_iter)
+
+    def _switch(self, runner: Runner, iteration: int) -> None:
+        """Let the batches from that of `iteration` on be made by the second pipeline."""
+        runner.logger.info(f'iteration {iteration}: the data pipeline is switched')
+        runner.train_loop.dataloader.dataset.pipeline = Compose(self.switch_pipeline)
+        runner.train_loop.start_data_at(iteration)
