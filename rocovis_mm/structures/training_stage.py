@@ -12,10 +12,12 @@ class TrainingStage:
     Attributes:
         single_frames: train each frame as a clip of its own.
         scale: factor of the input's height and width.
+        augment: whether the model's ``clip_augment`` is applied.
     """
 
     single_frames: bool = False
     scale: float = 1.0
+    augment: bool = True
 
     def __post_init__(self) -> None:
         if not 0 < self.scale <= 4:

@@ -32,6 +32,8 @@ def test_the_stage_is_a_function_of_the_iteration():
     ]
     assert stages(hook, [20, 0]) == [TrainingStage(), small_frames]
     assert stages(CurriculumHook(scales=[(5, 0.5)]), [4, 5]) == [TrainingStage(), small_clips]
+    plain_clips = TrainingStage(augment=False)
+    assert stages(CurriculumHook(augment_until=5), [4, 5]) == [TrainingStage(), plain_clips]
 
 
 def test_frames_of_a_clip_hold_what_each_shows():

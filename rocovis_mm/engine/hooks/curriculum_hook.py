@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from mmengine.hooks import Hook
@@ -18,22 +19,27 @@ class CurriculumHook(Hook):
 
     A model that starts from random weights must first learn to see: single frames
     at half size cost a fraction of full clips. The edges of masks come last: for
-    these the last part of a run can enlarge its inputs. The stage is a function of
-    the iteration, so that a resumed run goes on in it.
+    these the last part of a run can enlarge its inputs, or leave clips as they are. The stage
+    is a function of the iteration, so that a resumed run goes on in it.
 
     Args:
         single_frames_until: iteration at which frames become clips.
         scales: pairs of an iteration and the factor that inputs' sides get from it on; of
             those reached the last one holds, before the first one the factor is 1.
+        augment_until: iteration at which the model's ``clip_augment`` ends; None: never.
     """
 
     priority = 'VERY_HIGH'
 
     def __init__(
-        self, single_frames_until: int = 0, scales: Sequence[tuple[int, float]] = ()
+        self,
+        single_frames_until: int = 0,
+        scales: Sequence[tuple[int, float]] = (),
+        augment_until: int | None = None,
     ) -> None:
         self.single_frames_until = single_frames_until
         self.scales = list(scales)
+        self.augment_until = math.inf if augment_until is None else augment_until
 
     def before_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None
@@ -44,6 +50,7 @@ class CurriculumHook(Hook):
         stage = TrainingStage(
             single_frames=runner.iter < self.single_frames_until,
             scale=reached[-1] if reached else 1.0,
+            augment=runner.iter < self.augment_until,
         )
         if stage != model.training_stage:
             runner.logger.info(f'iteration {runner.iter}: training stage is now {stage}')

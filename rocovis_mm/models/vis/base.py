@@ -116,7 +116,7 @@ class OnlineVISModel(BaseMOTModel):
                 images.flatten(0, 1), size, mode='bilinear', align_corners=False, antialias=True
             ).unflatten(0, (batch, frames))
             targets = [target.resize(size) for target in targets]
-        if self.clip_augment is not None:
+        if self.clip_augment is not None and self.training_stage.augment:
             images, targets = self.clip_augment(images, targets)
         if self.training_stage.single_frames:
             images = images.flatten(0, 1)[:, None]
