@@ -5,29 +5,45 @@ input_size = (320, 192)  # frames are made to fit in; masks are predicted at a q
 num_frames = 3  # of a training clip
 batch_size = 4
 num_workers = 0  # a loading process would take the cores that train
-test_size = (448, 256)  # larger: training crops, and enlarges its inputs at the end
+test_size = (448, 256)  # and of a run's last part
 
+sample_clip = dict(
+    type='rocovis_mm.SampleClip',
+    num_frames=num_frames,
+    frame_range=_base_.frame_range,
+    reverse_prob=0.5,
+    event_prob=_base_.event_prob,
+)
+load_clip = dict(
+    type='TransformBroadcaster',
+    transforms=[
+        dict(type='rocovis_mm.LoadVISFrame'),
+        dict(type='rocovis_mm.LoadVISAnnotations'),
+    ],
+)
 train_pipeline = [
-    dict(
-        type='rocovis_mm.SampleClip',
-        num_frames=num_frames,
-        frame_range=_base_.frame_range,
-        reverse_prob=0.5,
-        event_prob=_base_.event_prob,
-    ),
-    dict(
-        type='TransformBroadcaster',
-        transforms=[
-            dict(type='rocovis_mm.LoadVISFrame'),
-            dict(type='rocovis_mm.LoadVISAnnotations'),
-        ],
-    ),
+    sample_clip,
+    load_clip,
     dict(type='rocovis_mm.PanCrop', size_range=(0.6, 1.0), prob=0.7),
     dict(
         type='TransformBroadcaster',
         share_random_params=True,
         transforms=[
             dict(type='rocovis_mm.AlignedResize', scale=input_size, keep_ratio=True),
+            dict(type='mmdet.RandomFlip', prob=0.5),
+            dict(type='rocovis_mm.ColorJitter'),
+        ],
+    ),
+    dict(type='rocovis_mm.PackVISInputs'),
+]
+whole_frames_pipeline = [  # of a run's last part: frames as the test sees them
+    sample_clip,
+    load_clip,
+    dict(
+        type='TransformBroadcaster',
+        share_random_params=True,
+        transforms=[
+            dict(type='rocovis_mm.AlignedResize', scale=test_size, keep_ratio=True),
             dict(type='mmdet.RandomFlip', prob=0.5),
             dict(type='rocovis_mm.ColorJitter'),
         ],
