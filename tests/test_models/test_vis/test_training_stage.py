@@ -67,6 +67,16 @@ def test_images_and_masks_shrink_alike():
     assert torch.equal(taken[0, 0, 0] > 0.5, target.masks[0, 0])
 
 
+def test_clips_are_augmented_unless_the_stage_ends_that():
+    clips, samples = batch()
+    for augment in (True, False):
+        model = staged(augment=augment)
+        model.clip_augment = lambda images, targets: (images + 1, targets[::-1])
+        taken, targets = model.clips_to_learn(clips, samples)
+        assert torch.equal(taken, clips + augment)
+        assert [len(target) for target in targets] == ([0, 2] if augment else [2, 0])
+
+
 @pytest.mark.parametrize('stage', [dict(single_frames=True), dict(single_frames=True, scale=0.5)])
 def test_every_stage_trains(stage):
     clips, samples = batch((64, 64))
