@@ -43,17 +43,10 @@ class ClipTargets:
         ]
 
     def resize(self, size: tuple[int, int]) -> ClipTargets:
-        """Return the clip with masks of `size` (H, W), resampled and thresholded at 0.5.
-
-        Smaller ones average the area of a pixel, larger ones interpolate bilinearly.
-        """
+        """Return the clip with masks of `size` (H, W), area-averaged and thresholded at 0.5."""
         if len(self) == 0:
             return replace(self, masks=self.masks.new_zeros((*self.masks.shape[:2], *size)))
-        if size[0] < self.masks.shape[-2]:
-            masks = F.interpolate(self.masks.float(), size, mode='area')
-        else:
-            masks = F.interpolate(self.masks.float(), size, mode='bilinear', align_corners=False)
-        return replace(self, masks=masks >= 0.5)
+        return replace(self, masks=F.interpolate(self.masks.float(), size, mode='area') >= 0.5)
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -11,7 +11,7 @@ class TrainingStage:
 
     Attributes:
         single_frames: train each frame as a clip of its own.
-        scale: factor of the input's height and width.
+        scale: factor of the input's height and width, at most 1.
         augment: whether the model's ``clip_augment`` is applied.
     """
 
@@ -20,5 +20,5 @@ class TrainingStage:
     augment: bool = True
 
     def __post_init__(self) -> None:
-        if not 0 < self.scale <= 4:
-            raise ValueError(f'TrainingStage.scale={self.scale}: give a factor in (0, 4]')
+        if not 0 < self.scale <= 1:
+            raise ValueError(f'TrainingStage.scale={self.scale}: give a factor in (0, 1]')

@@ -19,7 +19,7 @@ def stages(hook: CurriculumHook, iterations: list[int]) -> list[TrainingStage]:
 
 
 def test_the_stage_is_a_function_of_the_iteration():
-    hook = CurriculumHook(single_frames_until=10, scales=[(0, 0.5), (20, 1.0), (30, 1.5)])
+    hook = CurriculumHook(single_frames_until=10, half_size_until=20, augment_until=30)
     small_frames, small_clips = TrainingStage(True, 0.5), TrainingStage(False, 0.5)
     assert stages(hook, [0, 9, 10, 19, 20, 29, 30]) == [
         small_frames,
@@ -28,12 +28,9 @@ def test_the_stage_is_a_function_of_the_iteration():
         small_clips,
         TrainingStage(),
         TrainingStage(),
-        TrainingStage(False, 1.5),
+        TrainingStage(augment=False),
     ]
     assert stages(hook, [20, 0]) == [TrainingStage(), small_frames]
-    assert stages(CurriculumHook(scales=[(5, 0.5)]), [4, 5]) == [TrainingStage(), small_clips]
-    plain_clips = TrainingStage(augment=False)
-    assert stages(CurriculumHook(augment_until=5), [4, 5]) == [TrainingStage(), plain_clips]
 
 
 def test_frames_of_a_clip_hold_what_each_shows():
@@ -47,19 +44,6 @@ def test_frames_of_a_clip_hold_what_each_shows():
     for t, frame in enumerate(frames):
         seen = masks[:, t].flatten(1).any(1)
         assert torch.equal(frame.masks, masks[seen][:, t : t + 1])
-
-
-def test_enlarged_masks_have_their_edges_where_they_were():
-    masks = torch.zeros(1, 1, 12, 24, dtype=torch.bool)
-    masks[..., 4:8, 6:18] = True
-    enlarged = torch.zeros(1, 1, 36, 72, dtype=torch.bool)
-    enlarged[..., 12:24, 18:54] = True
-    clip = ClipTargets(torch.tensor([0]), masks, torch.tensor([1]))
-    got = clip.resize((36, 72)).masks
-    corners = [(12, 18), (12, 53), (23, 18), (23, 53)]  # bilinear masks round them off
-    for y, x in corners:
-        enlarged[..., y, x] = False
-    assert torch.equal(got, enlarged)
 
 
 def test_half_size_masks_are_the_majority_of_their_pixels():

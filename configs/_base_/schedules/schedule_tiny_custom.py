@@ -24,7 +24,7 @@ param_scheduler = [
 custom_hooks = [*_base_.custom_hooks, dict(type='rocovis_mm.NormEvalHook', begin=whole_frames_from)]
 custom_hooks[2].update(
     single_frames_until=single_frames_until,
-    scales=[(0, 0.5), (half_size_until, 1.0)],
+    half_size_until=half_size_until,
     augment_until=whole_frames_from,
 )
 default_hooks = dict(checkpoint=dict(interval=max(max_iters // 4, 1)))

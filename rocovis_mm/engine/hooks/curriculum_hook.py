@@ -1,9 +1,8 @@
-"""Stages of a training run: from small single frames to full, or enlarged, clips."""
+"""Stages of a training run: from small single frames to full clips."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -18,14 +17,13 @@ class CurriculumHook(Hook):
     """Sets the model's training stage by the iteration.
 
     A model that starts from random weights must first learn to see: single frames
-    at half size cost a fraction of full clips. The edges of masks come last: for
-    these the last part of a run can enlarge its inputs, or leave clips as they are. The stage
-    is a function of the iteration, so that a resumed run goes on in it.
+    at half size cost a fraction of full clips. The last part of a run can leave the clips
+    as they are. The stage is a function of the iteration, so that a resumed run goes
+    on in it.
 
     Args:
         single_frames_until: iteration at which frames become clips.
-        scales: pairs of an iteration and the factor that inputs' sides get from it on; of
-            those reached the last one holds, before the first one the factor is 1.
+        half_size_until: iteration at which inputs get their full size.
         augment_until: iteration at which the model's ``clip_augment`` ends; None: never.
     """
 
@@ -34,11 +32,11 @@ class CurriculumHook(Hook):
     def __init__(
         self,
         single_frames_until: int = 0,
-        scales: Sequence[tuple[int, float]] = (),
+        half_size_until: int = 0,
         augment_until: int | None = None,
     ) -> None:
         self.single_frames_until = single_frames_until
-        self.scales = list(scales)
+        self.half_size_until = half_size_until
         self.augment_until = math.inf if augment_until is None else augment_until
 
     def before_train_iter(
@@ -46,10 +44,9 @@ class CurriculumHook(Hook):
     ) -> None:
         """Hand the stage to the model, and say when it changes."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        reached = [scale for begin, scale in self.scales if runner.iter >= begin]
         stage = TrainingStage(
             single_frames=runner.iter < self.single_frames_until,
-            scale=reached[-1] if reached else 1.0,
+            scale=0.5 if runner.iter < self.half_size_until else 1.0,
             augment=runner.iter < self.augment_until,
         )
         if stage != model.training_stage:

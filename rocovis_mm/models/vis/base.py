@@ -109,7 +109,7 @@ class OnlineVISModel(BaseMOTModel):
             (B', T', 3, H', W') and B' targets.
         """
         targets = [clip_targets(sample, images.device) for sample in data_samples]
-        if self.training_stage.scale != 1:
+        if self.training_stage.scale < 1:
             batch, frames, _, height, width = images.shape
             size = tuple(scaled_side(side, self.training_stage.scale) for side in (height, width))
             images = F.interpolate(
@@ -249,7 +249,7 @@ class OnlineVISModel(BaseMOTModel):
 
 def scaled_side(side: int, scale: float) -> int:
     """Return a scaled height or width as a multiple of the lowest resolution's stride."""
-    return math.ceil(round(side * scale / STRIDES[-1], 6)) * STRIDES[-1]  # 192 * 7/6 is 224
+    return math.ceil(side * scale / STRIDES[-1]) * STRIDES[-1]
 
 
 def clip_targets(sample: TrackDataSample, device: torch.device) -> ClipTargets:

@@ -44,17 +44,12 @@ def test_single_frames_are_clips_of_one_frame_in_the_same_order():
 
 @pytest.mark.parametrize(
     ('scale', 'size', 'expected'),
-    [
-        (0.5, (64, 128), (32, 64)),
-        (0.5, (96, 160), (64, 96)),
-        (0.3, (64, 64), (32, 32)),
-        (7 / 6, (192, 320), (224, 384)),
-    ],
+    [(0.5, (64, 128), (32, 64)), (0.5, (96, 160), (64, 96)), (0.3, (64, 64), (32, 32))],
 )
 def test_scaled_sides_are_multiples_of_the_lowest_stride(scale, size, expected):
     clips, samples = batch(size)
     taken, targets = staged(scale=scale).clips_to_learn(clips, samples)
-    assert all(-1e-9 < got - side * scale < 32 for got, side in zip(expected, size))
+    assert all(0 <= got - side * scale < 32 for got, side in zip(expected, size))
     assert tuple(taken.shape[-2:]) == expected
     assert all(tuple(target.masks.shape[-2:]) == expected for target in targets)
 
@@ -97,7 +92,7 @@ def test_testing_does_not_heed_the_stage():
     assert torch.equal(sample.video_data_samples[0].pred_track_instances.masks, staged_masks)
 
 
-@pytest.mark.parametrize('scale', [0, -1, float('nan'), 5])
+@pytest.mark.parametrize('scale', [0, -1, float('nan'), 1.5])
 def test_impossible_scales_are_refused(scale):
     with pytest.raises(ValueError, match='scale'):
         TrainingStage(scale=scale)
