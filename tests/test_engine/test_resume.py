@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
 import rocovis_mm.models.data_preprocessors  # noqa: F401
+from rocovis_mm.datasets import JointDataset
+from rocovis_mm.engine import IterPipelineSwitchHook, IterTrainLoop
 from rocovis_mm.registry import MODELS
 from rocovis_mm.testing import make_tiny_dataset
 
@@ -273,3 +277,17 @@ def test_the_pipeline_switches_between_two_iterations(tiny, tmp_path, whole, wor
 def test_a_pipeline_is_switched_in_runs_by_iterations_only(tiny, tmp_path):
     with pytest.raises(ValueError, match=r"train_cfg=dict\(type='rocovis_mm.IterTrainLoop'\)"):
         train(tiny, tmp_path, by_epoch=True, switch=5)
+
+
+def test_mistakes_of_the_second_pipeline_show_at_the_start(tiny, tmp_path, monkeypatch):
+    monkeypatch.setitem(globals(), 'small_pipeline', lambda: [dict(type='Nowhere')])
+    with pytest.raises(KeyError, match='Nowhere'):
+        train(tiny, tmp_path, stop=1, switch=5)  # a PowerCutError otherwise
+
+
+def test_a_data_set_without_a_pipeline_of_its_own_is_refused():
+    loop = Mock(spec=IterTrainLoop)
+    loop.dataloader = SimpleNamespace(dataset=JointDataset.__new__(JointDataset))
+    hook = IterPipelineSwitchHook(5, [])
+    with pytest.raises(ValueError, match='JointDataset has no `pipeline`.*take one data set'):
+        hook.before_train(SimpleNamespace(train_loop=loop, iter=0))

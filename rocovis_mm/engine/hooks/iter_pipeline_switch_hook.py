@@ -33,7 +33,7 @@ class IterPipelineSwitchHook(Hook):
         self.switch_pipeline = switch_pipeline
 
     def before_train(self, runner: Runner) -> None:
-        """Check that the pipeline can be switched; switch it if the run starts behind that."""
+        """Build the second pipeline, so that its mistakes show now; switch if that is due."""
         loop = runner.train_loop
         if not isinstance(loop, IterTrainLoop):
             raise ValueError(
@@ -45,6 +45,7 @@ class IterPipelineSwitchHook(Hook):
                 f'IterPipelineSwitchHook: a {type(loop.dataloader.dataset).__name__} has no '
                 '`pipeline` that could be switched; take one data set, or remove the hook'
             )
+        self.pipeline = Compose(self.switch_pipeline)
         if runner.iter >= self.switch_iter:
             self._switch(runner, runner.iter)
 
@@ -62,5 +63,5 @@ class IterPipelineSwitchHook(Hook):
     def _switch(self, runner: Runner, iteration: int) -> None:
         """Let the batches from that of `iteration` on be made by the second pipeline."""
         runner.logger.info(f'iteration {iteration}: the data pipeline is switched')
-        runner.train_loop.dataloader.dataset.pipeline = Compose(self.switch_pipeline)
+        runner.train_loop.dataloader.dataset.pipeline = self.pipeline
         runner.train_loop.start_data_at(iteration)
