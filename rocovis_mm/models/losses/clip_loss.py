@@ -104,12 +104,22 @@ class ClipLoss(SetLoss):
         supervise_initial: whether the prediction made before the first layer at
             frame 0 is supervised too, as in Mask2Former. It sees no image
             features of its own; tiny models learn faster without it.
+        supervise_carried: whether the classes of prediction 0 at the later frames are
+            supervised. They are those of the last layer at the frame before, bit for bit.
+            This is an ablation.
         **kwargs: arguments of :class:`SetLoss`.
     """
 
-    def __init__(self, *, supervise_initial: bool = True, **kwargs) -> None:  # noqa: ANN003
+    def __init__(
+        self,
+        *,
+        supervise_initial: bool = True,
+        supervise_carried: bool = False,
+        **kwargs,  # noqa: ANN003
+    ) -> None:
         super().__init__(**kwargs)
         self.supervise_initial = supervise_initial
+        self.supervise_carried = supervise_carried
 
     def forward(
         self,
@@ -138,9 +148,10 @@ class ClipLoss(SetLoss):
         num_predictions = len(predictions[0].class_logits)
         for layer in range(num_predictions):
             first = 0 if layer > 0 or self.supervise_initial else 1
+            end = len(predictions) if layer > 0 or self.supervise_carried else 1
             prefix = '' if layer == num_predictions - 1 else f'd{layer}.'
             losses[f'{prefix}loss_cls'] = self.class_loss(
-                predictions[first:], supervision[first:], layer, class_sum
+                predictions[first:end], supervision[first:end], layer, class_sum
             )
             mask, dice = self.mask_losses(
                 predictions, supervision, targets, layer, first, mask_count

@@ -133,12 +133,15 @@ class FrameHead(BaseModule):
     ) -> tuple[list[Tensor], list[FrameTargets]]:
         """Return each clip's owners after a frame, and what its predictions learn.
 
+        A prediction 0 that is not supervised at frame 0 is never matched with newcomers.
+
         Args:
             prediction: of this frame, all layers.
             targets: B clip targets.
             frame: index into the clips.
             owners: B tensors (L + 1, N) before this frame.
         """
+        first = 0 if self.criterion.supervise_initial else 1
         owners = [
             self.assigner.assign(
                 torch.stack([x[b] for x in prediction.class_logits]).detach(),
@@ -146,6 +149,7 @@ class FrameHead(BaseModule):
                 target,
                 frame,
                 owners[b],
+                first,
             )
             for b, target in enumerate(targets)
         ]

@@ -106,7 +106,7 @@ def test_without_reuse_it_is_uvla(seed):
     targets, owners = targets_of(presence), torch.full((LAYERS, queries), -1)
     logits = torch.zeros(LAYERS, queries, CLASSES + 1), torch.zeros(LAYERS, queries, 2, 2)
     for t in range(presence.shape[1]):
-        owners = Known([], num_points=1).assign(*logits, targets, t, owners)
+        owners = Known([], num_points=1, shared_owners=False).assign(*logits, targets, t, owners)
     for layer, g in itertools.product(range(LAYERS), range(len(presence))):
         found = (owners[layer] == g).nonzero().flatten().tolist()
         assert found == ([] if slots[layer, g] < 0 else [slots[layer, g]])

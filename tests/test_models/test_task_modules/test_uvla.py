@@ -15,17 +15,22 @@ from rocovis_mm.models import UVLAAssigner, UVLAPlusPlusAssigner
 from rocovis_mm.structures import ClipTargets
 
 LAYERS, CLASSES = 3, 4
+RULES = [
+    dict(),
+    dict(births='last_layer'),
+    dict(shared_owners=False),  # the ablation: each layer by itself for the whole clip
+]
 BOTH = pytest.mark.parametrize('kind', [UVLAAssigner, UVLAPlusPlusAssigner])
 
 
-def assigner_with_costs(kind, costs: np.ndarray):
+def assigner_with_costs(kind, costs: np.ndarray, **rule):
     """Return an assigner whose cost of frame t is `costs[t]` (L, N, G)."""
 
     class Known(kind):
         def cost(self, class_logits, mask_logits, targets, frame):
             return torch.from_numpy(costs[frame])
 
-    return Known([], num_points=1)
+    return Known([], num_points=1, **rule)
 
 
 def targets_of(presence: np.ndarray, seed: int = 0) -> ClipTargets:
@@ -37,12 +42,12 @@ def targets_of(presence: np.ndarray, seed: int = 0) -> ClipTargets:
     return ClipTargets(labels.long(), masks, torch.arange(instances) + 7)
 
 
-def run_clip(assigner, targets: ClipTargets, queries: int):
+def run_clip(assigner, targets: ClipTargets, queries: int, first: int = 0):
     """Return, frame by frame, the owners (L, N) and the supervision."""
     owners = torch.full((LAYERS, queries), -1)
     logits = torch.zeros(LAYERS, queries, CLASSES + 1), torch.zeros(LAYERS, queries, 2, 2)
     for t in range(targets.masks.shape[1]):
-        owners = assigner.assign(*logits, targets, t, owners)
+        owners = assigner.assign(*logits, targets, t, owners, first)
         yield owners, assigner.supervise(owners, targets, t, CLASSES)
 
 
@@ -58,15 +63,28 @@ def cheapest_matching(cost: np.ndarray, rows: list[int], columns: list[int]) -> 
     return found
 
 
-def oracle(presence: np.ndarray, costs: np.ndarray, queries: int) -> list[list[dict[int, int]]]:
-    """Return, frame by frame and layer by layer, instance -> query."""
+def oracle(
+    presence: np.ndarray,
+    costs: np.ndarray,
+    queries: int,
+    shared_owners: bool = True,
+    births: str = 'each_layer',
+) -> list[list[dict[int, int]]]:
+    """Return, frame by frame and layer by layer, instance -> query.
+
+    Every layer matches newcomers by itself; the last layer's book is everybody's afterwards.
+    """
     books = [{} for _ in range(LAYERS)]
     history = []
     for t in range(presence.shape[1]):
+        if shared_owners:
+            books = [dict(books[-1]) for _ in books]
         for layer, book in enumerate(books):
             born = [g for g in range(len(presence)) if presence[g, t] and g not in book]
             free = [n for n in range(queries) if n not in book.values()]
             book.update(cheapest_matching(costs[t, layer], free, born))
+        if births == 'last_layer':
+            books = [dict(books[-1]) for _ in books]
         history.append([dict(book) for book in books])
     return history
 
@@ -80,13 +98,14 @@ def random_clip(seed: int):
 
 
 @BOTH
-@pytest.mark.parametrize('seed', range(40))
+@pytest.mark.parametrize('rule', RULES, ids=['shared', 'last layer', 'each by itself'])
+@pytest.mark.parametrize('seed', range(25))
 @pytest.mark.filterwarnings('ignore:.*new instances')
-def test_equals_the_exhaustive_oracle_on_random_clips(kind, seed):
+def test_equals_the_exhaustive_oracle_on_random_clips(kind, seed, rule):
     presence, costs, queries = random_clip(seed)
     targets = targets_of(presence, seed)
-    expected = oracle(presence, costs, queries)
-    history = list(run_clip(assigner_with_costs(kind, costs), targets, queries))
+    expected = oracle(presence, costs, queries, **rule)
+    history = list(run_clip(assigner_with_costs(kind, costs, **rule), targets, queries))
     for t, (owners, frame) in enumerate(history):
         labels = np.full((LAYERS, queries), CLASSES)
         masks = np.full((LAYERS, queries), -1)
@@ -113,8 +132,8 @@ def test_invariants_of_ownership(seed):
     clip = run_clip(assigner_with_costs(UVLAPlusPlusAssigner, costs), targets_of(presence), queries)
     for t, (owners, _) in enumerate(clip):
         owners = owners.numpy()
-        kept = before >= 0
-        assert (owners[kept] == before[kept]).all()  # an owner never changes
+        kept = before[-1] >= 0  # the last layer's owners, never changed and shared by all
+        assert (owners[:, kept] == before[-1, kept]).all()
         for row in owners:
             there = row[row >= 0].tolist()
             assert len(there) == len(set(there))  # one query for each instance
@@ -185,15 +204,39 @@ def test_inputs_are_not_changed_and_no_graph_is_kept(kind):
     assert not any(x.requires_grad for x in (later, frame.labels, frame.keep))
 
 
-def test_layers_choose_for_themselves_and_the_last_one_drives_propagation():
-    costs = np.zeros((1, LAYERS, 4, 1))
+def choices(frames: int) -> np.ndarray:
+    """Costs by which the layers would choose queries 3, 1 and 2 in every frame."""
+    costs = np.zeros((frames, LAYERS, 4, 1))
     for layer, query in enumerate((3, 1, 2)):
-        costs[0, layer, query] = -1
-    ((owners, frame),) = run_clip(
-        assigner_with_costs(UVLAPlusPlusAssigner, costs), targets_of(np.ones((1, 1))), 4
-    )
-    assert (owners == 0).nonzero().tolist() == [[0, 3], [1, 1], [2, 2]]
-    assert frame.keep.tolist() == [0, 0, 1, 0]
+        costs[:, layer, query] = -1
+    return costs
+
+
+@pytest.mark.parametrize('births', ['each_layer', 'last_layer'])
+def test_the_last_layers_choice_is_everybodys_from_the_next_frame_on(births):
+    assigner = assigner_with_costs(UVLAPlusPlusAssigner, choices(3), births=births)
+    history = list(run_clip(assigner, targets_of(np.array([[1, 0, 1]])), 4))
+    born = [[0, 3], [1, 1], [2, 2]] if births == 'each_layer' else [[0, 2], [1, 2], [2, 2]]
+    for t, (owners, frame) in enumerate(history):
+        expected = born if t == 0 else [[0, 2], [1, 2], [2, 2]]
+        assert (owners == 0).nonzero().tolist() == expected
+        assert (frame.instances >= 0).nonzero().tolist() == expected
+        assert frame.keep.tolist() == [0, 0, 1, 0]
+
+
+def test_a_first_prediction_that_is_not_supervised_is_never_matched_with_newcomers():
+    assigner = assigner_with_costs(UVLAPlusPlusAssigner, choices(2))
+    history = list(run_clip(assigner, targets_of(np.ones((1, 2))), 4, first=1))
+    assert (history[0][0] == 0).nonzero().tolist() == [[1, 1], [2, 2]]
+    assert (history[1][0] == 0).nonzero().tolist() == [[0, 2], [1, 2], [2, 2]]
+
+
+@pytest.mark.parametrize(
+    'rule', [dict(births='first'), dict(births='last_layer', shared_owners=False)]
+)
+def test_impossible_rules_are_refused(rule):
+    with pytest.raises(ValueError, match='births'):
+        UVLAAssigner([], **rule)
 
 
 def costs_of_the_config() -> list[dict]:

@@ -93,11 +93,42 @@ class MaskMatcher:
 class UVLAAssigner(MaskMatcher):
     """Gives every instance one query from its first frame to the clip's end.
 
-    Invariants: a query has at most one owner in a clip, an owner never changes,
-    a disappeared instance keeps its query and a returning one finds it again.
+    Each layer of the decoder may match a newcomer to a query of its own, as the deep
+    supervision of Mask2Former does. From the next frame on the last layer's choice holds for
+    all layers, for the slot of a query is the identity of its instance (the paper, "Direct
+    Query Decoding"). So a prediction never contradicts the label that the same slot had before.
+
+    Invariants: a query has at most one owner in a clip, the last layer's owner never
+    changes, a disappeared instance keeps its query and a returning one finds it again.
     (The published GenVIS lets a new instance take a disappeared one's query: see
-    :class:`GenVISAssigner`.) The arguments are those of :class:`MaskMatcher`.
+    :class:`GenVISAssigner`.)
+
+    Args:
+        match_costs: see :class:`MaskMatcher`.
+        num_points: see :class:`MaskMatcher`.
+        shared_owners: False lets each layer keep its own owners for the whole clip. This
+            is an ablation: the labels of one slot then contradict each other.
+        births: whether ``each_layer`` matches the newcomers of a frame or the
+            ``last_layer`` decides for all of them.
+
+    Raises:
+        ValueError: unknown `births`, or ``last_layer`` without shared owners.
     """
+
+    def __init__(
+        self,
+        match_costs: Sequence[dict],
+        num_points: int = 12544,
+        shared_owners: bool = True,
+        births: str = 'each_layer',
+    ) -> None:
+        super().__init__(match_costs, num_points)
+        if births not in ('each_layer', 'last_layer'):
+            raise ValueError(f"births={births!r}: give 'each_layer' or 'last_layer'")
+        if births == 'last_layer' and not shared_owners:
+            raise ValueError("births='last_layer' needs shared_owners=True")
+        self.shared_owners = shared_owners
+        self.births = births
 
     supervise_disappeared = False
     """Whether a disappeared instance's query learns an empty mask."""
@@ -112,16 +143,23 @@ class UVLAAssigner(MaskMatcher):
         targets: ClipTargets,
         frame: int,
         owners: Tensor,
+        first: int = 0,
     ) -> Tensor:
-        """Return the owners after this frame: newcomers take free queries, best match first.
+        """Return the owners of this frame: newcomers take free queries, best match first.
 
         Args:
             class_logits: (L, N, K + 1).
             mask_logits: (L, N, h, w).
             targets: of the whole clip.
             frame: index into the clip.
-            owners: (L, N) before this frame; not changed.
+            owners: (L, N) of the frame before; not changed.
+            first: index of the first prediction that is matched with newcomers; each layer
+                is, where it keeps its own owners.
         """
+        if self.shared_owners:
+            owners = owners[-1:].expand_as(owners)
+        else:
+            first = 0
         present = targets.present[:, frame]
         owned = torch.stack([torch.isin(torch.arange(len(targets)).to(o), o) for o in owners])
         newcomers = present & ~owned  # (L, G)
@@ -129,11 +167,14 @@ class UVLAAssigner(MaskMatcher):
             return owners
         cost = self.cost(class_logits, mask_logits, targets, frame).cpu()
         updated = owners.clone()
-        for layer in range(len(owners)):
+        last = len(owners) - 1
+        for layer in range(last if self.births == 'last_layer' else first, last + 1):
             born = newcomers[layer].cpu().nonzero().flatten()
             free = (owners[layer].cpu() == UNOWNED).nonzero().flatten()
             queries, instances = self.match(cost[layer], free, born)
             updated[layer, queries] = instances.to(owners)
+        if self.births == 'last_layer':
+            updated[first:] = updated[last]
         return updated
 
     def supervise(
