@@ -40,9 +40,27 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return rows @ np.asarray(image, np.float64) @ columns.T
 
 
-def propagated_masks(mask_logits: np.ndarray, keep: np.ndarray, size: tuple[int, int]):
+def propagated_masks(
+    mask_logits: np.ndarray, keep: np.ndarray, size: tuple[int, int], pooling: str = 'max'
+):
     """M as probabilities at a level: sigmoid, times keep, brought to the level's size."""
-    return resize(sigmoid(mask_logits) * keep[..., None, None], size)
+    probabilities = sigmoid(mask_logits) * keep[..., None, None]
+    return resize(probabilities, size) if pooling == 'bilinear' else max_pool(probabilities, size)
+
+
+def max_pool(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The maximum of (..., h, w) in each of H x W cells; they may overlap."""
+    bounds = [
+        [(math.floor(i * n / m), math.ceil((i + 1) * n / m)) for i in range(m)]
+        for n, m in zip(image.shape[-2:], size)
+    ]
+    return np.stack(
+        [
+            np.stack([image[..., y0:y1, x0:x1].max((-2, -1)) for x0, x1 in bounds[1]], -1)
+            for y0, y1 in bounds[0]
+        ],
+        -2,
+    )
 
 
 def spatial_identity(queries, probabilities, background, soft=False) -> np.ndarray:
@@ -71,26 +89,65 @@ def flatten(feature_map: np.ndarray) -> np.ndarray:
     return np.array([feature_map[:, y, x] for y in range(height) for x in range(width)])
 
 
-def attention(query, key, value, weights: dict[str, np.ndarray], heads: int) -> np.ndarray:
-    """Multi-head attention of (n, C) queries over (m, C) keys and values, by loops."""
+def attention(
+    query,
+    key,
+    value,
+    weights: dict[str, np.ndarray],
+    heads: int,
+    bias: np.ndarray | None = None,
+    key_offset: np.ndarray | None = None,
+) -> np.ndarray:
+    """Multi-head attention of (n, C) queries over (m, C) keys and values, by loops.
+
+    `bias` (heads, n, m) is added to the logits, `key_offset` (m, C) to the projected keys.
+    """
     channels = query.shape[1]
     w, b = weights['in_proj_weight'], weights['in_proj_bias']
     q = query @ w[:channels].T + b[:channels]
     k = key @ w[channels : 2 * channels].T + b[channels : 2 * channels]
     v = value @ w[2 * channels :].T + b[2 * channels :]
+    if key_offset is not None:
+        k = k + key_offset
     size = channels // heads
     out = np.zeros_like(q)
     for head in range(heads):
         part = slice(head * size, (head + 1) * size)
         for i in range(len(q)):
             scores = [q[i, part] @ k[j, part] / math.sqrt(size) for j in range(len(k))]
+            if bias is not None:
+                scores = [score + bias[head, i, j] for j, score in enumerate(scores)]
             total = sum(math.exp(s - max(scores)) for s in scores)
             for j, score in enumerate(scores):
                 out[i, part] += math.exp(score - max(scores)) / total * v[j, part]
     return out @ weights['out_proj.weight'].T + weights['out_proj.bias']
 
 
-def calibration(current, past, position, background, weights, heads) -> np.ndarray:
+def place_bias(size, frames: int, heads: int, widths=None, window=None) -> np.ndarray:
+    """(heads, h*w, frames*h*w): -d^2 / (2 width^2), minus infinity outside of the window."""
+    cells = [(y, x) for y in range(size[0]) for x in range(size[1])]
+    bias = np.zeros((heads, len(cells), len(cells)))
+    for i, (y, x) in enumerate(cells):
+        for j, (v, u) in enumerate(cells):
+            if window is not None and max(abs(y - v), abs(x - u)) > window:
+                bias[:, i, j] = -math.inf
+            elif widths is not None:
+                bias[:, i, j] = -((y - v) ** 2 + (x - u) ** 2) / (2 * np.asarray(widths) ** 2)
+    return np.concatenate([bias] * frames, -1)
+
+
+def calibration(
+    current,
+    past,
+    position,
+    background,
+    weights,
+    heads,
+    widths=None,
+    window=None,
+    ages=None,
+    gate=1.0,
+) -> np.ndarray:
     """F'_t of Eq. 3 for one clip.
 
     Args:
@@ -98,14 +155,38 @@ def calibration(current, past, position, background, weights, heads) -> np.ndarr
         past: list of (F, Z') of remembered frames, each (C, h, w).
         position: (C, h, w).
         background: (C,), B, which is the whole identity of a frame without a past.
+        widths: (heads,) in cells, of the prior of place.
+        window: cells seen in each direction.
+        ages: (M, C), added to the projected keys of the newest frame, the one before it, ...
+        gate: (C,), factor of the result.
     """
     if not past:
         everywhere = np.zeros_like(current) + background[:, None, None]
         past = [(current, everywhere)]
     key = np.concatenate([flatten(f + position) for f, _ in past])
     value = np.concatenate([flatten(f + z) for f, z in past])
-    out = attention(flatten(current + position), key, value, weights, heads)
-    return out.T.reshape(current.shape)
+    size, number = current.shape[-2:], len(past)
+    offset = None
+    if ages is not None:
+        rows = [ages[min(number - 1 - i, len(ages) - 1)] for i in range(number)]
+        offset = np.repeat(rows, size[0] * size[1], axis=0)
+    bias = place_bias(size, number, heads, widths, window)
+    out = attention(flatten(current + position), key, value, weights, heads, bias, offset)
+    return (out * gate).T.reshape(current.shape)
+
+
+def calibration_options(module) -> dict:
+    """What `calibration` needs to know of a propagation attention."""
+    arrays = {k: v.detach().numpy() for k, v in module.named_parameters()}
+    return dict(
+        background=arrays['background'],
+        weights={k.removeprefix('attention.'): v for k, v in arrays.items() if 'attention' in k},
+        heads=module.num_heads,
+        widths=np.exp(arrays['log_width']) if 'log_width' in arrays else None,
+        window=module.window,
+        ages=arrays.get('age'),
+        gate=arrays.get('gate', 1.0),
+    )
 
 
 def bce(logits: np.ndarray, target: np.ndarray) -> np.ndarray:

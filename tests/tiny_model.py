@@ -93,20 +93,27 @@ def tiny_config(
 
 def set_rocovis(
     config: ConfigDict,
-    strides: tuple[int, ...] = (16, 32),
-    zero_init: bool = False,
+    strides: tuple[int, ...] = (8, 16),
+    start: str = 'full',
+    prior: bool = True,
+    window: int | None = 3,
+    ages: bool = True,
+    mask_pooling: str = 'max',
     soft_masks: bool = False,
     memory_frames: int = 2,
     detach_every: int | None = None,
-    foreground_scaling: bool = True,
+    scale_output: bool = True,
+    scale_memory: bool = True,
 ) -> None:
     """Set what RoCoVIS alone has, in place; the propagation starts away from zero."""
-    config.foreground_scaling = foreground_scaling
-    config.track_head.update(memory_frames=memory_frames, detach_every=detach_every)
+    config.scale_output = scale_output
+    config.track_head.update(
+        memory_frames=memory_frames, detach_every=detach_every, scale_memory=scale_memory
+    )
     config.track_head.pixel_decoder.update(
         propagation_strides=strides,
-        propagation_heads=HEADS,
-        zero_init_propagation=zero_init,
+        propagation=dict(num_heads=HEADS, start=start, prior=prior, window=window, ages=ages),
+        mask_pooling=mask_pooling,
         soft_masks=soft_masks,
     )
 
@@ -138,7 +145,7 @@ def tiny_model(seed: int = 1, **options: object) -> OnlineVISModel:
     """Return a model with random weights, none of them at a special value."""
     torch.manual_seed(seed)
     model = MODELS.build(tiny_config(**options))
-    shake(model, zero_kept=bool(options.get('zero_init')))
+    shake(model, zero_kept=options.get('start') in ('zero', 'gate'))
     sharpen(model)
     return model.eval()
 

@@ -91,7 +91,7 @@ class ExportedModel:
         """Return the masks of one frame; see :func:`frame_masks`."""
         classes, masks = torch.from_numpy(class_logits[0]), torch.from_numpy(mask_logits[0])
         foreground = torch.ones(len(classes))
-        if self.metadata['foreground_scaling']:
+        if self.metadata['scale_output']:
             foreground = 1 - classes.softmax(-1)[:, -1]
         sizes = SimpleNamespace(
             batch_input_shape=tuple(self.metadata['padded']),

@@ -67,7 +67,7 @@ def export_onnx(
         padded=step.padded,
         num_classes=model.num_classes,
         track_rule=asdict(model.track_rule),
-        foreground_scaling=getattr(model, 'foreground_scaling', False),
+        scale_output=getattr(model, 'scale_output', False),
         classes=classes,
     )
     program.model.metadata_props[METADATA] = json.dumps(metadata)

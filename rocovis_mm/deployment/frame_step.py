@@ -111,16 +111,16 @@ class FrameStep(nn.Module):
 
 
 class RoCoVISStep(FrameStep):
-    """Queries of the frame before, features and spatial identities of M frames."""
+    """Queries of the frame before, keys and values of M frames."""
 
     def memory_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
-        """Return name -> shape (1, M, C, h_s, w_s)."""
+        """Return name -> shape (1, M, h_s * w_s, C)."""
         head = self.model.track_head
         height, width = self.padded
         return {
-            f'{kind}_{stride}': (1, head.memory_frames, channels, height // stride, width // stride)
+            f'{kind}_{stride}': (1, head.memory_frames, height * width // stride**2, channels)
             for stride in head.pixel_decoder.propagation_strides
-            for kind in ('features', 'identity')
+            for kind in ('keys', 'values')
         }
 
     def predict(
@@ -136,34 +136,28 @@ class RoCoVISStep(FrameStep):
             itself = self.as_its_own_past(features)
             for m in range(self.memory_frames):
                 past = MemoryFrame(
-                    {s: memory[f'features_{s}'][:, m] for s in strides},
-                    {s: memory[f'identity_{s}'][:, m] for s in strides},
+                    {s: memory[f'keys_{s}'][:, m] for s in strides},
+                    {s: memory[f'values_{s}'][:, m] for s in strides},
                 )
                 frames.append(past)
             frames[-1] = MemoryFrame(
-                {s: torch.where(first, itself.features[s], x) for s, x in past.features.items()},
-                {s: torch.where(first, itself.identity[s], x) for s, x in past.identity.items()},
+                {s: torch.where(first, itself.keys[s], x) for s, x in past.keys.items()},
+                {s: torch.where(first, itself.values[s], x) for s, x in past.values.items()},
             )
         counted = torch.cat([visible[:, :-1], torch.ones_like(visible[:, -1:])], dim=1)
         state = StreamState(queries, tuple(frames))
         prediction = head.decode(features, state, 'last', counted if strides else None)
-        keep = self.model.foreground(prediction.class_logits[-1])
-        after = head.advance(StreamState(queries), prediction, keep)
+        after = head.advance(StreamState(queries), prediction)
         newest = after.memory[-1] if strides else MemoryFrame({}, {})
         return prediction, {
-            **{f'features_{s}': x for s, x in newest.features.items()},
-            **{f'identity_{s}': x for s, x in newest.identity.items()},
+            **{f'keys_{s}': x for s, x in newest.keys.items()},
+            **{f'values_{s}': x for s, x in newest.values.items()},
         }
 
     def as_its_own_past(self, features: tuple[Tensor, ...]) -> MemoryFrame:
         """Return the memory of a first frame: itself, the background vector everywhere."""
         decoder = self.model.track_head.pixel_decoder
-        projected = decoder.project(features)
-        backgrounds = {
-            s: decoder.propagation[str(s)].background[:, None, None].expand_as(projected[s])
-            for s in decoder.propagation_strides
-        }
-        return MemoryFrame(projected, backgrounds)
+        return decoder.as_its_own_past(decoder.project(features))
 
 
 class GenVISStep(FrameStep):

@@ -12,33 +12,33 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class MemoryFrame:
-    """One past frame as the calibration reads it (Eq. 3).
+    """One past frame as the calibration reads it (Eq. 3); S cells of a stride.
 
     Attributes:
-        features: stride -> (B, C, h_s, w_s), the uncalibrated F of that frame.
-        identity: stride -> (B, C, h_s, w_s), its spatial identity Z' (Eq. 2).
+        keys: stride -> (B, S, C), the projection of that frame's uncalibrated F.
+        values: stride -> (B, S, C), the projection of F plus its spatial identity Z' (Eq. 2).
     """
 
-    features: dict[int, Tensor]
-    identity: dict[int, Tensor]
+    keys: dict[int, Tensor]
+    values: dict[int, Tensor]
 
     def map(self, function: Callable[[Tensor], Tensor]) -> MemoryFrame:
         """Return the frame with `function` applied to every tensor."""
         return MemoryFrame(
-            {stride: function(x) for stride, x in self.features.items()},
-            {stride: function(x) for stride, x in self.identity.items()},
+            {stride: function(x) for stride, x in self.keys.items()},
+            {stride: function(x) for stride, x in self.values.items()},
         )
 
     def without(self, slots: Tensor) -> MemoryFrame:
-        """Return the frame as it is: an identity stands in pixels, and leaves with the frame."""
+        """Return the frame as it is: an identity belongs to cells, and leaves with the frame."""
         return self
 
     @staticmethod
     def cat(frames: Sequence[MemoryFrame]) -> MemoryFrame:
         """Return the batch of `frames`, whose maps must have the same sizes."""
         return MemoryFrame(
-            {s: torch.cat([frame.features[s] for frame in frames]) for s in frames[0].features},
-            {s: torch.cat([frame.identity[s] for frame in frames]) for s in frames[0].identity},
+            {s: torch.cat([frame.keys[s] for frame in frames]) for s in frames[0].keys},
+            {s: torch.cat([frame.values[s] for frame in frames]) for s in frames[0].values},
         )
 
 

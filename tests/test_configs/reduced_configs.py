@@ -69,8 +69,8 @@ def reduce_model(model: ConfigDict) -> None:
     model.backbone.update(SMALL_BACKBONES.get(model.backbone.type.rpartition('.')[2], {}))
     shrink_head(head, layers=1)
     head.num_queries = QUERIES
-    if 'propagation_heads' in head.pixel_decoder:
-        head.pixel_decoder.propagation_heads = HEADS
+    if 'propagation' in head.pixel_decoder:
+        head.pixel_decoder.propagation.num_heads = HEADS
     if 'object_decoder' in head:
         memory, frozen = head.memory_frames, model.freeze_detector
         set_genvis(model, POINTS, memory, 1, QUERIES, frozen)

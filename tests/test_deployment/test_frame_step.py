@@ -15,8 +15,9 @@ from rocovis_mm.structures import StreamState
 
 SIZE, PADDED = (60, 90), (64, 96)
 VARIANTS = [
-    pytest.param(dict(strides=(16, 32), memory_frames=3), id='RoCoVIS'),
-    pytest.param(dict(strides=(8,), memory_frames=1, foreground_scaling=False), id='one frame'),
+    pytest.param(dict(memory_frames=3), id='RoCoVIS'),
+    pytest.param(dict(window=None, prior=False, ages=False), id='plain attention'),
+    pytest.param(dict(strides=(8,), memory_frames=1, scale_output=False), id='one frame'),
     pytest.param(dict(strides=()), id='direct'),
     pytest.param(dict(method='genvis', memory_frames=2), id='GenVIS'),
 ]
@@ -62,7 +63,7 @@ def test_what_cannot_be_exported_says_why():
 
 
 def test_a_torch_program_equals_the_step():
-    model = model_of(strides=(16, 32), memory_frames=2)
+    model = model_of(memory_frames=2)
     program, step = export_program(model, SIZE).module(), frame_step(model, SIZE)
     mine = other = tuple(step.first_state().values())
     with torch.no_grad():

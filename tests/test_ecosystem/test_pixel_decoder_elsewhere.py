@@ -26,7 +26,7 @@ def with_our_decoder(strides: tuple[int, ...]) -> torch.nn.Module:
         type='rocovis_mm.MaskPropagationPixelDecoder', propagation_strides=strides
     )
     if strides:
-        config.panoptic_head.pixel_decoder.propagation_heads = HEADS
+        config.panoptic_head.pixel_decoder.propagation = dict(num_heads=HEADS)
     torch.manual_seed(5)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(config)
@@ -34,7 +34,7 @@ def with_our_decoder(strides: tuple[int, ...]) -> torch.nn.Module:
     return model.eval()
 
 
-@pytest.fixture(params=[(), (16, 32)], ids=['none', '16-32'])
+@pytest.fixture(params=[(), (8, 16)], ids=['none', '8-16'])
 def pair(request):
     theirs, ours = tiny_mask2former(), with_our_decoder(request.param)
     assert type(ours.panoptic_head.pixel_decoder) is MaskPropagationPixelDecoder

@@ -90,7 +90,7 @@ def config(folder) -> Path:
     head = small.model.track_head
     shrink_head(head)
     head.num_queries = 12
-    head.pixel_decoder.propagation_heads = 4
+    head.pixel_decoder.propagation.num_heads = 4
     head.assigner.num_points = head.loss.num_points = 64
     small.dump(path)
     return path

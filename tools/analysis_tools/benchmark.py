@@ -261,9 +261,11 @@ def costs(args: argparse.Namespace) -> dict[str, dict[str, float]]:
         for repeat in range(args.frames + 1):
             for stride in decoder.propagation_strides:
                 for memory in MEMORIES:
-                    past = [projected[stride]] * memory
                     module = decoder.propagation[str(stride)]
-                    call = (projected[stride], past, past, positions[stride])
+                    frame = module.remember_itself(projected[stride], positions[stride])
+                    past = [[x] * memory for x in frame]
+                    windows = decoder.geometry(projected).windows.get(stride)
+                    call = (projected[stride], *past, positions[stride], None, windows)
                     entry = found.setdefault(f'{stride} {memory}', {'ms': []})
                     if repeat == 0:
                         with count_flops() as counter:

@@ -22,6 +22,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from torch import nn
 
+from rocovis_mm.models.layers import PropagationAttention
 from rocovis_mm.models.vis.feature_maps import fit_head
 from rocovis_mm.models.vis.track_recorder import TrackRecorder
 from rocovis_mm.registry import MODELS
@@ -171,8 +172,8 @@ def build(
     else:
         model = MODELS.build(config)
     for module in model.modules():
-        if hasattr(module, 'zero_init'):  # a trained propagation is not zero
-            nn.init.xavier_uniform_(module.attention.out_proj.weight)
+        if isinstance(module, PropagationAttention) and module.gate is not None:
+            nn.init.ones_(module.gate)  # a trained gate is open
     return model.eval()
 
 

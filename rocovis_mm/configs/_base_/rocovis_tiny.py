@@ -27,6 +27,7 @@ feed_forward = dict(
 
 model = dict(
     type=RoCoVIS,
+    scale_output=True,
     data_preprocessor=dict(
         type=VISDataPreprocessor,
         mean=[123.675, 116.28, 103.53],
@@ -50,14 +51,16 @@ model = dict(
     track_head=dict(
         type=RoCoVISHead,
         memory_frames=2,
+        scale_memory=True,
         num_classes=5,
         num_queries=12,
         feat_channels=width,
         out_channels=width,
         pixel_decoder=dict(
             type=MaskPropagationPixelDecoder,
-            propagation_strides=(16, 32),
-            propagation_heads=4,
+            propagation_strides=(8, 16),
+            propagation=dict(num_heads=4, prior=True, window=None, ages=True, start='full'),
+            mask_pooling='max',
             num_outs=3,
             norm_cfg=dict(type='GN', num_groups=8),
             act_cfg=dict(type='ReLU'),

@@ -16,6 +16,7 @@ from rocovis_mm.hosts.models import MSDeformAttnPixelDecoder
 from rocovis_mm.models.layers.deformable_attention import DeformableAttention, SamplingPlan
 from rocovis_mm.models.layers.propagation_attention import PropagationAttention, tokens
 from rocovis_mm.models.layers.spatial_identity import mask_probabilities, spatial_identity
+from rocovis_mm.models.layers.window_attention import WindowPlan
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import MemoryFrame
 
@@ -31,6 +32,7 @@ class LevelGeometry:
         starts: (levels,) long, first token of each level.
         references: (1, S, levels, 2), each token's own place, as (x, y) in [0, 1].
         plan: of the samples of the encoder's attention.
+        windows: stride -> windows of its propagation, where that has any.
     """
 
     sizes: tuple[tuple[int, int], ...]
@@ -39,6 +41,7 @@ class LevelGeometry:
     starts: Tensor
     references: Tensor
     plan: SamplingPlan
+    windows: dict[int, WindowPlan]
 
 
 @MODELS.register_module()
@@ -55,8 +58,8 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
         propagation_strides: strides whose features are calibrated, any subset of
             those that the encoder sees (8, 16, 32 in Mask2Former). None of them
             switches propagation off.
-        propagation_heads: heads of the calibrating attention.
-        zero_init_propagation: start with F'_t = 0 (see :class:`PropagationAttention`).
+        propagation: arguments of :class:`PropagationAttention` but its channels.
+        mask_pooling: how masks become cells, see :func:`mask_probabilities`.
         soft_masks: ablation, see :func:`spatial_identity`.
         **kwargs: arguments of MMDetection's ``MSDeformAttnPixelDecoder``.
 
@@ -67,9 +70,9 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
     def __init__(
         self,
         *,
-        propagation_strides: Sequence[int] = (16, 32),
-        propagation_heads: int = 8,
-        zero_init_propagation: bool = True,
+        propagation_strides: Sequence[int] = (8, 16),
+        propagation: dict | None = None,
+        mask_pooling: str = 'max',
         soft_masks: bool = False,
         feat_channels: int = 256,
         **kwargs,  # noqa: ANN003
@@ -83,11 +86,14 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
                 f'strides {sorted(self.encoder_strides)}: choose any subset of those'
             )
         self.propagation_strides = tuple(sorted(propagation_strides))
+        if mask_pooling not in ('max', 'bilinear'):
+            raise ValueError(f"mask_pooling={mask_pooling!r}: give 'max' or 'bilinear'")
+        self.mask_pooling = mask_pooling
         self.soft_masks = soft_masks
         self.propagation = nn.ModuleDict(
             {
                 str(stride): PropagationAttention(
-                    feat_channels, propagation_heads, zero_init_propagation
+                    feat_channels, **{'num_heads': 8, **(propagation or {})}
                 )
                 for stride in self.propagation_strides
             }
@@ -95,6 +101,8 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
         for layer in self.encoder.layers:
             layer.self_attn = DeformableAttention.take_over(layer.self_attn)
         self._geometry: LevelGeometry | None = None
+        # public only from torch 2.5 on
+        self._register_load_state_dict_pre_hook(refuse_first_version, with_module=True)
 
     def init_weights(self) -> None:
         """Initialise as Mask2Former does; the propagation keeps its own start."""
@@ -135,15 +143,17 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
             memory: past frames, oldest first.
             visible: (B, M) bool, those of them that count; None counts all.
         """
-        positions = dict(zip(self.encoder_strides, self.geometry(projected).positions))
+        geometry = self.geometry(projected)
+        positions = dict(zip(self.encoder_strides, geometry.positions))
         calibrated = dict(projected)
         for stride in self.propagation_strides:
             calibrated[stride] = projected[stride] + self.propagation[str(stride)](
                 projected[stride],
-                [frame.features[stride] for frame in memory],
-                [frame.identity[stride] for frame in memory],
+                [frame.keys[stride] for frame in memory],
+                [frame.values[stride] for frame in memory],
                 positions[stride],
                 visible,
+                geometry.windows.get(stride),
             )
         return calibrated
 
@@ -158,16 +168,36 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
             mask_logits: (B, N, h, w) of the last decoder layer.
             keep: (B, N), see :func:`mask_probabilities`.
         """
-        identity = {}
+        positions = dict(zip(self.encoder_strides, self.geometry(projected).positions))
+        keys, values = {}, {}
         for stride in self.propagation_strides:
-            size = tuple(projected[stride].shape[-2:])
-            identity[stride] = spatial_identity(
-                queries,
-                mask_probabilities(mask_logits, keep, size),
-                self.propagation[str(stride)].background,
-                self.soft_masks,
+            identity = self.identity(stride, projected[stride], queries, mask_logits, keep)
+            keys[stride], values[stride] = self.propagation[str(stride)].remember(
+                projected[stride], identity, positions[stride]
             )
-        return MemoryFrame({s: projected[s] for s in self.propagation_strides}, identity)
+        return MemoryFrame(keys, values)
+
+    def as_its_own_past(self, projected: dict[int, Tensor]) -> MemoryFrame:
+        """Return the memory frame that a frame without a past attends to: itself."""
+        positions = dict(zip(self.encoder_strides, self.geometry(projected).positions))
+        keys, values = {}, {}
+        for stride in self.propagation_strides:
+            keys[stride], values[stride] = self.propagation[str(stride)].remember_itself(
+                projected[stride], positions[stride]
+            )
+        return MemoryFrame(keys, values)
+
+    def identity(
+        self, stride: int, features: Tensor, queries: Tensor, mask_logits: Tensor, keep: Tensor
+    ) -> Tensor:
+        """Return the spatial identity Z' (B, C, h_s, w_s) of a frame at one stride (Eq. 2)."""
+        size = tuple(features.shape[-2:])
+        return spatial_identity(
+            queries,
+            mask_probabilities(mask_logits, keep, size, self.mask_pooling),
+            self.propagation[str(stride)].background,
+            self.soft_masks,
+        )
 
     def encode(self, feats: Sequence[Tensor], projected: dict[int, Tensor]) -> list[Tensor]:
         """Run the deformable encoder and the feature pyramid above it.
@@ -255,4 +285,43 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
             areas.cumsum(0) - areas,
             places[None],
             SamplingPlan.make(sizes, places, attention.num_heads, attention.num_points),
+            self._make_windows(sizes, device),
+        )
+
+    def _make_windows(
+        self, sizes: tuple[tuple[int, int], ...], device: torch.device
+    ) -> dict[int, WindowPlan]:
+        radii = {
+            stride: self.propagation[str(stride)].window for stride in self.propagation_strides
+        }
+        return {
+            stride: WindowPlan.make(size, radii[stride], device)
+            for stride, size in zip(self.encoder_strides, sizes)
+            if radii.get(stride)
+        }
+
+
+def refuse_first_version(
+    decoder: MaskPropagationPixelDecoder, state_dict: dict[str, Tensor], prefix: str, *_: object
+) -> None:
+    """Load hook: refuse a calibration of the first version, which another attention would read.
+
+    Its parameters have the names of today's, but neither prior, nor ages, nor gate.
+
+    Raises:
+        ValueError: the message says which settings the checkpoint was trained with.
+    """
+    names = {key[len(prefix) :] for key in state_dict if key.startswith(f'{prefix}propagation.')}
+    strides = sorted({int(name.split('.')[1]) for name in names})
+    added = [
+        name for name, _ in decoder.propagation.named_parameters() if '.attention.' not in name
+    ]
+    added = [name for name in added if not name.endswith('background')]
+    if strides and added and not any(name.endswith(('log_width', 'age', 'gate')) for name in names):
+        raise ValueError(
+            'the checkpoint has the calibration of the first version: plain attention at strides '
+            f'{strides}, without propagation.{added[0]}. Load it into a model with '
+            f'propagation_strides={tuple(strides)}, propagation=dict(num_heads=..., prior=False, '
+            "window=None, ages=False, start='zero'), mask_pooling='bilinear', with the heads that "
+            'it was trained with; docs/checkpoints.md has the line. Or train it anew'
         )

@@ -9,20 +9,35 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def mask_probabilities(mask_logits: Tensor, keep: Tensor, size: tuple[int, int]) -> Tensor:
+def mask_probabilities(
+    mask_logits: Tensor, keep: Tensor, size: tuple[int, int], pooling: str = 'max'
+) -> Tensor:
     """Return mask probabilities at a level's resolution.
+
+    A cell of a coarse level belongs to a mask that covers any part of it (``max``). Of small
+    masks bilinear resizing leaves no cell: 12 to 16 % of all masks at stride 32.
 
     Args:
         mask_logits: (B, N, h, w).
-        keep: (B, N), factor of each query's probability: 1 or 0 for an owned or
-            unowned query in training, the foreground probability at test time.
+        keep: (B, N), factor of each query's probability in [0, 1].
         size: (H, W).
+        pooling: ``max`` or ``bilinear``.
 
     Returns:
         (B, N, H, W) in [0, 1].
     """
+    if pooling == 'max':
+        return max_pool(mask_logits, size).sigmoid() * keep[..., None, None]
     scaled = mask_logits.sigmoid() * keep[..., None, None]
     return F.interpolate(scaled, size=size, mode='bilinear', align_corners=False)
+
+
+def max_pool(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the maximum of (B, n, h, w) maps in each of H x W cells, `size` = (H, W)."""
+    steps = [side // wanted for side, wanted in zip(maps.shape[-2:], size)]
+    if all(side == step * n for side, step, n in zip(maps.shape[-2:], steps, size)):
+        return F.max_pool2d(maps, steps)  # which exporters know
+    return F.adaptive_max_pool2d(maps, size)
 
 
 def spatial_identity(

@@ -25,6 +25,8 @@ class RoCoVISHead(FrameHead):
 
     Args:
         memory_frames: past frames that the calibration reads.
+        scale_memory: scale the probabilities of propagated masks by the foreground
+            probability 1 - p(no object), in training as at test time.
         detach_every: frames between cuts of the graph through time; None never cuts.
         **kwargs: arguments of :class:`FrameHead`; the ``pixel_decoder`` holds the
             propagation's switches.
@@ -37,10 +39,13 @@ class RoCoVISHead(FrameHead):
         self,
         *,
         memory_frames: int,
+        scale_memory: bool = True,
         detach_every: int | None = None,
+        pixel_decoder: dict,
         **kwargs,  # noqa: ANN003
     ) -> None:
-        super().__init__(**kwargs)
+        propagation = {**(pixel_decoder.get('propagation') or {}), 'memory_frames': memory_frames}
+        super().__init__(pixel_decoder={**pixel_decoder, 'propagation': propagation}, **kwargs)
         if memory_frames < 1:
             raise ValueError(
                 f'memory_frames={memory_frames}: at least the last frame is remembered; '
@@ -49,6 +54,7 @@ class RoCoVISHead(FrameHead):
         if detach_every is not None and detach_every < 1:
             raise ValueError(f'detach_every={detach_every}: give a number of frames >= 1, or None')
         self.memory_frames = memory_frames
+        self.scale_memory = scale_memory
         self.detach_every = detach_every
 
     def decode(
@@ -73,19 +79,24 @@ class RoCoVISHead(FrameHead):
             detection.class_logits, detection.mask_logits, detection.queries[-1], projected
         )
 
-    def advance(self, state: StreamState, prediction: FramePrediction, keep: Tensor) -> StreamState:
+    def advance(
+        self, state: StreamState, prediction: FramePrediction, keep: Tensor | None = None
+    ) -> StreamState:
         """Return the past of the next frame (Eq. 2).
 
         Args:
             state: past of this frame.
             prediction: of this frame.
-            keep: (B, N), factor of each query's mask probability: the assigner's
-                in training, the foreground probability at test time.
+            keep: (B, N), 1 or 0, whether a query's mask is propagated: the assigner's in
+                training; None propagates all.
         """
         memory = state.memory
         if self.pixel_decoder.propagation_strides:
+            factor = torch.ones_like(prediction.class_logits[-1][..., 0]) if keep is None else keep
+            if self.scale_memory:
+                factor = factor * foreground(prediction.class_logits[-1])
             remembered = self.pixel_decoder.remember(
-                prediction.projected, prediction.queries, prediction.mask_logits[-1], keep
+                prediction.projected, prediction.queries, prediction.mask_logits[-1], factor
             )
             memory = (*memory, remembered)[-self.memory_frames :]
         return StreamState(prediction.queries, memory)
@@ -111,3 +122,8 @@ class RoCoVISHead(FrameHead):
                 keep = torch.stack([frame.keep for frame in frame_targets])
                 state = self.advance(state, prediction, keep)
         return self.criterion(predictions, supervision, targets)
+
+
+def foreground(class_logits: Tensor) -> Tensor:
+    """Return 1 - p(no object), (B, N), of class logits (B, N, K + 1)."""
+    return 1 - class_logits.softmax(-1)[..., -1]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from rocovis_mm.hosts.structures import TrackDataSample
+from rocovis_mm.models.tracking_heads.rocovis_head import foreground
 from rocovis_mm.models.vis.base import OnlineVISModel
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import FramePrediction, StreamState
@@ -17,15 +18,16 @@ class RoCoVIS(OnlineVISModel):
     """Backbone, head and the two calls that make a stream.
 
     Args:
-        foreground_scaling: scale pixel probabilities by 1 - p(no object) at test
-            time (the paper, "Inference").
+        scale_output: scale the pixel probabilities of the masks that are output by
+            1 - p(no object) (the paper, "Inference"). ``track_head.scale_memory`` is the
+            same for the masks that are propagated.
         **kwargs: arguments of :class:`OnlineVISModel`; ``track_head`` is a
             :class:`RoCoVISHead`.
     """
 
-    def __init__(self, *, foreground_scaling: bool = True, **kwargs) -> None:  # noqa: ANN003
+    def __init__(self, *, scale_output: bool = True, **kwargs) -> None:  # noqa: ANN003
         super().__init__(**kwargs)
-        self.foreground_scaling = foreground_scaling
+        self.scale_output = scale_output
 
     def loss(
         self, inputs: dict[str, Tensor], data_samples: Sequence[TrackDataSample]
@@ -43,14 +45,11 @@ class RoCoVIS(OnlineVISModel):
     def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
         """Predict one frame of B streams; see :meth:`OnlineVISModel.step`."""
         prediction = self.track_head.decode(self.extract_features(images), state, 'last')
-        keep = self.foreground(prediction.class_logits[-1])
-        return prediction, self.track_head.advance(state, prediction, keep)
+        return prediction, self.track_head.advance(state, prediction)
 
     def foreground(self, class_logits: Tensor) -> Tensor:
         """Return 1 - p(no object), (B, N), or ones where scaling is switched off."""
-        if not self.foreground_scaling:
-            return super().foreground(class_logits)
-        return 1 - class_logits.softmax(-1)[..., -1]
+        return foreground(class_logits) if self.scale_output else super().foreground(class_logits)
 
     def first_queries(self) -> Tensor:
         """Return the learned queries (N, C)."""

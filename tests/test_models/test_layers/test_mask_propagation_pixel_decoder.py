@@ -10,7 +10,6 @@ from mmdet.models.layers import MSDeformAttnPixelDecoder, SinePositionalEncoding
 from tiny_model import (
     BACKBONE_CHANNELS,
     BACKBONE_WIDTH,
-    HEADS,
     WIDTH,
     shake,
     tiny_config,
@@ -23,8 +22,8 @@ SIZES = {8: (4, 6), 16: (2, 3), 32: (1, 2)}
 MASK_SIZE = (8, 12)
 
 
-def config(strides=(8, 16, 32), zero_init=False, soft_masks=False) -> dict:
-    head = tiny_config(strides=strides, zero_init=zero_init, soft_masks=soft_masks).track_head
+def config(strides=(8, 16, 32), **options) -> dict:
+    head = tiny_config(strides=strides, **options).track_head
     head.pixel_decoder.update(
         in_channels=list(BACKBONE_CHANNELS),
         strides=[4, 8, 16, 32],
@@ -37,7 +36,7 @@ def config(strides=(8, 16, 32), zero_init=False, soft_masks=False) -> dict:
 def build(*, seed: int = 0, **options):
     torch.manual_seed(seed)
     decoder = MODELS.build(config(**options)).double().eval()
-    shake(decoder, zero_kept=bool(options.get('zero_init')))
+    shake(decoder, zero_kept='start' in options)
     return decoder
 
 
@@ -69,23 +68,41 @@ def identity_by_hand(decoder, stride: int, projected, vectors, logits, keep) -> 
     size = tuple(projected[stride].shape[-2:])
     return plain.spatial_identity(
         vectors.numpy(),
-        plain.propagated_masks(logits.numpy(), keep.numpy(), size),
+        plain.propagated_masks(logits.numpy(), keep.numpy(), size, decoder.mask_pooling),
         decoder.propagation[str(stride)].background.detach().numpy(),
         decoder.soft_masks,
     )
 
 
 @pytest.mark.parametrize('soft_masks', [False, True])
+@pytest.mark.parametrize('mask_pooling', ['max', 'bilinear'])
 @pytest.mark.parametrize('strides', SUBSETS)
-def test_remember_is_eq_2_at_every_propagation_stride(strides, soft_masks):
-    decoder = build(strides=strides, soft_masks=soft_masks)
+def test_remember_is_eq_2_at_every_propagation_stride(strides, mask_pooling, soft_masks):
+    decoder = build(strides=strides, mask_pooling=mask_pooling, soft_masks=soft_masks)
     for frame, made_from in zip(*past_of(decoder, 2)):
-        assert set(frame.identity) == set(frame.features) == set(strides)
+        assert set(frame.values) == set(frame.keys) == set(strides)
         for stride in strides:
-            expected = identity_by_hand(decoder, stride, *made_from)
-            result = frame.identity[stride].detach().numpy()
-            np.testing.assert_allclose(result, expected, atol=1e-9)
-            assert torch.equal(frame.features[stride], made_from[0][stride])
+            features = made_from[0][stride].detach().numpy()
+            identity = identity_by_hand(decoder, stride, *made_from)
+            weight, bias = (
+                x.detach().numpy()
+                for x in decoder.propagation[str(stride)].attention.parameters()
+                if len(x) == 3 * WIDTH
+            )
+            for part, kept, written in (
+                (1, frame.keys, features + position_of(features)),
+                (2, frame.values, features + identity),
+            ):
+                rows = slice(part * WIDTH, (part + 1) * WIDTH)
+                expected = np.einsum('oc,bchw->bhwo', weight[rows], written) + bias[rows]
+                result = kept[stride].detach().numpy()
+                np.testing.assert_allclose(result, expected.reshape(result.shape), atol=1e-9)
+
+
+def position_of(maps: np.ndarray) -> np.ndarray:
+    """MMDetection's position encoding (1, C, h, w) of a map's size."""
+    encoding = SinePositionalEncoding(num_feats=WIDTH // 2, normalize=True)
+    return encoding(torch.zeros(1, *maps.shape[-2:], dtype=torch.bool)).double().numpy()
 
 
 @pytest.mark.parametrize('frames', [0, 1, 3])
@@ -110,9 +127,6 @@ def test_calibrate_is_eqs_3_and_4_at_the_chosen_strides_alone(strides, frames):
 def correction(decoder, stride, current, reference) -> np.ndarray:
     """Return F'_t by hand; the position encoding is MMDetection's."""
     module = decoder.propagation[str(stride)]
-    encoding = SinePositionalEncoding(num_feats=WIDTH // 2, normalize=True)
-    position = encoding(torch.zeros(1, *current.shape[-2:], dtype=torch.bool))[0].double()
-    weights = {k: v.numpy() for k, v in module.attention.state_dict().items()}
     identities = [identity_by_hand(decoder, stride, *frame) for frame in reference]
     return np.stack(
         [
@@ -122,10 +136,8 @@ def correction(decoder, stride, current, reference) -> np.ndarray:
                     (projected[stride][b].detach().numpy(), identity[b])
                     for (projected, *_), identity in zip(reference, identities)
                 ],
-                position.numpy(),
-                module.background.detach().numpy(),
-                weights,
-                HEADS,
+                position_of(current)[0],
+                **plain.calibration_options(module),
             )
             for b in range(len(current))
         ]
@@ -157,9 +169,8 @@ def test_projection_is_a_1x1_convolution_and_group_norm_of_each_encoder_level():
 def test_forward_is_mmdetections_pixel_decoder(strides, batch):
     ours = build(strides=strides)
     plain_config = config()
-    for key in ('type', 'propagation_strides', 'propagation_heads', 'soft_masks'):
+    for key in ('type', 'propagation_strides', 'propagation', 'mask_pooling', 'soft_masks'):
         plain_config.pop(key)
-    plain_config.pop('zero_init_propagation')
     theirs = MSDeformAttnPixelDecoder(**plain_config).double().eval()
     missing, unexpected = theirs.load_state_dict(ours.state_dict(), strict=False)
     assert not missing and all(key.startswith('propagation.') for key in unexpected)
@@ -182,7 +193,7 @@ def test_encode_reads_calibrated_features():
 
 
 def test_zero_initialised_propagation_changes_nothing():
-    decoder = build(zero_init=True)
+    decoder = build(start='gate')
     projected = decoder.project(backbone_maps())
     for frames in (0, 2):
         calibrated = decoder.calibrate(projected, past_of(decoder, frames)[0])
@@ -191,12 +202,11 @@ def test_zero_initialised_propagation_changes_nothing():
 
 
 def test_init_weights_keeps_the_zero_start():
-    decoder = build(zero_init=True)
+    decoder = build(start='gate')
     decoder.init_weights()
     for module in decoder.propagation.values():
-        assert not module.attention.out_proj.weight.any()
-        assert not module.attention.out_proj.bias.any()
-        assert module.background.any()
+        assert not module.gate.any()
+        assert module.attention.out_proj.weight.any() and module.background.any()
 
 
 def test_strides_have_weights_of_their_own():
@@ -204,7 +214,7 @@ def test_strides_have_weights_of_their_own():
     backgrounds = [m.background for m in decoder.propagation.values()]
     assert len(backgrounds) == 3
     assert not torch.equal(backgrounds[0], backgrounds[1])
-    assert len({id(p) for m in decoder.propagation.values() for p in m.parameters()}) == 15
+    assert len({id(p) for m in decoder.propagation.values() for p in m.parameters()}) == 21
 
 
 def test_sizes_may_change_from_call_to_call():
@@ -230,3 +240,21 @@ def test_what_inference_mode_computed_does_not_hinder_training():
 def test_a_stride_that_the_encoder_does_not_see_is_refused(strides):
     with pytest.raises(ValueError, match='propagation_strides'):
         build(strides=strides)
+
+
+FIRST_VERSION = dict(
+    strides=(16, 32), prior=False, window=None, ages=False, start='zero', mask_pooling='bilinear'
+)
+
+
+def test_a_checkpoint_of_the_first_version_is_refused_with_the_settings_that_take_it():
+    old = build(**FIRST_VERSION).state_dict()
+    with pytest.raises(ValueError, match=r'first version.*propagation_strides=\(16, 32\)'):
+        build(strides=(8, 16)).load_state_dict(old, strict=False)
+    assert not any(build(**FIRST_VERSION).load_state_dict(old))
+
+
+def test_a_start_without_any_calibration_is_not_refused():
+    plain_weights = build(strides=()).state_dict()
+    missing, unexpected = build().load_state_dict(plain_weights, strict=False)
+    assert missing and not unexpected

@@ -69,11 +69,22 @@ def test_soft_masks_pass_the_gradient_on_to_the_masks():
     assert (masks.grad != 0).all()
 
 
+@pytest.mark.parametrize('pooling', ['max', 'bilinear'])
 @pytest.mark.parametrize('size', [(4, 6), (8, 12), (2, 3), (3, 5), (1, 1)])
-def test_mask_probabilities_are_scaled_and_resized(size):
+def test_mask_probabilities_are_scaled_and_resized(size, pooling):
     logits, keep = double(2, 3, 8, 12) * 3, double(2, 3, seed=4).sigmoid()
-    expected = plain.propagated_masks(logits.numpy(), keep.numpy(), size)
-    assert not difference(mask_probabilities(logits, keep, size), expected, atol=1e-9)
+    expected = plain.propagated_masks(logits.numpy(), keep.numpy(), size, pooling)
+    assert not difference(mask_probabilities(logits, keep, size, pooling), expected, atol=1e-9)
+
+
+def test_the_smallest_mask_keeps_its_cell_by_max_pooling_alone():
+    logits = torch.full((1, 1, 8, 8), -9.0)
+    logits[..., 5, 2] = 9.0
+    cells = mask_probabilities(logits, torch.ones(1, 1), (1, 1)) > 0.5
+    assert (
+        cells.all()
+        and not (mask_probabilities(logits, torch.ones(1, 1), (1, 1), 'bilinear') > 0.5).any()
+    )
 
 
 def test_a_query_that_is_not_kept_never_covers_a_pixel():
@@ -94,8 +105,8 @@ def test_the_foreground_probability_decides_whether_a_sure_mask_is_propagated():
     assert z.unique().tolist() == [2]
 
 
-def test_probabilities_are_averaged_before_the_threshold_not_after():
+def test_bilinear_probabilities_are_averaged_before_the_threshold_not_after():
     # two pixels become one: 0.95 and 0.2 average to 0.575, although only half is covered
     logits = torch.tensor([0.95, 0.2]).logit().view(1, 1, 1, 2)
-    probability = mask_probabilities(logits, torch.ones(1, 1), (1, 1))
+    probability = mask_probabilities(logits, torch.ones(1, 1), (1, 1), 'bilinear')
     assert probability.item() == pytest.approx(0.575, abs=1e-6)

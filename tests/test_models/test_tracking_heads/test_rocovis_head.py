@@ -78,16 +78,16 @@ def test_more_instances_than_queries_do_not_stop_training():
     assert all(torch.isfinite(x) for x in losses.values())
 
 
-def spy_on_remember(model, monkeypatch) -> list[tuple]:
-    """Record (projected, queries, mask_logits, keep, result) of each remembered frame."""
+def spy_on_identity(model, monkeypatch) -> list[tuple]:
+    """Record (stride, features, queries, mask_logits, keep, Z') of each frame and stride."""
     decoder, calls = model.track_head.pixel_decoder, []
-    original = decoder.remember
+    original = decoder.identity
 
-    def remember(*arguments):
+    def identity(*arguments):
         calls.append((*arguments, original(*arguments)))
         return calls[-1][-1]
 
-    monkeypatch.setattr(decoder, 'remember', remember)
+    monkeypatch.setattr(decoder, 'identity', identity)
     return calls
 
 
@@ -101,18 +101,18 @@ def spy_on_criterion(model, monkeypatch) -> list[tuple]:
 
 @pytest.mark.parametrize('assigner', [UVLA, PLUS])
 def test_only_owned_queries_reach_the_identity_with_uvla_plus_plus(assigner, monkeypatch):
-    model = tiny_model(assigner=assigner)
-    remembered = spy_on_remember(model, monkeypatch)
+    model = tiny_model(assigner=assigner, scale_memory=False)
+    written = spy_on_identity(model, monkeypatch)
     supervised = spy_on_criterion(model, monkeypatch)
     training_losses(model)
     supervision = supervised[0][1]
-    assert len(remembered) == len(supervision) - 1 == 2  # after the last frame nothing follows
+    assert len(written) == 2 * (len(supervision) - 1) == 4  # after the last frame nothing follows
     reached_by_unowned = False
     owned = np.zeros((2, model.num_queries), bool)  # disappeared ones stay owned
-    for (_, queries, logits, _, frame), targets in zip(remembered, supervision):
+    for t, targets in enumerate(supervision[:-1]):
         owned |= np.stack([x.instances[-1].numpy() >= 0 for x in targets])
         rows = owned if assigner == PLUS else np.ones_like(owned)
-        for stride, identity in frame.identity.items():
+        for stride, _, queries, logits, _, identity in written[2 * t : 2 * t + 2]:
             size = tuple(identity.shape[-2:])
             masks = plain.propagated_masks(logits.detach().numpy(), rows.astype(float), size)
             everything = plain.propagated_masks(logits.detach().numpy(), np.ones(rows.shape), size)
@@ -137,14 +137,13 @@ def test_a_disappeared_instances_query_learns_an_empty_mask_with_uvla_plus_plus(
     predictions, supervision, targets = supervised[0]
     leaver = 1  # row of the instance that is away in frame 1
     assert targets[0].present[leaver].tolist() == [True, False, True]
+    query = supervision[0][0].instances[-1].tolist().index(leaver)
     for layer in range(len(predictions[0].mask_logits)):
-        query = supervision[0][0].instances[layer].tolist().index(leaver)
         assert supervision[2][0].instances[layer, query] == leaver  # the very same returns
         for prediction in predictions:
             prediction.mask_logits[layer].retain_grad()
     sum(value for key, value in losses.items() if 'cls' not in key).backward()
     for layer in range(len(predictions[0].mask_logits)):
-        query = supervision[0][0].instances[layer].tolist().index(leaver)
         away, there = (predictions[t].mask_logits[layer].grad[0, query] for t in (1, 2))
         assert there.any()
         assert away.any() == (assigner == PLUS)
@@ -153,6 +152,8 @@ def test_a_disappeared_instances_query_learns_an_empty_mask_with_uvla_plus_plus(
 
 class LastFrameOnly(torch.nn.Module):
     """A loss of one frame's last layer, to see how far its gradient goes back."""
+
+    supervise_initial = True
 
     def __init__(self, frame: int = -1) -> None:
         super().__init__()
@@ -208,14 +209,14 @@ def test_both_roads_through_time_carry_gradient():
     memory = state.memory[0].map(lambda x: x.detach().requires_grad_())
     prediction, _ = model.step(images(1, seed=1), StreamState(queries, (memory,)))
     prediction.mask_logits[-1].square().mean().backward()
-    for tensor in (queries, *memory.features.values(), *memory.identity.values()):
+    for tensor in (queries, *memory.keys.values(), *memory.values.values()):
         assert tensor.grad is not None and tensor.grad.any()
 
 
 def test_the_identity_carries_gradient_to_the_queries_that_made_it():
     model = tiny_model()
     _, state = model.step(images(1), StreamState())
-    state.memory[0].identity[16].square().sum().backward()
+    state.memory[0].values[16].square().sum().backward()
     assert model.track_head.query_decoder.query_feat.weight.grad.any()
     assert model.track_head.query_decoder.mask_embed[-1].weight.grad is None
 
@@ -233,9 +234,11 @@ def test_memory_is_bounded_and_holds_the_latest_uncalibrated_features(memory_fra
         expected = projected[-memory_frames:]
         assert len(state.memory) == len(expected) == min(t + 1, memory_frames)
         for remembered, features in zip(state.memory, expected):
-            assert set(remembered.features) == {8, 32}
+            assert set(remembered.keys) == set(remembered.values) == {8, 32}
+            decoder = model.track_head.pixel_decoder
             for stride in (8, 32):
-                torch.testing.assert_close(remembered.features[stride], features[stride])
+                itself = decoder.as_its_own_past(features)  # of its keys identities are no part
+                torch.testing.assert_close(remembered.keys[stride], itself.keys[stride])
 
 
 @torch.no_grad()
@@ -253,8 +256,7 @@ def test_what_is_remembered_changes_the_next_frame():
     informed, _ = model.step(frame[1:], state)
     ignorant, _ = model.step(frame[1:], StreamState(state.queries))
     bare = MemoryFrame(
-        state.memory[0].features,
-        {s: torch.zeros_like(z) for s, z in state.memory[0].identity.items()},
+        state.memory[0].keys, {s: torch.zeros_like(v) for s, v in state.memory[0].values.items()}
     )
     anonymous, _ = model.step(frame[1:], StreamState(state.queries, (bare,)))
     for other in (ignorant, anonymous):

@@ -54,7 +54,7 @@ def frame_zero_differs(ours, theirs, size=(64, 96), layers: int = 2, classes: bo
 @pytest.mark.parametrize('strides', [(), (16, 32), (8, 16, 32)])
 def test_frame_zero_equals_mmdetections_mask2former(tmp_path, strides, report):
     theirs = tiny_mask2former()
-    ours = tiny_model(seed=3, strides=strides, zero_init=True)
+    ours = tiny_model(seed=3, strides=strides, start='gate')
     torch.save({'state_dict': theirs.state_dict(), 'meta': {}}, tmp_path / 'coco.pth')
     load_checkpoint(ours, str(tmp_path / 'coco.pth'), map_location='cpu')
     assert not frame_zero_differs(ours, theirs)
@@ -101,13 +101,13 @@ def test_the_full_size_config_fits_mmdetections_coco_mask2former():
 
 
 def test_a_propagation_that_does_not_start_at_zero_differs():
-    theirs, ours = tiny_mask2former(), tiny_model(seed=3, zero_init=False)
+    theirs, ours = tiny_mask2former(), tiny_model(seed=3, start='full')
     load_state_dict(ours, theirs.state_dict())
     assert frame_zero_differs(ours, theirs)
 
 
 def test_a_class_head_of_another_size_is_skipped_and_reported(report):
-    theirs, ours = tiny_mask2former(num_classes=9), tiny_model(seed=3, zero_init=True)
+    theirs, ours = tiny_mask2former(num_classes=9), tiny_model(seed=3, start='gate')
     head = ours.track_head.query_decoder.cls_embed
     before = head.weight.detach().clone()
     load_state_dict(ours, theirs.state_dict())
@@ -122,7 +122,7 @@ def test_a_class_head_of_another_size_is_skipped_and_reported(report):
 
 
 def test_more_queries_start_anew_and_everything_else_is_loaded(report):
-    theirs, ours = tiny_mask2former(num_queries=4), tiny_model(seed=3, zero_init=True)
+    theirs, ours = tiny_mask2former(num_queries=4), tiny_model(seed=3, start='gate')
     load_state_dict(ours, theirs.state_dict())
     line = start_of(report)
     assert '2 skipped' in line and 'query_feat' in line and 'query_embed' in line
@@ -133,7 +133,7 @@ def test_more_queries_start_anew_and_everything_else_is_loaded(report):
 def test_tensors_that_do_not_exist_here_are_reported(report):
     state = tiny_mask2former().state_dict()
     state['panoptic_head.extra.weight'] = torch.zeros(3)
-    load_state_dict(tiny_model(zero_init=True), state)
+    load_state_dict(tiny_model(start='gate'), state)
     assert 'track_head.query_decoder.extra.weight (no such tensor here)' in start_of(report)
 
 
@@ -154,7 +154,7 @@ def test_the_callers_state_dict_is_left_alone():
 
 
 def test_a_model_inside_another_module_is_loaded_too(report):
-    theirs, ours = tiny_mask2former(), tiny_model(seed=3, zero_init=True)
+    theirs, ours = tiny_mask2former(), tiny_model(seed=3, start='gate')
     state = {f'inner.{key}': value for key, value in theirs.state_dict().items()}
     state['other.weight'] = torch.ones(1, 1)
     state['other.bias'] = torch.ones(1)
@@ -175,6 +175,6 @@ def test_our_own_checkpoints_load_without_any_report(report):
 def test_models_build_where_torch_has_no_public_load_hook(monkeypatch):
     """torch made it public in 2.5; 2.0 is promised to work."""
     monkeypatch.delattr(torch.nn.Module, 'register_load_state_dict_pre_hook', raising=False)
-    theirs, ours = tiny_mask2former(), tiny_model(seed=3, zero_init=True)
+    theirs, ours = tiny_mask2former(), tiny_model(seed=3, start='gate')
     load_state_dict(ours, theirs.state_dict())
     assert not frame_zero_differs(ours, theirs)

@@ -68,7 +68,7 @@ def inside_masks(prediction, factor: np.ndarray, padded, img_shape) -> list[list
 def test_output_masks_are_scaled_by_the_foreground_before_binarisation(
     padded, img_shape, ori_shape, scaling
 ):
-    model = tiny_model(foreground_scaling=scaling, track_rule=dict(mask_scoring=True))
+    model = tiny_model(scale_output=scaling, track_rule=dict(mask_scoring=True))
     prediction = known_prediction()
     frame = stream_sample(0, [0], 1, padded, img_shape, ori_shape).video_data_samples[0]
     result = model.segment(prediction, 0, frame)
@@ -95,7 +95,7 @@ def test_thresholds_of_logits_are_those_of_probabilities():
 @pytest.mark.parametrize('level', [-0.01, 0.01])
 def test_a_mask_is_left_out_exactly_where_nothing_of_it_shows(level):
     """One pixel above the threshold, among many below, decides."""
-    model = tiny_model(foreground_scaling=False)
+    model = tiny_model(scale_output=False)
     frame = stream_sample(0, [0], 1).video_data_samples[0]
     mask_logits = torch.full((1, 6, 16, 16), -3.0)
     mask_logits[0, 2, 5, 7] = level
@@ -110,14 +110,22 @@ def test_a_mask_is_left_out_exactly_where_nothing_of_it_shows(level):
 
 @torch.no_grad()
 @pytest.mark.parametrize('scaling', [True, False])
-def test_propagated_masks_are_scaled_alike(scaling):
-    model = tiny_model(seed=2, foreground_scaling=scaling, strides=(8, 16, 32))
+def test_propagated_masks_are_scaled_by_a_switch_of_their_own(scaling, monkeypatch):
+    model = tiny_model(seed=2, scale_memory=scaling, scale_output=not scaling, strides=(8, 16, 32))
+    decoder, written = model.track_head.pixel_decoder, {}
+    original = decoder.identity
+    monkeypatch.setattr(
+        decoder,
+        'identity',
+        lambda s, *a: written.setdefault(s, []).append(original(s, *a)) or written[s][-1],
+    )
     state, shares = StreamState(), []
     for frame in images(3, seed=2):
         prediction, state = model.step(frame[None], state)
         foreground = 1 - plain.softmax(prediction.class_logits[-1].numpy())[..., -1]
         keep = foreground if scaling else np.ones_like(foreground)
-        for stride, identity in state.memory[-1].identity.items():
+        assert set(written) == {8, 16, 32}
+        for stride, (*_, identity) in written.items():
             size = tuple(identity.shape[-2:])
             masks = plain.propagated_masks(prediction.mask_logits[-1].numpy(), keep, size)
             shares.append((masks > 0.5).any(1).mean())
@@ -131,7 +139,7 @@ def test_foreground_is_one_minus_no_object():
     logits = torch.randn(2, 6, 6)
     expected = 1 - plain.softmax(logits.numpy())[..., -1]
     np.testing.assert_allclose(tiny_model().foreground(logits).numpy(), expected, atol=1e-6)
-    assert (tiny_model(foreground_scaling=False).foreground(logits) == 1).all()
+    assert (tiny_model(scale_output=False).foreground(logits) == 1).all()
 
 
 @torch.no_grad()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-import plain_reference as plain
 import pytest
 import torch
 from comparing import difference
@@ -115,20 +114,16 @@ def expected(model):
 
 @torch.no_grad()
 @pytest.mark.parametrize('strides', [(), (16,), (8, 16, 32)])
-@pytest.mark.parametrize('scaling', [True, False])
-def test_streamed_equals_whole_clip(strides, scaling):
+@pytest.mark.parametrize('window', [None, 2])
+def test_streamed_equals_whole_clip(strides, window):
     """Streamed: one image at a time. Whole: features of all frames at once, the head's loop."""
-    model = tiny_model(strides=strides, foreground_scaling=scaling)
+    model = tiny_model(strides=strides, window=window)
     clip = images(5)
     features = model.extract_features(clip)
     whole, streamed = StreamState(), StreamState()
     for t in range(len(clip)):
         prediction = model.track_head.decode([x[t : t + 1] for x in features], whole, 'last')
-        last = prediction.class_logits[-1]
-        keep = torch.from_numpy(1 - plain.softmax(last.numpy())[..., -1])
-        whole = model.track_head.advance(
-            whole, prediction, keep if scaling else torch.ones_like(keep)
-        )
+        whole = model.track_head.advance(whole, prediction)
         again, streamed = model.step(clip[t : t + 1], streamed)
         for name in ('class_logits', 'mask_logits'):
             one, other = getattr(prediction, name), getattr(again, name)
@@ -137,17 +132,27 @@ def test_streamed_equals_whole_clip(strides, scaling):
 
 
 @torch.no_grad()
-def test_training_and_streaming_are_one_recurrence(monkeypatch):
-    """With all queries kept (UVLA, no scaling), the losses see what a stream predicts."""
-    model = tiny_model(assigner='rocovis_mm.UVLAAssigner', foreground_scaling=False)
+@pytest.mark.parametrize('kind', ['UVLAAssigner', 'UVLAPlusPlusAssigner'])
+@pytest.mark.parametrize('scaling', [True, False])
+def test_training_and_streaming_are_one_recurrence(monkeypatch, kind, scaling):
+    """The losses see what a stream predicts that propagates the queries owned in training."""
+    model = tiny_model(assigner=f'rocovis_mm.{kind}', scale_memory=scaling)
     seen = []
     monkeypatch.setattr(
-        model.track_head.criterion, 'forward', lambda *arguments: seen.append(arguments[0]) or {}
+        model.track_head.criterion, 'forward', lambda *arguments: seen.append(arguments) or {}
     )
     clip = images(4)
-    model.loss({'img': clip[None]}, [clip_sample(box_tubes([[1] * 4]), [0])])
+    presence = [[1, 1, 1, 1], [0, 1, 0, 1], [1, 0, 0, 1]]
+    model.loss({'img': clip[None]}, [clip_sample(box_tubes(presence), [0, 1, 2])])
+    predictions, supervision, _ = seen[0]
+    advance = model.track_head.advance
+    kept = iter([frames[0].keep[None] for frames in supervision])
+    if kind == 'UVLAPlusPlusAssigner':  # plain UVLA propagates all, as a stream does by itself
+        monkeypatch.setattr(
+            model.track_head, 'advance', lambda state, found: advance(state, found, next(kept))
+        )
     state = StreamState()
-    for trained, frame in zip(seen[0], clip):
+    for trained, frame in zip(predictions, clip):
         prediction, state = model.step(frame[None], state)
         streamed = prediction.mask_logits[-1]
         assert not difference(trained.mask_logits[-1], streamed, atol=1e-9, rtol=1e-9)

@@ -1,0 +1,176 @@
+"""Attention of each cell to a window of cells around the same place in past frames.
+
+B clips, C channels, H heads, h x w a level's resolution, S = h * w cells, M memory frames;
+T tiles of t x t cells, R = t + 2 r rows of the region that the cells of a tile see.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+TILE = 8
+"""Rows and columns of a tile: larger ones copy less and compute more."""
+
+
+@dataclass(frozen=True)
+class WindowPlan:
+    """Which cells the tiles of one map hold and see; nothing of it is learned.
+
+    Attributes:
+        size: (h, w).
+        radius: r.
+        cells: (T, t * t) long, the cells of each tile; those outside the map repeat its border.
+        order: (S,) long, place of each cell among the tiles' T * t * t.
+        seen: (T, R * R) long, the cells that a tile sees; S for those outside of the map.
+        distances: (t * t, R * R), squared distance in cells; infinite outside the window.
+    """
+
+    size: tuple[int, int]
+    radius: int
+    cells: Tensor
+    order: Tensor
+    seen: Tensor
+    distances: Tensor
+
+    @staticmethod
+    def make(size: tuple[int, int], radius: int, device: torch.device) -> WindowPlan:
+        """Return the plan of a map of `size` (h, w) for windows of `radius` cells."""
+        height, width = size
+        tile = min(TILE, max(size))
+        cells, inside = regions(size, tile, 0, tile)
+        seen, known = regions(size, tile, -radius, tile + 2 * radius)
+        order = torch.empty(height * width, dtype=torch.long)
+        order[cells[inside]] = torch.arange(cells.numel()).view_as(cells)[inside]
+        steps = torch.arange(tile)[:, None] - torch.arange(-radius, tile + radius)  # (t, R)
+        far = steps.abs() > radius
+        squares = steps.square()
+        distances = (squares[:, None, :, None] + squares[None, :, None, :]).float()
+        distances = distances.masked_fill(far[:, None, :, None] | far[None, :, None, :], math.inf)
+        return WindowPlan(
+            tuple(size),
+            radius,
+            cells.to(device),
+            order.to(device),
+            seen.masked_fill(~known, height * width).to(device),
+            distances.view(tile * tile, -1).to(device),
+        )
+
+
+def regions(size: tuple[int, int], tile: int, first: int, extent: int) -> tuple[Tensor, Tensor]:
+    """Return the cells of a square of `extent` rows about each tile, and which are on the map.
+
+    Args:
+        size: (h, w).
+        tile: rows of a tile.
+        first: first row of the square, counted from the tile's own.
+        extent: rows of the square.
+
+    Returns:
+        (T, extent * extent) long and bool.
+    """
+    rows, columns = (
+        torch.arange(0, side, tile)[:, None] + torch.arange(first, first + extent) for side in size
+    )
+    height, width = size
+    inside = ((rows >= 0) & (rows < height))[:, None, :, None] & (
+        (columns >= 0) & (columns < width)
+    )[None, :, None, :]
+    cells = (
+        rows.clamp(0, height - 1)[:, None, :, None] * width
+        + columns.clamp(0, width - 1)[None, :, None, :]
+    )
+    return cells.flatten(2).flatten(0, 1), inside.flatten(2).flatten(0, 1)
+
+
+def distances_from(cells: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return how far the cells of a map are from some of them.
+
+    Args:
+        cells: (n,) long.
+        size: (h, w).
+
+    Returns:
+        (n, S) rows or columns apart, whichever is more, and (n, S) float squared distance.
+    """
+    every = torch.arange(size[0] * size[1], device=cells.device)
+    vertical = (cells[:, None] // size[1] - every // size[1]).abs()
+    horizontal = (cells[:, None] % size[1] - every % size[1]).abs()
+    return torch.maximum(vertical, horizontal), (vertical.square() + horizontal.square()).float()
+
+
+def window_attention(
+    query: Tensor,
+    keys: Sequence[Tensor],
+    values: Sequence[Tensor],
+    num_heads: int,
+    plan: WindowPlan,
+    widths: Tensor | None = None,
+    visible: Tensor | None = None,
+) -> Tensor:
+    """Return the attention (B, S, C) of each cell to its window in all frames of the memory.
+
+    All cells of a tile share the region that they see, so that the products are those of
+    matrices. Cells outside of the map, and frames that do not count, are hidden by one more
+    channel: 1 in each query, far below zero in their keys. So no mask differs from tile to tile.
+
+    Args:
+        query: (B, S, C).
+        keys: M tensors (B, S, C).
+        values: M tensors (B, S, C).
+        num_heads: H.
+        plan: of the map.
+        widths: (H,) standard deviations of the prior of place in cells, or None.
+        visible: (B, M) bool, frames that count; None counts all.
+    """
+    batch, cells, channels = query.shape
+    tiles, frames = len(plan.cells), len(keys)
+    hidden = query.new_zeros(batch, frames, cells + 1)
+    hidden[..., -1] = HIDDEN
+    if visible is not None:
+        hidden = hidden.masked_fill(~visible[..., None], HIDDEN)
+    starts = torch.arange(frames, device=query.device)[:, None] * (cells + 1)
+    seen = (plan.seen[:, None] + starts).flatten()  # (T * M * R * R,)
+
+    def table(maps: Sequence[Tensor], extra: Tensor) -> Tensor:
+        """M maps (B, S, C) and (B, M, S + 1) -> (B * T, H, M * R * R, C / H + 1)."""
+        rows = F.pad(torch.stack(tuple(maps), 1), (0, 0, 0, 1)).unflatten(-1, (num_heads, -1))
+        extra = extra[..., None, None].expand(*rows.shape[:-1], 1)
+        rows = torch.cat([rows, extra], -1).flatten(3).flatten(1, 2)  # (B, M * (S + 1), ...)
+        return heads(rows.index_select(1, seen))
+
+    def heads(rows: Tensor) -> Tensor:
+        """(B, T * n, H * c) -> (B * T, H, n, c)."""
+        return rows.view(batch * tiles, -1, num_heads, channels // num_heads + 1).transpose(1, 2)
+
+    asking = F.pad(query.unflatten(-1, (num_heads, -1)), (0, 1), value=1.0).flatten(2)
+    attended = F.scaled_dot_product_attention(
+        heads(asking.index_select(1, plan.cells.flatten())),
+        table(keys, hidden),
+        table(values, torch.zeros_like(hidden)),
+        attn_mask=window_bias(plan, num_heads, widths, query.dtype).repeat(1, 1, frames)[None],
+        scale=(channels // num_heads) ** -0.5,
+    )
+    attended = attended[..., :-1].transpose(1, 2).reshape(batch, -1, channels)
+    return attended.index_select(1, plan.order)
+
+
+def window_bias(
+    plan: WindowPlan, num_heads: int, widths: Tensor | None, dtype: torch.dtype
+) -> Tensor:
+    """Return the prior of place (H, t * t, R * R), minus infinity outside of the window."""
+    near = plan.distances.isfinite()
+    bias = plan.distances.new_zeros(num_heads, *near.shape)
+    if widths is not None:
+        squares = plan.distances.masked_fill(~near, 0)
+        bias = -squares / (2 * widths.square())[:, None, None]
+    return bias.masked_fill(~near, -math.inf).to(dtype)
+
+
+HIDDEN = -3e4
+"""Key's value of hidden cells: finite in half precision, and far below any logit."""
