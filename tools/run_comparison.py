@@ -1,54 +1,85 @@
-"""Table 2 of the paper in small: five methods, one size, one budget, the same seeds.
+"""The paper's Table 2 by the paper's protocol: rows that start from one frame-level model.
 
-    python tools/run_comparison.py [--data-root DIR --classes a b ...] [--work-dir DIR]
+    python tools/run_comparison.py [--data-root DIR | --difficulty hard] [--work-dir DIR]
 
-Trains MinVIS, GenVIS, direct query decoding, + instance mask propagation (plain UVLA) and
-+ UVLA++ on the embedded data set, or on any YouTube-VIS-style data, tests each, and writes
-comparison.md, comparison.json and comparison.png. What is trained already is used again, an
-interrupted run goes on. Videos with disappearances, with crossings of look-alikes, and the
-rest are scored apart too.
+For each seed, a Mask2Former learns single frames. All rows start from its weights and train
+with the same further budget of seconds: the time of an iteration is measured once for each row,
+and fixes the row's number of iterations for all seeds. One rule scores the tracks of all rows.
+Writes comparison.md, comparison.json and comparison.png. The same command goes on after an
+interruption: finished runs are used again.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import fcntl
+import hashlib
 import json
 import os
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import run_demo  # its registry import comes before any part of mmdet
 import torch
+from comparison_report import figures_of, write_report
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
-from tqdm import tqdm
 
-from rocovis_mm.evaluation.functional.error_analysis import analyze_errors
-from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
-from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
-from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
-from rocovis_mm.evaluation.functional.video_groups import group_videos
+from rocovis_mm.evaluation.functional.files import read_json
+from rocovis_mm.evaluation.functional.tracks import load_ground_truth
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import load_run_config
-from rocovis_mm.visualization.comparison import draw_comparison
+from rocovis_mm.visualization import find_scalars, read_scalars
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
-METHODS = {
-    'MinVIS': 'minvis/minvis_{}.py',
-    'GenVIS (online)': 'genvis/genvis_{}.py',
-    'direct query decoding': 'rocovis/rocovis_{}_direct.py',
-    '+ mask propagation': 'rocovis/rocovis_{}_imp.py',
-    '+ UVLA++': 'rocovis/rocovis_{}.py',
+TOOLS = Path(__file__).resolve().parent
+CONFIGS = TOOLS.parent / 'configs'
+TIMED = 22
+"""Iterations of a timed run; the first two do not count."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the table.
+
+    Attributes:
+        title: as the table shows it.
+        config: name of the config in `CONFIGS`, without the template's name.
+        options: ``--cfg-options`` of this row alone.
+        trained: False for the start as it is.
+    """
+
+    title: str
+    config: str
+    options: tuple[str, ...] = ()
+    trained: bool = True
+
+
+START = Row('start', 'minvis/minvis_{}.py')
+ROWS = {
+    'minvis': Row('MinVIS (the start)', 'minvis/minvis_{}.py', trained=False),
+    'minvis_trained': Row('MinVIS, trained on', 'minvis/minvis_{}.py'),
+    'genvis': Row(
+        'GenVIS, frozen detector', 'genvis/genvis_{}.py', ('model.freeze_detector=True',)
+    ),
+    'genvis_trained': Row(
+        'GenVIS, trained detector', 'genvis/genvis_{}.py', ('model.freeze_detector=False',)
+    ),
+    'direct': Row('direct query decoding', 'rocovis/rocovis_{}_direct.py'),
+    'imp': Row('+ mask propagation', 'rocovis/rocovis_{}_imp.py'),
+    'full': Row('+ UVLA++ (RoCoVIS)', 'rocovis/rocovis_{}.py'),
 }
-SWITCHES = 'ID switches'
-FIGURES = {'AP': 'AP', 'AP50': 'AP50', 'AP^B': 'AP_boundary', 'AP^Pool': 'AP_pool'}
+TRACK_RULE = ('model.track_rule.reduce=max', 'model.track_rule.mask_scoring=True')
+"""How all rows score a track."""
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -56,46 +87,97 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--data-root', help='folder of train.json, val.json and JPEGImages')
-    parser.add_argument('--classes', nargs='+', help='names, in the order of the json')
-    parser.add_argument('--work-dir', type=Path, default='work_dirs/comparison')
-    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2])
-    parser.add_argument('--methods', nargs='+', choices=list(METHODS), default=list(METHODS))
-    parser.add_argument('--max-iters', type=int, default=400, help='of each training [400]')
+    data = parser.add_mutually_exclusive_group()
+    data.add_argument('--data-root', help='folder of train.json, val.json and JPEGImages')
+    data.add_argument('--difficulty', default='easy', help='of the generated data [easy]')
+    parser.add_argument('--start', type=Path, help='checkpoint that all rows and seeds start from')
+    parser.add_argument('--work-dir', type=Path, default='work_dirs/compare')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
+    parser.add_argument('--rows', nargs='+', choices=list(ROWS), default=list(ROWS))
     parser.add_argument(
-        '--jobs', type=int, default=os.cpu_count(), help='trainings at once, a share of the '
-        'cores each [one for each core]'
-    )  # fmt: skip
-    parser.add_argument('--cfg-options', nargs='+', default=[], help='as of tools/train.py')
-    return parser.parse_args(arguments)
+        '--start-iterations', type=int, default=1600, help='of the frame-level model [1600]'
+    )
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument(
+        '--budget-seconds', type=float, default=300, help='of training for each row [300]'
+    )
+    budget.add_argument('--iterations', type=int, help='as many for each row, whatever they take')
+    parser.add_argument('--jobs', type=int, default=1, help='trainings at once [1]')
+    parser.add_argument('--threads', type=int, help='of each training [cores / jobs]')
+    parser.add_argument('--cfg-options', nargs='+', default=[], help='of all trainings and tests')
+    args = parser.parse_args(arguments)
+    args.rows = [name for name in ROWS if name in args.rows]  # in the order of the table
+    args.threads = args.threads or max(1, (os.cpu_count() or 1) // args.jobs)
+    return args
 
 
-def options_of(args: argparse.Namespace, seed: int) -> list[str]:
-    """Return the ``--cfg-options`` of one training, the same for all methods."""
-    options = [f'randomness.seed={seed}', f'max_iters={args.max_iters}', 'num_workers=0']
-    options.append(f'single_frames_until={args.max_iters // 4}')
+@dataclass(frozen=True)
+class Run:
+    """One training, or one test of the start, in a folder of its own.
+
+    Attributes:
+        folder: of its checkpoints, log, results and figures.
+        path: of its config file.
+        options: its ``--cfg-options``.
+        start: the checkpoint it starts from.
+        iterations: of its training; 0 tests the start.
+    """
+
+    folder: Path
+    path: Path
+    options: tuple[str, ...]
+    start: Path | None
+    iterations: int
+
+    @property
+    def config(self) -> Config:
+        """The config with all options set."""
+        return load_run_config(self.path, run_demo.parse_options([*self.options]))
+
+    @property
+    def checkpoint(self) -> Path:
+        """What it ends with."""
+        return self.folder / f'iter_{self.iterations}.pth' if self.iterations else self.start
+
+    @property
+    def title(self) -> str:
+        """Seed and row."""
+        return f'{self.folder.parent.name}/{self.folder.name}'
+
+
+def plan_run(
+    args: argparse.Namespace, row: Row, folder: Path, seed: int, start: Path | None, iterations: int
+) -> Run:
+    """Return a run with the options that all rows share, and its own."""
+    template = 'tiny_custom' if args.data_root else 'demo'
+    length = iterations or 1
+    options = [
+        f'randomness.seed={seed}',
+        f'max_iters={length}',
+        'num_workers=0',
+        'single_frames_until=0',
+        f'train_cfg.val_begin={length + 1}',  # the last checkpoint counts, none is chosen
+        'default_hooks.checkpoint.interval=100',
+        *TRACK_RULE,
+        *row.options,
+    ]
     if args.data_root:
-        options.append(f'half_size_until={args.max_iters // 4}')
-        options.append(f'data_root={args.data_root.rstrip("/")}/')
+        root = args.data_root.rstrip('/') + '/'
+        categories = read_json(root + 'val.json')['categories']
+        classes = tuple(each['name'] for each in sorted(categories, key=lambda each: each['id']))
+        options += [f'data_root={root}', f'classes={classes}'.replace("', '", "','")]
+        options.append(f'half_size_until={0 if start else length // 12}')
     else:
-        options.append(f'val_interval={args.max_iters}')
-    if args.classes:
-        options.append(f'classes={tuple(args.classes)}'.replace(' ', ''))
-    return options + args.cfg_options
+        options.append(f'data_root={generated_root(args)}/')
+    path = CONFIGS / row.config.format(template)
+    return Run(folder, path, (*options, *args.cfg_options), start, iterations)
 
 
-def run(args: argparse.Namespace, method: str, seed: int) -> Path:
-    """Train and test one method with one seed, unless that is done; return its folder."""
-    variant = 'tiny_custom' if args.data_root else 'demo'
-    path = CONFIGS / METHODS[method].format(variant)
-    options = options_of(args, seed)
-    folder = args.work_dir / path.stem / f'seed_{seed}'
-    config = load_run_config(path, run_demo.parse_options(options))
-    run_demo.set_older_run_aside(folder, config)
-    if not (folder / 'metrics.json').is_file():
-        checkpoint = run_demo.train(folder, config, path, options, quiet=True)
-        run_demo.test(folder, checkpoint, truth_of(config), path, options, quiet=True)
-    return folder
+def generated_root(args: argparse.Namespace) -> Path:
+    """Return the folder of the generated data."""
+    return Path(
+        'data/embedded' if args.difficulty == 'easy' else f'data/embedded_{args.difficulty}'
+    )
 
 
 def truth_of(config: Config) -> Path:
@@ -104,110 +186,177 @@ def truth_of(config: Config) -> Path:
     return Path(dataset.data_root) / dataset.ann_file
 
 
-def figures_of(folder: Path, truth_path: Path) -> dict[str, float]:
-    """Return a run's figures: of all videos, of each group, and the tracks switched."""
-    truth = load_ground_truth(truth_path)
-    found = load_predictions(folder / 'results.json', truth)
-    figures = {}
-    groups = {'': list(truth.videos), **group_videos(truth)}
-    for group, videos in groups.items():
-        if not videos:
-            continue
-        part = truth.subset(videos)
-        scores = evaluate_tracks(part, found)
-        named = {**name_stats(scores), **name_pooled_stats(scores)}
-        suffix = f', {group} ({len(videos)} videos)' if group else ''
-        for title, name in FIGURES.items():
-            figures[f'{title}{suffix}'] = 100 * named[name]
-        figures[f'{SWITCHES}{suffix}'] = analyze_errors(part, found).summary()['switched']
-    return figures
+def carry_out(run: Run) -> Run:
+    """Train and test, as far as that is not done; one process at a time owns the folder."""
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    lock = run.folder.parent / f'.{run.folder.name}.lock'
+    with lock.open('w') as own:
+        fcntl.flock(own, fcntl.LOCK_EX)  # an earlier call's training may still run: it has the lock
+        config = run.config
+        train = config.train_dataloader.dataset
+        inputs = [Path(train.data_root) / train.ann_file, truth_of(config), run.start]
+        facts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in inputs if path]
+        run_demo.set_older_run_aside(run.folder, config, facts)
+        begin = time.perf_counter()
+        started_from = [f'load_from={run.start}'] if run.start else []
+        if not run.checkpoint.is_file():
+            say(f'{run.title}: training for {run.iterations} iterations')
+            call(run, own, 'train.py', run.path, '--resume', more=started_from)
+        results, metrics = run.folder / 'results.json', run.folder / 'metrics.json'
+        if not metrics.is_file():
+            arguments = [run.checkpoint, '--out', results, '--format-only']
+            call(run, own, 'test.py', run.path, *arguments)
+            call(run, own, 'eval_results.py', truth_of(config), results, '--out', metrics)
+        minutes = (time.perf_counter() - begin) / 60
+        figures = json.loads(metrics.read_text())
+        say(f'{run.title}: done in {minutes:.1f} minutes, AP {100 * figures["AP"]:.1f}')
+    return run
 
 
-def milliseconds(folders: dict[str, Path], repeats: int = 3) -> dict[str, float]:
-    """Return each method's time a frame, all on the same frames in turn, the best of three.
+def call(run: Run, lock: Any, name: str, *arguments: object, more: Sequence[str] = ()) -> None:
+    """Run another tool in a process that inherits the lock; its output goes into the folder.
 
-    From a frame in memory to its masks and RLEs; a frame is a batch of its own.
+    Raises:
+        RuntimeError: it failed; names its output.
+    """
+    command = [sys.executable, str(TOOLS / name), *map(str, arguments)]
+    if name != 'eval_results.py':
+        command += ['--work-dir', str(run.folder), '--cfg-options', *run.options, *more]
+    output = run.folder / 'output.log'
+    with output.open('a') as log:
+        done = subprocess.run(command, stdout=log, stderr=log, pass_fds=[lock.fileno()])
+    if done.returncode:
+        end = '\n'.join(output.read_text().splitlines()[-5:])
+        raise RuntimeError(f'{run.title}: tools/{name} failed, see {output}:\n{end}')
+
+
+def carry_out_all(runs: Sequence[Run], jobs: int) -> None:
+    """Carry out runs, some at once; the first failure or an interruption ends what is to come."""
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for number, run in enumerate(pool.map(carry_out, runs), 1):
+            say(f'{number} of {len(runs)}: {run.title}')
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def say(text: str) -> None:
+    """Print a line with the time of day."""
+    print(f'[{time.strftime("%H:%M:%S")}] {text}', flush=True)
+
+
+def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[str, int]:
+    """Return the number of iterations of each row's training; 0 for the start as it is.
+
+    The time of an iteration is measured by short trainings of all rows in turn, twice; of each
+    iteration the faster one counts. The mean is kept in calibration.json, so that all seeds and
+    later calls have the same number.
+
+    Args:
+        args: of the command line.
+        plan: returns a row's run of a number of iterations in a folder.
+    """
+    if args.iterations:
+        return {name: args.iterations * ROWS[name].trained for name in args.rows}
+    path = args.work_dir / 'calibration.json'
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    seconds = known.get('seconds', {}) if known.get('threads') == args.threads else {}
+    missing = [name for name in args.rows if ROWS[name].trained and name not in seconds]
+    rounds = []
+    for turn in range(2 if missing else 0):
+        say(f'timing iterations, round {turn + 1} of 2')
+        rounds.append({name: time_iterations(plan, name, turn) for name in missing})
+    for name in missing:
+        seconds[name] = float(np.min([found[name] for found in rounds], axis=0).mean())
+    path.write_text(json.dumps(dict(threads=args.threads, seconds=seconds), indent=1) + '\n')
+    return {
+        name: max(1, round(args.budget_seconds / seconds[name])) if ROWS[name].trained else 0
+        for name in args.rows
+    }
+
+
+def time_iterations(plan: Callable[..., Run], name: str, turn: int) -> np.ndarray:
+    """Return the seconds of each iteration of a short training of a row, without the first two."""
+    folder = Path('calibration', f'{name}_{turn}')
+    run = plan(name, folder=folder, iterations=TIMED)
+    run.folder.mkdir(parents=True, exist_ok=True)
+    each = ['default_hooks.logger.interval=1', 'log_processor.window_size=1']
+    with (run.folder / '.lock').open('w') as lock:
+        call(run, lock, 'train.py', run.path, more=[f'load_from={run.start}', *each])
+    return read_scalars(find_scalars(run.folder))['time'][2:, 1]
+
+
+def milliseconds(runs: dict[str, Run], rounds: int = 3) -> dict[str, float]:
+    """Return each row's median time of a frame, all rows in turn on the same frames.
+
+    From a frame in memory to its masks and run lengths; a frame is a batch of its own.
     """
     models, frames = {}, []
-    for method, folder in folders.items():
-        config = Config.fromfile(next(folder.glob('*.py')))
+    for name, run in runs.items():
+        config = run.config
         init_default_scope(config.default_scope)
-        models[method] = MODELS.build(config.model).eval()
-        load_checkpoint(models[method], str(last_checkpoint(folder)), map_location='cpu')
+        models[name] = MODELS.build(config.model).eval()
+        load_checkpoint(models[name], str(run.checkpoint), map_location='cpu')
         if not frames:
             dataset = DATASETS.build(config.test_dataloader.dataset)
             frames = [dataset[index] for index in range(min(48, len(dataset)))]
-    best = dict.fromkeys(models, float('inf'))
-    for _ in range(repeats):
-        for method, model in models.items():
+    spent: dict[str, list[float]] = {name: [] for name in models}
+    for frame in frames * rounds:
+        for name, model in models.items():
+            batch = pseudo_collate([copy.deepcopy(frame)])
             begin = time.perf_counter()
-            for frame in frames:
-                model.test_step(pseudo_collate([copy.deepcopy(frame)]))
-            best[method] = min(best[method], (time.perf_counter() - begin) / len(frames))
-    return {method: 1000 * seconds for method, seconds in best.items()}
-
-
-def last_checkpoint(folder: Path) -> Path:
-    """Return the newest checkpoint of a run."""
-    return max(folder.glob('*.pth'), key=lambda path: path.stat().st_mtime)
-
-
-def write_report(
-    args: argparse.Namespace, figures: dict[str, dict[str, list[float]]], speed: dict[str, float]
-) -> None:
-    """Write the table, the figures and the plot."""
-    columns = [*FIGURES, SWITCHES]
-    groups = [name for name in next(iter(figures.values())) if name not in columns]
-    apart = [name for name in groups if name.startswith(('AP,', 'AP^B,', SWITCHES))]
-    text = (
-        f'{len(args.seeds)} seeds ({", ".join(map(str, args.seeds))}), {args.max_iters} iterations '
-        'each; mean ± standard deviation over the seeds, AP in percent.\n\n'
-        f'{table(figures, columns, speed)}\n\n{table(figures, apart)}\n'
-    )
-    (args.work_dir / 'comparison.md').write_text(text)
-    content: dict[str, Any] = dict(
-        seeds=args.seeds, max_iters=args.max_iters, figures=figures, ms_per_frame=speed
-    )
-    (args.work_dir / 'comparison.json').write_text(json.dumps(content, indent=1) + '\n')
-    draw_comparison(figures, columns, args.work_dir / 'comparison.png')
-    print(text)
-
-
-def table(
-    figures: dict[str, dict[str, list[float]]],
-    columns: Sequence[str],
-    speed: dict[str, float] | None = None,
-) -> str:
-    """Return a Markdown table: a row for each method, mean and spread in each column."""
-    rows = [['', *columns, *(['ms per frame'] if speed else [])]]
-    rows.append(['---'] * len(rows[0]))
-    for method, values in figures.items():
-        cells = [f'{np.mean(values[c]):.1f} ± {np.std(values[c]):.1f}' for c in columns]
-        rows.append([method, *cells, *([f'{speed[method]:.1f}'] if speed else [])])
-    return '\n'.join(f'| {" | ".join(row)} |' for row in rows)
+            model.test_step(batch)
+            spent[name].append(time.perf_counter() - begin)
+    return {name: 1000 * float(np.median(seconds)) for name, seconds in spent.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the comparison."""
     args = parse_args(arguments)
-    os.environ['OMP_NUM_THREADS'] = str(max(1, os.cpu_count() // args.jobs))
-    torch.set_num_threads(1)
+    os.environ['OMP_NUM_THREADS'] = str(args.threads)
+    torch.set_num_threads(args.threads)
+    args.work_dir.mkdir(parents=True, exist_ok=True)
     if not args.data_root:
-        config = load_run_config(CONFIGS / METHODS['+ UVLA++'].format('demo'), None)
-        run_demo.run_tool('dataset_converters/generate_embedded.py', truth_of(config).parent)
-    tasks = [(method, seed) for seed in args.seeds for method in args.methods]
-    with ThreadPoolExecutor(args.jobs) as pool:
-        runs = pool.map(lambda task: run(args, *task), tasks)
-        folders = dict(zip(tasks, tqdm(runs, 'trainings', len(tasks), unit='run')))
-    figures: dict[str, dict[str, list[float]]] = {}
-    for (method, _), folder in folders.items():
-        config = Config.fromfile(next(folder.glob('*.py')))
-        for name, value in figures_of(folder, truth_of(config)).items():
-            figures.setdefault(method, {}).setdefault(name, []).append(value)
-    run_demo.say('timing')
-    speed = milliseconds({method: folders[method, args.seeds[0]] for method in args.methods})
-    write_report(args, figures, speed)
+        more = [] if args.difficulty == 'easy' else ['--difficulty', args.difficulty]
+        run_demo.run_tool('dataset_converters/generate_embedded.py', generated_root(args), *more)
+    starts = {}
+    if args.start is None:
+        for seed in args.seeds:
+            folder = args.work_dir / f'seed_{seed}' / 'start'
+            starts[seed] = plan_run(args, START, folder, seed, None, args.start_iterations)
+        carry_out_all(list(starts.values()), args.jobs)
+
+    def plan(name: str, seed: int = args.seeds[0], *, folder: Path, iterations: int) -> Run:
+        start = args.start or starts[seed].checkpoint
+        return plan_run(args, ROWS[name], args.work_dir / folder, seed, start, iterations)
+
+    iterations = iterations_of(args, plan)
+    say(f'iterations: {iterations}')
+    runs = {
+        (name, seed): plan(name, seed, folder=Path(f'seed_{seed}', name), iterations=number)
+        for seed in args.seeds
+        for name, number in iterations.items()
+    }
+    carry_out_all(list(runs.values()), args.jobs)
+    truth = load_ground_truth(truth_of(next(iter(runs.values())).config))
+    figures = {
+        ROWS[name].title: [figures_of(truth, runs[name, seed].folder) for seed in args.seeds]
+        for name in args.rows
+    }
+    say('timing a frame of all rows')
+    speed = milliseconds({name: runs[name, args.seeds[0]] for name in args.rows})
+    facts = {
+        ROWS[name].title: dict(iterations=iterations[name], ms_per_frame=speed[name])
+        for name in args.rows
+    }
+    settings = {
+        key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()
+    }
+    write_report(args.work_dir, settings, figures, facts)
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except RuntimeError as error:
+        sys.exit(f'error: {error}')

@@ -82,9 +82,16 @@ def parse_options(options: list[str]) -> dict | None:
     return parser.parse_args(['--cfg-options', *options] if options else []).cfg_options
 
 
-def set_older_run_aside(work_dir: Path, config: Config) -> None:
-    """Make the work folder one of this config, moving away that of another."""
-    content = json.dumps([config.to_dict(), asdict(EmbeddedRecipe())], sort_keys=True, default=str)
+def set_older_run_aside(work_dir: Path, config: Config, facts: object = None) -> None:
+    """Make the work folder one of this config, moving away that of another.
+
+    Args:
+        work_dir: the folder.
+        config: of the run.
+        facts: of the data and the start; the demo's recipe where there are none.
+    """
+    facts = facts or asdict(EmbeddedRecipe())
+    content = json.dumps([config.to_dict(), facts], sort_keys=True, default=str)
     fingerprint = hashlib.sha256(content.encode()).hexdigest()
     note = work_dir / 'config.sha256'
     if note.is_file() and note.read_text() != fingerprint:

@@ -82,7 +82,9 @@ ADDED = {
     r'benchmark_training\.py': ['--iterations=1', '--rounds=1', '--rows=bfloat16'],
 }
 """Tool (as a regular expression) -> arguments that make it quick."""
-COMPARED = "--max-iters 2 --seeds 0 --jobs 1 --methods MinVIS '+ UVLA++' --cfg-options batch_size=1"
+COMPARED = (
+    '--start-iterations 2 --iterations 2 --seeds 0 --rows minvis full --cfg-options batch_size=1'
+)
 IS_SMALL = re.compile('_demo|_tiny')
 TOOL_WITH_CONFIG = re.compile(
     r'(?:tools/(?:train|test)\.py|(?:dist|slurm)_(?:train|test)\.sh|benchmark_training\.py)\b.*?'

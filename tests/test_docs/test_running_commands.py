@@ -51,7 +51,7 @@ PROMISED = {
         for name in (*TRAINED, *DRAWN, 'results.json', 'results.zip', 'metrics.json', 'curves.png')
     ),
     r'^make compare(?P<dir>)': tuple(
-        f'work_dirs/comparison*/comparison.{ending}' for ending in ('md', 'json', 'png')
+        f'work_dirs/compare*/comparison.{ending}' for ending in ('md', 'json', 'png')
     ),
 }
 """Command (as a regular expression) -> what its page says that it leaves in a folder."""

@@ -6,16 +6,26 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from rocovis_mm.evaluation.functional.tracks import load_ground_truth
 from rocovis_mm.testing import make_tiny_dataset
 from tests.conftest import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / 'tools'))
 
+import comparison_report  # noqa: E402
 import run_comparison  # noqa: E402
+
+ROWS = run_comparison.ROWS
+
+
+@pytest.fixture(scope='module')
+def dataset(tmp_path_factory):
+    return make_tiny_dataset(tmp_path_factory.mktemp('data') / 'tiny', val_videos=6)
 
 
 def perfect_results(truth: dict) -> list[dict]:
@@ -28,76 +38,151 @@ def perfect_results(truth: dict) -> list[dict]:
     ]  # fmt: skip
 
 
-@pytest.fixture(scope='module')
-def dataset(tmp_path_factory):
-    return make_tiny_dataset(tmp_path_factory.mktemp('data') / 'tiny', val_videos=6)
+def plan(arguments: list[str], name: str = 'full', start: str | None = 's.pth', iterations=70):
+    args = run_comparison.parse_args(arguments)
+    start = start and Path(start)
+    return run_comparison.plan_run(args, ROWS[name], Path('out'), 7, start, iterations)
 
 
-def test_perfect_results_have_perfect_figures_in_every_group(dataset, tmp_path):
-    path = dataset.root / 'val.json'
-    truth = json.loads(path.read_text())
+def test_all_rows_share_all_options_but_their_own(dataset):
+    common = {}
+    for name, row in ROWS.items():
+        run = plan(['--data-root', str(dataset.root)], name)
+        common[name] = set(run.options) - set(row.options)
+    assert all(options == common['full'] for options in common.values())
+    assert {'randomness.seed=7', 'max_iters=70', *run_comparison.TRACK_RULE} <= common['full']
+
+
+@pytest.mark.parametrize('name', ROWS)
+def test_rows_are_what_their_titles_say(name, dataset):
+    config = plan(['--data-root', str(dataset.root)], name).config
+    model = config.model
+    kind, strides = {
+        'minvis': ('MinVIS', None), 'minvis_trained': ('MinVIS', None),
+        'genvis': ('GenVIS', None), 'genvis_trained': ('GenVIS', None),
+        'direct': ('RoCoVIS', 0), 'imp': ('RoCoVIS', 2), 'full': ('RoCoVIS', 2),
+    }[name]  # fmt: skip
+    assert model.type == f'rocovis_mm.{kind}'
+    assert model.get('freeze_detector', False) == (name == 'genvis')
+    if strides is not None:
+        assert len(model.track_head.pixel_decoder.propagation_strides) == strides
+        assigner = 'UVLAPlusPlusAssigner' if name == 'full' else 'UVLAAssigner'
+        assert model.track_head.assigner.type == f'rocovis_mm.{assigner}'
+    assert model.track_rule.reduce == 'max' and model.track_rule.mask_scoring
+    curriculum = config.custom_hooks[2]
+    assert curriculum.single_frames_until == curriculum.half_size_until == 0
+    assert len(config.test_dataloader.dataset.metainfo.classes) == 5
+
+
+def test_no_checkpoint_is_chosen_on_the_videos_that_score():
+    config = plan(['--difficulty', 'hard']).config
+    assert config.train_cfg.val_begin > config.train_cfg.max_iters == 70
+    assert config.test_dataloader.dataset.data_root == 'data/embedded_hard/'
+
+
+def test_a_budget_of_seconds_fixes_iterations_once(tmp_path, monkeypatch):
+    """Of each iteration the faster round counts, and a later call does not measure again."""
+    asked = []
+
+    def measured(_, name, turn):
+        asked.append((name, turn))
+        return dict(genvis=np.array([[1.0, 3.0], [3.0, 1.0]]), full=np.full((2, 2), 0.5))[name][
+            turn
+        ]
+
+    monkeypatch.setattr(run_comparison, 'time_iterations', measured)
+    arguments = ['--work-dir', str(tmp_path), '--rows', 'full', 'genvis', 'minvis']
+    arguments += ['--threads', '1', '--budget-seconds', '100']
+    wanted = dict(minvis=0, genvis=100, full=200)
+    assert run_comparison.iterations_of(run_comparison.parse_args(arguments), None) == wanted
+    assert sorted(asked) == [('full', 0), ('full', 1), ('genvis', 0), ('genvis', 1)]
+    arguments[-1] = '10'
+    wanted = dict(minvis=0, genvis=10, full=20)
+    assert run_comparison.iterations_of(run_comparison.parse_args(arguments), None) == wanted
+    assert len(asked) == 4
+
+
+def test_iterations_can_be_equal(tmp_path):
+    args = run_comparison.parse_args(['--iterations', '9', '--rows', 'minvis', 'direct', 'full'])
+    assert run_comparison.iterations_of(args, None) == dict(minvis=0, direct=9, full=9)
+
+
+def test_finished_runs_are_used_again_and_interrupted_ones_go_on(dataset, tmp_path, monkeypatch):
+    calls = []
+
+    def call(run, _, name, *arguments, more=()):
+        calls.append((name, *arguments, *more))
+        if name == 'train.py':
+            run.checkpoint.touch()
+        if name == 'eval_results.py':
+            (run.folder / 'metrics.json').write_text('{"AP": 0.5}')
+
+    monkeypatch.setattr(run_comparison, 'call', call)
+    monkeypatch.setattr(
+        run_comparison.Run, 'config', plan(['--data-root', str(dataset.root)]).config
+    )
+    start = tmp_path / 'start.pth'
+    start.write_bytes(b'weights')
+    run = run_comparison.Run(tmp_path / 'seed_0' / 'full', Path('c.py'), (), start, 70)
+    run_comparison.carry_out(run)
+    assert [name for name, *_ in calls] == ['train.py', 'test.py', 'eval_results.py']
+    assert '--resume' in calls[0] and f'load_from={start}' in calls[0]
+    run_comparison.carry_out(run)
+    assert len(calls) == 3
+    (run.folder / 'metrics.json').unlink()
+    run_comparison.carry_out(run)
+    assert [name for name, *_ in calls[3:]] == ['test.py', 'eval_results.py']
+    start.write_bytes(b'other weights')
+    run_comparison.carry_out(run)
+    assert [name for name, *_ in calls[5:]] == ['train.py', 'test.py', 'eval_results.py']
+
+
+def test_a_failed_run_names_its_output_and_ends_what_is_to_come(tmp_path):
+    run = run_comparison.Run(tmp_path, tmp_path / 'no_config.py', (), None, 1)
+    with (tmp_path / 'lock').open('w') as lock, pytest.raises(RuntimeError) as failed:
+        run_comparison.call(run, lock, 'eval_results.py', tmp_path / 'none', tmp_path / 'none')
+    assert str(tmp_path / 'output.log') in str(failed.value)
+    assert 'none' in str(failed.value)
+
+
+def test_perfect_results_have_perfect_figures(dataset, tmp_path):
+    truth = json.loads(dataset.val_json.read_text())
     (tmp_path / 'results.json').write_text(json.dumps(perfect_results(truth)))
-    figures = run_comparison.figures_of(tmp_path, path)
-    assert len(figures) >= 10
-    for name, value in figures.items():
-        wanted = 0 if name.startswith('ID switches') else 100
-        assert value == pytest.approx(wanted), name
-
-
-def test_a_switched_track_is_counted(dataset, tmp_path):
-    """One track's second half goes by another identity."""
-    path = dataset.root / 'val.json'
-    truth = json.loads(path.read_text())
-    results = perfect_results(truth)
-    whole = max(results, key=lambda r: sum(s is not None for s in r['segmentations']))
-    half = len(whole['segmentations']) // 2
-    rest = dict(whole, score=0.4, segmentations=[None] * half + whole['segmentations'][half:])
-    whole['segmentations'] = whole['segmentations'][:half] + [None] * half
-    (tmp_path / 'results.json').write_text(json.dumps([*results, rest]))
-    figures = run_comparison.figures_of(tmp_path, path)
-    assert figures['ID switches'] == 1 and figures['AP'] < 100
+    (tmp_path / 'metrics.json').write_text(
+        json.dumps(dict.fromkeys(comparison_report.METRICS.values(), 1.0))
+    )
+    figures = comparison_report.figures_of(load_ground_truth(dataset.val_json), tmp_path)
+    assert figures.pop('ID switches') == 0
+    assert set(figures.values()) == {100}
 
 
 def test_the_report_has_mean_and_spread(tmp_path):
-    args = run_comparison.parse_args(['--work-dir', str(tmp_path), '--seeds', '0', '1'])
-    names = [*run_comparison.FIGURES, 'ID switches']
-    names += [f'{name}, rest (3 videos)' for name in names]
     figures = {
-        method: {name: [10.0 * m, 10.0 * m + 4] for name in names}
-        for m, method in enumerate(run_comparison.METHODS)
+        title: [{'AP': 10.0 * r, 'AP^B': 1.0}, {'AP': 10.0 * r + 4, 'AP^B': 1.0}]
+        for r, title in enumerate('abc')
     }
-    run_comparison.write_report(args, figures, dict.fromkeys(figures, 12.34))
+    facts = dict.fromkeys('abc', dict(iterations=70, ms_per_frame=12.34))
+    comparison_report.write_report(tmp_path, dict(seeds=[0, 1]), figures, facts)
     text = (tmp_path / 'comparison.md').read_text()
-    for m, method in enumerate(figures):
-        rows = [line for line in text.splitlines() if line.startswith(f'| {method} |')]
-        assert [row.count(f'{10 * m + 2:.1f} ± 2.0') for row in rows] == [5, 3]
-        assert rows[0].endswith('| 12.3 |')
+    assert '| b | 12.0 ± 2.0 | 1.0 ± 0.0 | 70 | 12.3 |' in text.splitlines()
     stored = json.loads((tmp_path / 'comparison.json').read_text())
-    assert stored['figures'] == figures and stored['seeds'] == [0, 1]
+    assert stored['figures']['c']['AP'] == [20, 24] and stored['settings']['seeds'] == [0, 1]
     assert (tmp_path / 'comparison.png').stat().st_size > 5000
-
-
-def test_all_methods_get_the_same_options():
-    args = run_comparison.parse_args(['--data-root', 'data/mine', '--classes', 'a', 'b'])
-    options = run_comparison.options_of(args, 7)
-    assert {'randomness.seed=7', 'data_root=data/mine/', "classes=('a','b')"} <= set(options)
-    assert 'max_iters=400' in options
 
 
 @pytest.mark.slow
 def test_end_to_end_and_again_without_training(dataset, tmp_path):
     command = [
         sys.executable, str(REPOSITORY / 'tools/run_comparison.py'), '--work-dir', 'out',
-        '--data-root', str(dataset.root), '--max-iters', '4', '--seeds', '0', '--cfg-options',
-        'input_size=(64,64)', 'test_size=(64,64)', 'batch_size=1', '--classes',
-        *(c['name'] for c in json.loads((dataset.root / 'val.json').read_text())['categories']),
+        '--data-root', str(dataset.root), '--start-iterations', '4', '--budget-seconds', '0.5',
+        '--seeds', '0', '--cfg-options', 'input_size=(64,64)', 'test_size=(64,64)', 'batch_size=1',
     ]  # fmt: skip
     environment = {**os.environ, 'PYTHONPATH': str(REPOSITORY)}
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
-    figures = json.loads((tmp_path / 'out/comparison.json').read_text())
-    assert list(figures['figures']) == list(run_comparison.METHODS)
-    assert np.isfinite([list(v.values()) for v in figures['figures'].values()]).all()
-    assert all(value > 0 for value in figures['ms_per_frame'].values())
+    stored = json.loads((tmp_path / 'out/comparison.json').read_text())
+    assert list(stored['figures']) == [row.title for row in ROWS.values()]
+    assert np.isfinite([list(v.values()) for v in stored['figures'].values()]).all()
+    assert all(fact['ms_per_frame'] > 0 for fact in stored['facts'].values())
     trained = {p: p.stat().st_mtime for p in (tmp_path / 'out').rglob('*.pth')}
     subprocess.run(command, cwd=tmp_path, env=environment, check=True)
     assert trained == {p: p.stat().st_mtime for p in (tmp_path / 'out').rglob('*.pth')}

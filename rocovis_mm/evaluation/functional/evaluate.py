@@ -128,16 +128,28 @@ def evaluate_tracks(
     Returns:
         What each kind measured.
     """
-    groups = group_by_video(truth, predictions)
-    if jobs > 1 and len(groups) > 1:
-        cells = _score_in_parallel(groups, kinds, min(jobs, len(groups)))
-    else:
-        cells = [_score_video(truths, found, kinds) for truths, found in groups]
+    cells = match_videos(truth, predictions, kinds, jobs)
     categories = sorted(truth.categories)
     return {
         kind: accumulate([cell for video in cells for cell in video[kind]], categories)
         for kind in kinds
     }
+
+
+def match_videos(
+    truth: GroundTruth,
+    predictions: Sequence[Track],
+    kinds: Sequence[str] = KINDS,
+    jobs: int = 1,
+) -> list[dict[str, list[Cell]]]:
+    """Return the cells of each kind of each video, in ascending order of video id.
+
+    The arguments are those of :func:`evaluate_tracks`.
+    """
+    groups = group_by_video(truth, predictions)
+    if jobs > 1 and len(groups) > 1:
+        return _score_in_parallel(groups, kinds, min(jobs, len(groups)))
+    return [_score_video(truths, found, kinds) for truths, found in groups]
 
 
 VideoGroup = tuple[list[Track], list[Track]]
