@@ -174,8 +174,8 @@ class PropagationAttention(BaseModule):
         if widths is not None:
             every = torch.arange(size[0] * size[1], device=query.device)
             distances = distances_from(every, size)[1]  # (S, S)
-            bias = -distances / (2 * widths.to(query.dtype).square())[:, None, None]
-            mask = bias.repeat(1, 1, len(keys))[None]  # (1, H, S, M * S)
+            bias = -distances / (2 * widths.square())[:, None, None]
+            mask = bias.to(query.dtype).repeat(1, 1, len(keys))[None]  # (1, H, S, M * S)
         if visible is not None:
             hidden = ~visible.repeat_interleave(query.shape[1], dim=1)[:, None, None]
             mask = query.new_zeros(()) if mask is None else mask
