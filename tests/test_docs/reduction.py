@@ -153,7 +153,7 @@ def small_options(path: str, *given: str) -> list[str]:
     small.train_cfg.update(max_iters=2, val_interval=2, val_begin=1)
     for part in parts_of(small.get('custom_hooks')):
         if part.type == 'rocovis_mm.CurriculumHook':
-            part.update(single_frames_until=0, scales=[])
+            part.update(single_frames_until=0, half_size_until=0)
     changed = [f'{key}={written(value)}' for key, value in changes(plain, small.to_dict())]
     return [f'{key}={text}' for key, text in options.items()] + changed
 
