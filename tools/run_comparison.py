@@ -29,14 +29,14 @@ from typing import Any
 import numpy as np
 import run_demo  # its registry import comes before any part of mmdet
 import torch
-from comparison_report import figures_of, write_report
+from comparison_report import write_report
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
 from rocovis_mm.evaluation.functional.files import read_json
-from rocovis_mm.evaluation.functional.tracks import load_ground_truth
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import load_run_config
 from rocovis_mm.visualization import find_scalars, read_scalars
@@ -295,7 +295,7 @@ def milliseconds(runs: dict[str, Run], rounds: int = 3) -> dict[str, float]:
     for name, run in runs.items():
         config = run.config
         init_default_scope(config.default_scope)
-        models[name] = MODELS.build(config.model).eval()
+        models[name] = MODELS.build(config.model).to(get_device()).eval()
         load_checkpoint(models[name], str(run.checkpoint), map_location='cpu')
         if not frames:
             dataset = DATASETS.build(config.test_dataloader.dataset)
@@ -338,21 +338,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, number in iterations.items()
     }
     carry_out_all(list(runs.values()), args.jobs)
-    truth = load_ground_truth(truth_of(next(iter(runs.values())).config))
-    figures = {
-        ROWS[name].title: [figures_of(truth, runs[name, seed].folder) for seed in args.seeds]
-        for name in args.rows
-    }
     say('timing a frame of all rows')
     speed = milliseconds({name: runs[name, args.seeds[0]] for name in args.rows})
     facts = {
         ROWS[name].title: dict(iterations=iterations[name], ms_per_frame=speed[name])
         for name in args.rows
     }
-    settings = {
-        key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()
+    folders = {
+        ROWS[name].title: [runs[name, seed].folder for seed in args.seeds] for name in args.rows
     }
-    write_report(args.work_dir, settings, figures, facts)
+    truth = truth_of(next(iter(runs.values())).config)
+    say('scoring all runs, on resampled videos too')
+    write_report(args.work_dir, vars(args), truth, folders, facts)
 
 
 if __name__ == '__main__':
