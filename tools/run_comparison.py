@@ -191,7 +191,7 @@ def carry_out(run: Run) -> Run:
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     lock = run.folder.parent / f'.{run.folder.name}.lock'
     with lock.open('w') as own:
-        fcntl.flock(own, fcntl.LOCK_EX)  # an earlier call's training may still run: it has the lock
+        take(own, run.title)
         config = run.config
         train = config.train_dataloader.dataset
         inputs = [Path(train.data_root) / train.ann_file, truth_of(config), run.start]
@@ -211,6 +211,15 @@ def carry_out(run: Run) -> Run:
         figures = json.loads(metrics.read_text())
         say(f'{run.title}: done in {minutes:.1f} minutes, AP {100 * figures["AP"]:.1f}')
     return run
+
+
+def take(lock: Any, title: str) -> None:
+    """Wait until no process that an earlier call has left behind works in a run's folder."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f'{title}: an earlier call has left a process that still works on it; waiting')
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def call(run: Run, lock: Any, name: str, *arguments: object, more: Sequence[str] = ()) -> None:
@@ -260,7 +269,9 @@ def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[st
         return {name: args.iterations * ROWS[name].trained for name in args.rows}
     path = args.work_dir / 'calibration.json'
     known = json.loads(path.read_text()) if path.is_file() else {}
-    seconds = known.get('seconds', {}) if known.get('threads') == args.threads else {}
+    data = args.data_root or args.difficulty
+    settings = dict(threads=args.threads, data=data, cfg_options=args.cfg_options)
+    seconds = known.get('seconds', {}) if known.get('settings') == settings else {}
     missing = [name for name in args.rows if ROWS[name].trained and name not in seconds]
     rounds = []
     for turn in range(2 if missing else 0):
@@ -268,7 +279,7 @@ def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[st
         rounds.append({name: time_iterations(plan, name, turn) for name in missing})
     for name in missing:
         seconds[name] = float(np.min([found[name] for found in rounds], axis=0).mean())
-    path.write_text(json.dumps(dict(threads=args.threads, seconds=seconds), indent=1) + '\n')
+    path.write_text(json.dumps(dict(settings=settings, seconds=seconds), indent=1) + '\n')
     return {
         name: max(1, round(args.budget_seconds / seconds[name])) if ROWS[name].trained else 0
         for name in args.rows

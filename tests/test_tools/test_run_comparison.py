@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -103,6 +104,10 @@ def test_a_budget_of_seconds_fixes_iterations_once(tmp_path, monkeypatch):
     wanted = dict(minvis=0, genvis=10, full=20)
     assert run_comparison.iterations_of(run_comparison.parse_args(arguments), None) == wanted
     assert len(asked) == 4
+    run_comparison.iterations_of(
+        run_comparison.parse_args([*arguments, '--cfg-options', 'batch_size=1']), None
+    )
+    assert len(asked) == 8  # other settings, other times
 
 
 def test_iterations_can_be_equal(tmp_path):
@@ -138,6 +143,23 @@ def test_finished_runs_are_used_again_and_interrupted_ones_go_on(dataset, tmp_pa
     start.write_bytes(b'other weights')
     run_comparison.carry_out(run)
     assert [name for name, *_ in calls[5:]] == ['train.py', 'test.py', 'eval_results.py']
+
+
+def test_a_folder_that_an_orphan_works_in_is_waited_for(tmp_path, monkeypatch):
+    path = tmp_path / 'lock'
+    with path.open('w') as orphans, path.open('w') as own, path.open('w') as third:
+        fcntl.flock(orphans, fcntl.LOCK_EX)
+        said = []
+
+        def say(text):
+            said.append(text)
+            fcntl.flock(orphans, fcntl.LOCK_UN)  # the orphan ends
+
+        monkeypatch.setattr(run_comparison, 'say', say)
+        run_comparison.take(own, 'seed_0/full')
+        assert len(said) == 1 and 'seed_0/full' in said[0]
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(third, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_a_failed_run_names_its_output_and_ends_what_is_to_come(tmp_path):
