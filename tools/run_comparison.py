@@ -29,14 +29,14 @@ from typing import Any
 import numpy as np
 import run_demo  # its registry import comes before any part of mmdet
 import torch
-from comparison_report import figures_of, write_report
+from comparison_report import write_report
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
+from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 from mmengine.runner import load_checkpoint
 
 from rocovis_mm.evaluation.functional.files import read_json
-from rocovis_mm.evaluation.functional.tracks import load_ground_truth
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import load_run_config
 from rocovis_mm.visualization import find_scalars, read_scalars
@@ -191,7 +191,7 @@ def carry_out(run: Run) -> Run:
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     lock = run.folder.parent / f'.{run.folder.name}.lock'
     with lock.open('w') as own:
-        fcntl.flock(own, fcntl.LOCK_EX)  # an earlier call's training may still run: it has the lock
+        take(own, run.title)
         config = run.config
         train = config.train_dataloader.dataset
         inputs = [Path(train.data_root) / train.ann_file, truth_of(config), run.start]
@@ -211,6 +211,15 @@ def carry_out(run: Run) -> Run:
         figures = json.loads(metrics.read_text())
         say(f'{run.title}: done in {minutes:.1f} minutes, AP {100 * figures["AP"]:.1f}')
     return run
+
+
+def take(lock: Any, title: str) -> None:
+    """Wait until no process that an earlier call has left behind works in a run's folder."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say(f'{title}: an earlier call has left a process that still works on it; waiting')
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def call(run: Run, lock: Any, name: str, *arguments: object, more: Sequence[str] = ()) -> None:
@@ -260,7 +269,9 @@ def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[st
         return {name: args.iterations * ROWS[name].trained for name in args.rows}
     path = args.work_dir / 'calibration.json'
     known = json.loads(path.read_text()) if path.is_file() else {}
-    seconds = known.get('seconds', {}) if known.get('threads') == args.threads else {}
+    data = args.data_root or args.difficulty
+    settings = dict(threads=args.threads, data=data, cfg_options=args.cfg_options)
+    seconds = known.get('seconds', {}) if known.get('settings') == settings else {}
     missing = [name for name in args.rows if ROWS[name].trained and name not in seconds]
     rounds = []
     for turn in range(2 if missing else 0):
@@ -268,7 +279,7 @@ def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[st
         rounds.append({name: time_iterations(plan, name, turn) for name in missing})
     for name in missing:
         seconds[name] = float(np.min([found[name] for found in rounds], axis=0).mean())
-    path.write_text(json.dumps(dict(threads=args.threads, seconds=seconds), indent=1) + '\n')
+    path.write_text(json.dumps(dict(settings=settings, seconds=seconds), indent=1) + '\n')
     return {
         name: max(1, round(args.budget_seconds / seconds[name])) if ROWS[name].trained else 0
         for name in args.rows
@@ -295,7 +306,7 @@ def milliseconds(runs: dict[str, Run], rounds: int = 3) -> dict[str, float]:
     for name, run in runs.items():
         config = run.config
         init_default_scope(config.default_scope)
-        models[name] = MODELS.build(config.model).eval()
+        models[name] = MODELS.build(config.model).to(get_device()).eval()
         load_checkpoint(models[name], str(run.checkpoint), map_location='cpu')
         if not frames:
             dataset = DATASETS.build(config.test_dataloader.dataset)
@@ -338,21 +349,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name, number in iterations.items()
     }
     carry_out_all(list(runs.values()), args.jobs)
-    truth = load_ground_truth(truth_of(next(iter(runs.values())).config))
-    figures = {
-        ROWS[name].title: [figures_of(truth, runs[name, seed].folder) for seed in args.seeds]
-        for name in args.rows
-    }
     say('timing a frame of all rows')
     speed = milliseconds({name: runs[name, args.seeds[0]] for name in args.rows})
     facts = {
         ROWS[name].title: dict(iterations=iterations[name], ms_per_frame=speed[name])
         for name in args.rows
     }
-    settings = {
-        key: str(value) if isinstance(value, Path) else value for key, value in vars(args).items()
+    folders = {
+        ROWS[name].title: [runs[name, seed].folder for seed in args.seeds] for name in args.rows
     }
-    write_report(args.work_dir, settings, figures, facts)
+    truth = truth_of(next(iter(runs.values())).config)
+    say('scoring all runs, on resampled videos too')
+    write_report(args.work_dir, vars(args), truth, folders, facts)
 
 
 if __name__ == '__main__':

@@ -39,7 +39,6 @@ PLACES = (
     ('', r'--images DIR\b', '--images data/embedded/JPEGImages'),
     ('', r'\bDIR\b', 'made'),
     ('', r'\bINPUT\b', 'my_video.mp4'),
-    ('', r'--classes cat dog', '--classes ball star'),
     ('', r'/path/to/mask2former\.pth', 'mask2former.pth'),
     ('', r"'cat', 'dog'", "'ball', 'star'"),
     ('', r'path/to/mmdet/', '$(python -c "import mmdet; print(mmdet.__path__[0])")/'),

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from rocovis_mm.evaluation.functional.tracks import load_ground_truth
+from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
+from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
+from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
 from rocovis_mm.testing import make_tiny_dataset
 from tests.conftest import REPOSITORY
 
@@ -100,6 +104,10 @@ def test_a_budget_of_seconds_fixes_iterations_once(tmp_path, monkeypatch):
     wanted = dict(minvis=0, genvis=10, full=20)
     assert run_comparison.iterations_of(run_comparison.parse_args(arguments), None) == wanted
     assert len(asked) == 4
+    run_comparison.iterations_of(
+        run_comparison.parse_args([*arguments, '--cfg-options', 'batch_size=1']), None
+    )
+    assert len(asked) == 8  # other settings, other times
 
 
 def test_iterations_can_be_equal(tmp_path):
@@ -137,6 +145,23 @@ def test_finished_runs_are_used_again_and_interrupted_ones_go_on(dataset, tmp_pa
     assert [name for name, *_ in calls[5:]] == ['train.py', 'test.py', 'eval_results.py']
 
 
+def test_a_folder_that_an_orphan_works_in_is_waited_for(tmp_path, monkeypatch):
+    path = tmp_path / 'lock'
+    with path.open('w') as orphans, path.open('w') as own, path.open('w') as third:
+        fcntl.flock(orphans, fcntl.LOCK_EX)
+        said = []
+
+        def say(text):
+            said.append(text)
+            fcntl.flock(orphans, fcntl.LOCK_UN)  # the orphan ends
+
+        monkeypatch.setattr(run_comparison, 'say', say)
+        run_comparison.take(own, 'seed_0/full')
+        assert len(said) == 1 and 'seed_0/full' in said[0]
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(third, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def test_a_failed_run_names_its_output_and_ends_what_is_to_come(tmp_path):
     run = run_comparison.Run(tmp_path, tmp_path / 'no_config.py', (), None, 1)
     with (tmp_path / 'lock').open('w') as lock, pytest.raises(RuntimeError) as failed:
@@ -145,29 +170,72 @@ def test_a_failed_run_names_its_output_and_ends_what_is_to_come(tmp_path):
     assert 'none' in str(failed.value)
 
 
-def test_perfect_results_have_perfect_figures(dataset, tmp_path):
-    truth = json.loads(dataset.val_json.read_text())
-    (tmp_path / 'results.json').write_text(json.dumps(perfect_results(truth)))
-    (tmp_path / 'metrics.json').write_text(
-        json.dumps(dict.fromkeys(comparison_report.METRICS.values(), 1.0))
+def write_run(folder: Path, dataset, wrong_in: Sequence[int] = ()) -> Path:
+    """Write a run's results: perfect but for videos in which all classes are wrong."""
+    results = perfect_results(json.loads(dataset.val_json.read_text()))
+    for record in results:
+        if record['video_id'] in wrong_in:
+            record['category_id'] = record['category_id'] % 5 + 1
+    truth = load_ground_truth(dataset.val_json)
+    scores = evaluate_tracks(truth, load_predictions(results, truth))
+    folder.mkdir(parents=True)
+    (folder / 'results.json').write_text(json.dumps(results))
+    (folder / 'metrics.json').write_text(
+        json.dumps({**name_stats(scores), **name_pooled_stats(scores)})
     )
-    figures = comparison_report.figures_of(load_ground_truth(dataset.val_json), tmp_path)
-    assert figures.pop('ID switches') == 0
-    assert set(figures.values()) == {100}
+    return folder
 
 
-def test_the_report_has_mean_and_spread(tmp_path):
-    figures = {
-        title: [{'AP': 10.0 * r, 'AP^B': 1.0}, {'AP': 10.0 * r + 4, 'AP^B': 1.0}]
-        for r, title in enumerate('abc')
+def test_a_perfect_run_has_perfect_figures(dataset, tmp_path):
+    truth = load_ground_truth(dataset.val_json)
+    run = comparison_report.score(truth, {'first': [1]}, write_run(tmp_path / 'run', dataset))
+    assert run.figures.pop('ID switches') == 0
+    assert set(run.figures.values()) == {100}
+    assert np.allclose([*run.resampled.values()], 100)
+    assert run.groups == pytest.approx(
+        {'AP, first': 100, 'AP^B, first': 100, 'AP^Pool, first': 100}
+    )
+
+
+def test_the_report_has_means_spreads_intervals_and_groups(dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr(comparison_report, 'RESAMPLES', 100)
+    folders = {
+        'perfect': [write_run(tmp_path / 'p' / str(seed), dataset) for seed in range(2)],
+        'worse': [write_run(tmp_path / 'w' / str(seed), dataset, [1, 2, 3]) for seed in range(2)],
     }
-    facts = dict.fromkeys('abc', dict(iterations=70, ms_per_frame=12.34))
-    comparison_report.write_report(tmp_path, dict(seeds=[0, 1]), figures, facts)
-    text = (tmp_path / 'comparison.md').read_text()
-    assert '| b | 12.0 ± 2.0 | 1.0 ± 0.0 | 70 | 12.3 |' in text.splitlines()
+    facts = dict.fromkeys(folders, dict(iterations=70, ms_per_frame=12.34))
+    settings = dict(seeds=[0, 1], work_dir=tmp_path)
+    comparison_report.write_report(tmp_path, settings, dataset.val_json, folders, facts)
     stored = json.loads((tmp_path / 'comparison.json').read_text())
-    assert stored['figures']['c']['AP'] == [20, 24] and stored['settings']['seeds'] == [0, 1]
+    assert stored['figures']['perfect']['AP'] == [100, 100] and stored['settings']['seeds'] == [
+        0,
+        1,
+    ]
+    pair = stored['differences'][0]
+    assert (pair['row'], pair['against']) == ('worse', 'perfect')
+    for title in comparison_report.RESAMPLED:
+        found = pair[title]
+        assert -100 <= found['low'] < found['difference'] < found['high'] <= 0
+    lines = (tmp_path / 'comparison.md').read_text().splitlines()
+    assert any(line.startswith('| perfect | 100.0 ± 0.0 |') for line in lines)
+    assert any(line.endswith('| 70 | 12.3 |') for line in lines)
+    assert any(line.startswith('| worse | perfect | -') for line in lines)
     assert (tmp_path / 'comparison.png').stat().st_size > 5000
+
+
+def test_groups_are_tags_where_there_are_any(dataset, tmp_path):
+    content = json.loads(dataset.val_json.read_text())
+    for video in content['videos']:
+        video['tags'] = ['twins'] if video['id'] == 2 else []
+    path = tmp_path / 'val.json'
+    path.write_text(json.dumps(content))
+    truth = load_ground_truth(path)
+    assert comparison_report.name_groups(path, truth) == {'twins (1 videos)': [2]}
+    for video in content['videos']:
+        del video['tags']
+    path.write_text(json.dumps(content))
+    names = [name.split()[0] for name in comparison_report.name_groups(path, truth)]
+    assert set(names) <= {'disappearance', 'crossing', 'rest'} and names
 
 
 @pytest.mark.slow
