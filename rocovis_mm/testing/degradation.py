@@ -55,16 +55,16 @@ def degrade_frames(
 
 
 def fade(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
-    """Lower the contrast to about a tenth and add noise that is stronger."""
+    """Lower the contrast to an eighth to a fifth and add noise that is stronger."""
     gray = frame.mean()
-    noise = rng.normal(0, rng.uniform(9, 14), frame.shape)
-    faded = gray + rng.uniform(0.10, 0.16) * (frame - gray) + noise
+    noise = rng.normal(0, rng.uniform(9, 13), frame.shape)
+    faded = gray + rng.uniform(0.12, 0.2) * (frame - gray) + noise
     return faded.round().clip(0, 255).astype(np.uint8)
 
 
 def blur(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
     """Blur by a good part of an object's size, with some noise."""
-    sigma = rng.uniform(0.06, 0.09) * len(frame)
+    sigma = rng.uniform(0.05, 0.075) * len(frame)
     blurred = cv2.GaussianBlur(frame, (0, 0), sigma).astype(np.float32)
     blurred = blurred.mean() + rng.uniform(0.4, 0.6) * (blurred - blurred.mean())
     noisy = blurred + rng.normal(0, 6, frame.shape)
@@ -72,11 +72,11 @@ def blur(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
 
 
 def lose_blocks(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
-    """Replace about two thirds of the frame's square blocks by gray or by other blocks."""
+    """Replace three fifths of the frame's square blocks by gray or by other blocks."""
     side = max(4, len(frame) // 8)
     lost = frame.copy()
     rows, columns = (-(-length // side) for length in frame.shape[:2])
-    for row, column in np.argwhere(rng.random((rows, columns)) < 0.65):
+    for row, column in np.argwhere(rng.random((rows, columns)) < 0.6):
         block = lost[row * side : (row + 1) * side, column * side : (column + 1) * side]
         if rng.random() < 0.5:
             block[:] = rng.integers(60, 150)
@@ -90,9 +90,9 @@ def compress(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
     """Compress a small copy of the frame so heavily that squares remain."""
     height, width = frame.shape[:2]
     small = cv2.resize(
-        frame, (max(width // 3, 8), max(height // 3, 8)), interpolation=cv2.INTER_AREA
+        frame, (max(width // 2, 8), max(height // 2, 8)), interpolation=cv2.INTER_AREA
     )
-    code = cv2.imencode('.jpg', small, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(2, 5))])[1]
+    code = cv2.imencode('.jpg', small, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(2, 6))])[1]
     read = cv2.imdecode(code, cv2.IMREAD_COLOR)
     return cv2.resize(read, (width, height), interpolation=cv2.INTER_NEAREST)
 

@@ -25,7 +25,7 @@ from rocovis_mm.testing.scenes import plan_scene
 from rocovis_mm.testing.shapes import SHAPE_CLASSES
 
 CLASSES = tuple(shape.name for shape in SHAPE_CLASSES)
-VERSIONS = dict(easy=8, hard=1)
+VERSIONS = dict(easy=8, hard=2)
 """By difficulty; raised whenever the same recipe would give other videos."""
 LONG_HIDDEN = 8
 """Frames out of sight in a row that make an object a hidden one."""

@@ -56,15 +56,18 @@ def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     if meets:
         actors += _meeting_pair(rng, num_frames, events)
     if hides:
-        group = _hiding_group(rng, num_frames, events, alone=meets and rng.random() < 0.5)
-        actors = group + actors if rng.random() < 0.5 else actors + group
+        shown, group = _hiding_group(rng, num_frames, events, 0.3 if meets else 0.6)
+        actors += shown
+    front = len(actors)  # of look-alikes one at most is out of sight: nothing hides these
+    if hides:
+        actors += group
     elif rng.random() < 0.35:
         actors.append(_scenery(rng, rng.uniform((0.2, 0.3), (0.8, 0.7)), num_frames, 0.18))
     low, high = ((2, 4), (1, 3), (0, 2))[meets + hides]
     for _ in range(rng.integers(low, high)):
         path = _single_path(rng, num_frames)
         actor = _object(rng, path, draw_other_class(rng, actors))
-        actors.insert(rng.integers(len(actors) + 1), actor)
+        actors.insert(rng.integers(front, len(actors) + 1), actor)
     if any(actor.scenery for actor in actors):
         events.append('occluder')
     camera = wander(rng, num_frames, 3) * (0.10, 0.06, 0.05) + (0, 0, 1)
@@ -108,9 +111,13 @@ def _lookalike(
 
 
 def _hiding_group(
-    rng: np.random.Generator, num_frames: int, events: list[str], alone: bool
-) -> list[Actor]:
-    """An object, its cover before it, and unless it is `alone` now and then a look-alike."""
+    rng: np.random.Generator, num_frames: int, events: list[str], lookalike_share: float
+) -> tuple[list[Actor], list[Actor]]:
+    """An object behind its cover, and at `lookalike_share` a look-alike of it.
+
+    Returns:
+        The look-alike if any, and the cover and the object.
+    """
     longest = min(HIDDEN_FRAMES + 6, num_frames - 10)
     stay = int(rng.integers(HIDDEN_FRAMES, longest + 1))
     begin = int(rng.integers(5, num_frames - 5 - stay + 1))
@@ -120,21 +127,24 @@ def _hiding_group(
     hidden = _object(rng, np.zeros((num_frames, 2)), size=size)
     reach = outline_radii(hidden).max()
     if behind_object:
-        place = home + wander(rng, num_frames, 2) * (0.08, 0.06)
-        label = int(rng.choice([k for k, c in enumerate(SHAPE_CLASSES) if c.name in COVERS]))
-        cover = draw_actor(rng, place, label, None, 0.2)
-        cover = _grown(cover, max(1.15, 1.05 * reach / outline_radii(cover).min()))
-        events.append('hiding')
+        cover = _large_object(rng, home + wander(rng, num_frames, 2) * (0.08, 0.06), reach)
     else:
         cover = _scenery(rng, home, num_frames, 1.05 * reach)
-        events.append('hiding')
     distance = outline_radii(cover).max() + reach + rng.uniform(-0.05, 0.05)
     offset = _way_behind(rng, num_frames, begin, stay, distance)
-    group = [cover, replace(hidden, path=cover.path + offset)]
-    if not alone and rng.random() < 0.6:
+    events.append('hiding')
+    shown = []
+    if rng.random() < lookalike_share:
         path = _companion_path(rng, num_frames, begin, stay)
-        group.insert(0, _lookalike(rng, hidden, path, events))
-    return group
+        shown.append(_lookalike(rng, hidden, path, events))
+    return shown, [cover, replace(hidden, path=cover.path + offset)]
+
+
+def _large_object(rng: np.random.Generator, path: np.ndarray, reach: float) -> Actor:
+    """An object that covers all within `reach` of its centre."""
+    labels = [label for label, shape in enumerate(SHAPE_CLASSES) if shape.name in COVERS]
+    actor = draw_actor(rng, path, int(rng.choice(labels)), None, 0.23)
+    return _grown(actor, max(1.0, 1.05 * reach / outline_radii(actor).min()))
 
 
 def _way_behind(

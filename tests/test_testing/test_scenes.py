@@ -24,7 +24,7 @@ def digest_of_plans():
 
 
 def test_other_plans_need_another_version():
-    """Where this fails: raise the version, so that data made before is replaced, and note both here."""
+    """Where this fails: raise the version, so that older data is replaced, and note both here."""
     assert (VERSIONS['easy'], digest_of_plans()) == PLANS
 
 
