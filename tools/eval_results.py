@@ -26,11 +26,13 @@ from rocovis_mm.evaluation.functional.files import read_json, write_submission  
 from rocovis_mm.evaluation.functional.report import (  # noqa: E402
     class_table,
     error_table,
+    group_table,
     name_pooled_stats,
     name_stats,
     per_class_stats,
     summary_table,
 )
+from rocovis_mm.evaluation.functional.score_groups import GROUPINGS, score_groups  # noqa: E402
 from rocovis_mm.evaluation.functional.tracks import (  # noqa: E402
     MASK_SOURCES,
     load_ground_truth,
@@ -60,6 +62,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--errors', action='store_true', help='also count duplicates, wrong classes, misses, ...'
+    )
+    parser.add_argument(
+        '--group-by',
+        choices=GROUPINGS,
+        help='also score apart the videos of each tag, of each event that the masks show, or the '
+        'degraded frames and the others (tags and degraded are keys of the videos)',
     )
     parser.add_argument(
         '--format-only',
@@ -119,6 +127,11 @@ def score(arguments: argparse.Namespace) -> None:
     if arguments.errors:
         figures['errors'] = analyze_errors(truth, predictions).summary()
         tables.append(error_table([Path(arguments.predictions).name], [figures['errors']]))
+    if arguments.group_by:
+        figures['groups'] = score_groups(
+            arguments.ground_truth, arguments.group_by, truth, predictions, arguments.jobs
+        )
+        tables.append(group_table(figures['groups']))
     if arguments.out:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         arguments.out.write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')

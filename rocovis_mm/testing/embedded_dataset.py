@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,19 @@ import pycocotools.mask as mask_utils
 from tqdm import tqdm
 
 from rocovis_mm.datasets.clip_events import count_clip_events
+from rocovis_mm.testing.degradation import degrade_frames, plan_degradation
+from rocovis_mm.testing.hard_scenes import MIN_FRAMES, plan_hard_scene
 from rocovis_mm.testing.rendering import RenderedVideo, render_video
 from rocovis_mm.testing.scenes import plan_scene
 from rocovis_mm.testing.shapes import SHAPE_CLASSES
 
 CLASSES = tuple(shape.name for shape in SHAPE_CLASSES)
-VERSION = 8
-"""Raised whenever the same recipe would give other videos."""
+VERSIONS = dict(easy=8, hard=2)
+"""By difficulty; raised whenever the same recipe would give other videos."""
+LONG_HIDDEN = 8
+"""Frames out of sight in a row that make an object a hidden one."""
+HARD_SIZES = dict(train_videos=240, train_frames=22, val_videos=80, val_frames=40)
+"""Sizes of the hard data set, unless others are given."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,8 @@ class EmbeddedRecipe:
         train_frames: frames of each.
         val_videos: number of validation videos.
         val_frames: frames of each.
+        difficulty: ``easy``, or ``hard``: videos whose objects can only be told apart
+            by their past, see `of_difficulty` for the sizes that go with it.
         version: of the generator.
     """
 
@@ -49,10 +57,22 @@ class EmbeddedRecipe:
     train_frames: int = 14
     val_videos: int = 24
     val_frames: int = 18
-    version: int = VERSION
+    difficulty: str = 'easy'
+    version: int = field(init=False)
+
+    @classmethod
+    def of_difficulty(cls, difficulty: str, **settings: int) -> EmbeddedRecipe:
+        """Return a recipe with the difficulty's own sizes where `settings` give none."""
+        sizes = HARD_SIZES if difficulty == 'hard' else {}
+        return cls(**{**sizes, **settings}, difficulty=difficulty)
 
     def __post_init__(self) -> None:
-        """Refuse sizes that cannot be drawn."""
+        """Refuse what cannot be drawn."""
+        if self.difficulty not in VERSIONS:
+            raise ValueError(
+                f'EmbeddedRecipe: difficulty={self.difficulty!r} is none of {", ".join(VERSIONS)}'
+            )
+        object.__setattr__(self, 'version', VERSIONS[self.difficulty])
         if min(self.height, self.width) < 32 or self.seed < 0:
             raise ValueError(
                 f'EmbeddedRecipe: seed={self.seed}, height={self.height}, width={self.width}; the '
@@ -61,6 +81,19 @@ class EmbeddedRecipe:
         for name in ('train_videos', 'train_frames', 'val_videos', 'val_frames'):
             if getattr(self, name) < 1:
                 raise ValueError(f'EmbeddedRecipe: {name} must be at least 1')
+        if self.difficulty == 'hard' and min(self.train_frames, self.val_frames) < MIN_FRAMES:
+            raise ValueError(
+                f'EmbeddedRecipe: train_frames={self.train_frames}, val_frames={self.val_frames}; '
+                f'hard videos need {MIN_FRAMES} frames or more, so that objects have the time to '
+                'hide'
+            )
+
+    def as_dict(self) -> dict[str, int | str]:
+        """Return the settings as they are noted on disk; what names no difficulty is easy."""
+        settings = asdict(self)
+        if self.difficulty == 'easy':
+            del settings['difficulty']
+        return settings
 
 
 @dataclass(frozen=True)
@@ -103,7 +136,7 @@ def make_embedded_dataset(
     """
     root, recipe = Path(root), recipe or EmbeddedRecipe()
     note = root / 'recipe.json'
-    if note.is_file() and json.loads(note.read_text()) == asdict(recipe):
+    if note.is_file() and json.loads(note.read_text()) == recipe.as_dict():
         return EmbeddedDataset(root)
     if root.exists() and any(root.iterdir()) and not note.is_file():
         raise ValueError(
@@ -114,7 +147,7 @@ def make_embedded_dataset(
         for split in ('train', 'val'):
             content = write_split(folder, recipe, split, progress)
             (folder / f'{split}.json').write_text(json.dumps(content))
-        (folder / 'recipe.json').write_text(json.dumps(asdict(recipe), indent=2) + '\n')
+        (folder / 'recipe.json').write_text(json.dumps(recipe.as_dict(), indent=2) + '\n')
     return EmbeddedDataset(root)
 
 
@@ -147,24 +180,32 @@ def write_split(folder: Path, recipe: EmbeddedRecipe, split: str, progress: bool
     annotations: list[dict[str, Any]] = []
     for video_id in tqdm(range(1, number + 1), desc=split, unit='video', disable=not progress):
         rng = np.random.default_rng((recipe.seed, ('train', 'val').index(split), video_id))
-        scene = plan_scene(rng, length)
-        rendered = render_video(scene, recipe.height, recipe.width)
-        names = write_frames(folder / 'JPEGImages', f'{split}_{video_id:04d}', rendered.frames)
-        tracks = annotate(rendered, video_id, len(annotations) + 1)
-        annotations += tracks
-        videos.append(
-            dict(
-                id=video_id,
-                height=recipe.height,
-                width=recipe.width,
-                length=length,
-                file_names=names,
-                tags=name_tags(rendered, scene.events),
-            )
-        )
+        entry, rendered = draw_video(rng, recipe, length)
+        name = f'{split}_{video_id:04d}'
+        annotations += annotate(rendered, video_id, len(annotations) + 1)
+        names = write_frames(folder / 'JPEGImages', name, rendered.frames)
+        sizes = dict(height=recipe.height, width=recipe.width, length=length)
+        videos.append(dict(id=video_id, **sizes, file_names=names, **entry))
     categories = [dict(id=label, name=name) for label, name in enumerate(CLASSES, start=1)]
-    info = dict(description='rocovis_mm embedded data set', **asdict(recipe))
+    info = dict(description='rocovis_mm embedded data set', **recipe.as_dict())
     return dict(info=info, videos=videos, annotations=annotations, categories=categories)
+
+
+def draw_video(
+    rng: np.random.Generator, recipe: EmbeddedRecipe, length: int
+) -> tuple[dict[str, Any], RenderedVideo]:
+    """Return what the json says of a video's contents, and the video."""
+    hard = recipe.difficulty == 'hard'
+    scene = (plan_hard_scene if hard else plan_scene)(rng, length)
+    rendered = render_video(scene, recipe.height, recipe.width)
+    tags = name_tags(rendered, scene.events)
+    if not hard:
+        return dict(tags=tags), rendered
+    plan = plan_degradation(rng, length)
+    degraded = [t for t, way in enumerate(plan) if way is not None]
+    tags = sorted({*tags, *name_hard_tags(rendered, scene.events), *['degraded'][: len(degraded)]})
+    frames = degrade_frames(rng, rendered.frames, plan)
+    return dict(tags=tags, degraded=degraded), replace(rendered, frames=frames)
 
 
 def write_frames(images: Path, video: str, frames: np.ndarray) -> list[str]:
@@ -225,3 +266,19 @@ def name_tags(rendered: RenderedVideo, events: tuple[str, ...]) -> list[str]:
     )
     found['return'] = counts['returns'] > 0
     return sorted(name for name, is_there in found.items() if is_there)
+
+
+def name_hard_tags(rendered: RenderedVideo, events: tuple[str, ...]) -> list[str]:
+    """Name what only the hard videos hold.
+
+    ``twins``: there are identical ones; ``occluder``: there is scenery; ``hidden``: an
+    object that has been seen is out of sight within the frame for `LONG_HIDDEN` frames
+    in a row, and is seen again.
+    """
+    found = {name for name in ('twins', 'occluder') if name in events}
+    for masks, extents in zip(rendered.masks, rendered.extents):
+        seen = np.flatnonzero(masks.any((1, 2)))
+        for last, again in zip(seen[:-1], seen[1:]):
+            if again - last > LONG_HIDDEN and (extents[last:again] > 0).all():
+                found.add('hidden')
+    return sorted(found)

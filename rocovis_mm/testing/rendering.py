@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from rocovis_mm.testing.scenes import Actor, Scene
-from rocovis_mm.testing.shapes import SHAPE_CLASSES
 
 MIN_VISIBLE = 12
 """An object that would show fewer pixels in a frame is not drawn in it at all."""
@@ -61,7 +60,8 @@ class RenderedVideo:
 def render_video(scene: Scene, height: int, width: int) -> RenderedVideo:
     """Draw every frame of `scene` at (height, width) pixels.
 
-    A pixel belongs to the nearest object whose outline holds its centre.
+    A pixel belongs to the nearest object whose outline holds its centre. Scenery hides
+    objects as they hide each other, and has no place among the masks.
     """
     num_frames, num_actors = len(scene.camera), len(scene.actors)
     canvas = paint_background(np.random.default_rng(scene.background_seed), height, width)
@@ -81,7 +81,8 @@ def render_video(scene: Scene, height: int, width: int) -> RenderedVideo:
                 paint_actor(image, scene.actors[k], placed[k])
         frames[t] = image.round().clip(0, 255)
     labels = np.array([actor.label for actor in scene.actors], dtype=np.int64)
-    return RenderedVideo(frames, masks, extents, labels)
+    noted = np.array([not actor.scenery for actor in scene.actors])
+    return RenderedVideo(frames, masks[noted], extents[noted], labels[noted])
 
 
 def place_actor(actor: Actor, camera: np.ndarray, t: int, height: int, width: int) -> Placement:
@@ -96,8 +97,8 @@ def place_actor(actor: Actor, camera: np.ndarray, t: int, height: int, width: in
     y = (np.arange(height, dtype=np.float32)[rows] + 0.5 - centre_y)[:, None] / size
     cosine, sine = np.cos(actor.angle[t]), np.sin(actor.angle[t])
     own = np.stack((cosine * x + sine * y, cosine * y - sine * x)).astype(np.float32)
-    shape = SHAPE_CLASSES[actor.label]
-    distance = shape.inside(own[0], own[1], actor.deformation[t].astype(np.float32)) * size
+    deformation = actor.deformation[t].astype(np.float32)
+    distance = actor.shape.inside(own[0], own[1], deformation) * size
     return Placement((rows, columns), distance, own)
 
 
@@ -133,8 +134,10 @@ def paint_actor(image: np.ndarray, actor: Actor, placement: Placement) -> None:
     patch = image[placement.window]
     shadow = cv2.GaussianBlur((distance > -1).astype(np.float32), (0, 0), 2.2)
     patch[2:, 1:] *= 1 - 0.35 * shadow[:-2, :-1, None]  # light from the upper left
-    texture = SHAPE_CLASSES[actor.label].texture(x, y) * np.float32(actor.contrast)
+    texture = actor.shape.texture(x, y) * np.float32(actor.contrast)
     base, accent = hsv(actor.hue, 0.85, 225), hsv(actor.hue + 22, 0.45, 250)
+    if actor.scenery:
+        base, accent = hsv(actor.hue, 0.2, 150), hsv(actor.hue + 40, 0.3, 90)
     color = base + texture[..., None] * (accent - base)
     rim = np.clip(distance / 3, 0, 1)  # darker towards the outline
     light = (0.62 + 0.38 * rim) * (1.08 - 0.18 * np.hypot(x, y))

@@ -37,6 +37,13 @@ class ShapeClass:
     texture: Callable[[Field, Field], Field]
     hole: float = 0.0
 
+    def deformed_outline(self, angle: Field, deformation: Field) -> Field:
+        """Return the radius of the outline at angles, deformed as `inside` has it."""
+        outline = self.outline(angle)
+        for order, (cosine, sine) in enumerate(deformation, start=2):
+            outline = outline * (1 + cosine * np.cos(order * angle) + sine * np.sin(order * angle))
+        return outline
+
     def inside(self, x: Field, y: Field, deformation: Field) -> Field:
         """Say how far inside the outline points lie, in units of the size.
 
@@ -50,9 +57,7 @@ class ShapeClass:
             About the distance to the outline; positive inside, negative outside.
         """
         radius, angle = np.hypot(x, y), np.arctan2(y, x)
-        outline = self.outline(angle)
-        for order, (cosine, sine) in enumerate(deformation, start=2):
-            outline = outline * (1 + cosine * np.cos(order * angle) + sine * np.sin(order * angle))
+        outline = self.deformed_outline(angle, deformation)
         distance = outline - radius
         return np.minimum(distance, radius - self.hole * outline) if self.hole else distance
 
@@ -91,3 +96,30 @@ SHAPE_CLASSES = (
     ),
     ShapeClass('ring', 290, _disc, lambda x, y: _wave(6 * np.arctan2(y, x)), hole=RING_HOLE),
 )
+
+
+def _rounded_box(width: float, height: float) -> Callable[[Field], Field]:
+    """An outline between a box of half so many units and an ellipse."""
+
+    def outline(angle: Field) -> Field:
+        x, y = np.abs(np.cos(angle)) / width, np.abs(np.sin(angle)) / height
+        return (x**8 + y**8) ** (-1 / 8)
+
+    return outline
+
+
+def _bush(angle: Field) -> Field:
+    return 1 + 0.08 * np.cos(7 * angle) + 0.05 * np.sin(3 * angle)
+
+
+def _speckle(x: Field, y: Field) -> Field:
+    """Irregular spots, in [0, 1]."""
+    return _wave(5 * np.sin(2.3 * x + 1) * np.cos(3.1 * y) + 4 * np.sin(5 * y - 3 * x))
+
+
+SCENERY_CLASSES = (
+    ShapeClass('pillar', 0, _rounded_box(0.85, 1.45), _speckle),
+    ShapeClass('wall', 0, _rounded_box(1.4, 0.85), _speckle),
+    ShapeClass('bush', 0, _bush, _speckle),
+)
+"""Things that are no instances: they are drawn in muted colours, and nobody annotates them."""

@@ -77,6 +77,7 @@ ADDED = {
     r'^make demo': [f"DEMO_ARGS='--cfg-options {SHORT}'"],
     r'benchmark\.py': ['--model-size=tiny', '--frames=2', '--size=64x96'],
     r'benchmark_loading\.py': ['--frames=4', '--rounds=1', '--height=72', '--width=128'],
+    r'--difficulty hard': ['--train-videos=2', '--val-videos=1', '--val-frames=20'],
     r'benchmark_stream\.py': ['--size', '64', '96'],
     r'benchmark_training\.py': ['--iterations=1', '--rounds=1', '--rows=bfloat16'],
 }

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import runpy
 from collections import Counter
@@ -17,6 +18,13 @@ from rocovis_mm.testing.rendering import render_video
 from rocovis_mm.testing.scenes import plan_scene
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/generate_embedded.py'
+
+EASY_DIGESTS = {
+    'train.json': '44e36773d726a862',
+    'val.json': 'c9dbb6479bffc40f',
+    'recipe.json': 'e1990b0e99b5cfe2',
+}
+EASY_MEANS = {'train_0001/00003.jpg': 115.04, 'val_0002/00005.jpg': 106.27}
 
 
 @pytest.fixture(scope='module')
@@ -134,7 +142,27 @@ def test_every_class_occurs_about_as_often(tmp_path):
     assert max(labels.values()) < 2.5 * min(labels.values())
 
 
-@pytest.mark.parametrize('settings', [dict(height=8), dict(seed=-1), dict(val_videos=0)])
+def test_the_easy_data_is_that_of_before_there_was_a_difficulty(tiny):
+    """Annotations to the byte, frames to a rounding of the JPEG codec; noted before the change."""
+    digests = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for path in (tiny.train_json, tiny.val_json, tiny.root / 'recipe.json')
+    }
+    assert digests == EASY_DIGESTS
+    for name, mean in EASY_MEANS.items():
+        assert cv2.imread(str(tiny.images / name)).mean() == pytest.approx(mean, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    'settings',
+    [
+        dict(height=8),
+        dict(seed=-1),
+        dict(val_videos=0),
+        dict(difficulty='severe'),
+        dict(difficulty='hard', train_frames=14),
+    ],
+)
 def test_senseless_recipes(settings):
     with pytest.raises(ValueError, match='EmbeddedRecipe'):
         EmbeddedRecipe(**settings)
@@ -149,6 +177,11 @@ def test_the_tool(tmp_path, monkeypatch, capsys):
     recipe = EmbeddedRecipe(height=32, width=48, train_videos=1, val_videos=1)
     stamp = (tmp_path / 'x/train.json').stat().st_mtime_ns
     assert make_embedded_dataset(tmp_path / 'x', recipe).train_json.stat().st_mtime_ns == stamp
+    monkeypatch.setattr('sys.argv', [*command, '--difficulty', 'hard', '--val-frames', '20'])
+    runpy.run_path(str(TOOL), run_name='__main__')
+    content = json.loads((tmp_path / 'x/train.json').read_text())
+    assert content['info']['difficulty'] == 'hard'
+    assert [video['length'] for video in content['videos']] == [22]  # the hard data's own
     monkeypatch.setattr('sys.argv', [*command, '--seed', '-1'])
     with pytest.raises(SystemExit, match='error: EmbeddedRecipe'):
         runpy.run_path(str(TOOL), run_name='__main__')

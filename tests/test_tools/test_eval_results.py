@@ -306,3 +306,25 @@ def test_ten_thousand_damaged_files(tool, tmp_path, capsys, monkeypatch):
 
     fuzz()
     assert scored > 1000  # both outcomes were seen often
+
+
+def test_groups_apart(tool, files, capsys):
+    truth = json.loads((files / 'gt.json').read_text())
+    chosen = [video['id'] for video in truth['videos'][:2]]
+    for video in truth['videos'][:2]:
+        video.update(tags=['hidden'], degraded=[0])
+    (files / 'gt.json').write_text(json.dumps(truth))
+    _, plain = run(tool, files)
+    status, figures = run(tool, files, '--group-by', 'tags')
+    assert status == 0 and 'hidden' in capsys.readouterr().out
+    groups = {row['group']: row for row in figures.pop('groups')}
+    assert figures == plain
+    (files / 'ids.json').write_text(json.dumps(chosen))
+    _, alone = run(tool, files, '--subset-video-ids', str(files / 'ids.json'))
+    assert {key: groups['hidden'][key] for key in alone} == alone
+    status, figures = run(tool, files, '--group-by', 'degraded')
+    assert [row['videos'] for row in figures['groups']][0] == 2
+    del truth['videos'][0]['tags'], truth['videos'][1]['tags']
+    (files / 'gt.json').write_text(json.dumps(truth))
+    assert run(tool, files, '--group-by', 'tags') == (2, None)
+    assert "gt.json: videos: no video has 'tags'" in capsys.readouterr().err

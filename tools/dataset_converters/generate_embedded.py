@@ -1,6 +1,7 @@
 """Generate the embedded data set: moving shapes with exact masks, in YouTube-VIS json.
 
 python tools/dataset_converters/generate_embedded.py data/embedded [--seed 0] [--height 96] ...
+python tools/dataset_converters/generate_embedded.py data/embedded_hard --difficulty hard
 
 A folder made with the same settings is used again; one made with others is replaced. The
 folder appears whole or not at all.
@@ -13,16 +14,27 @@ from dataclasses import fields
 from pathlib import Path
 
 from rocovis_mm.testing import EmbeddedRecipe, make_embedded_dataset
+from rocovis_mm.testing.embedded_dataset import HARD_SIZES, VERSIONS
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description='Generate the embedded data set')
     parser.add_argument('root', nargs='?', default='data/embedded', type=Path, help='its folder')
+    parser.add_argument(
+        '--difficulty',
+        choices=VERSIONS,
+        default='easy',
+        help='hard: objects that can only be told apart by their past [easy]',
+    )
     for field in fields(EmbeddedRecipe):
-        if field.name != 'version':
+        if field.name not in ('difficulty', 'version'):
             name = '--' + field.name.replace('_', '-')
-            parser.add_argument(name, type=int, default=field.default, help=f'[{field.default}]')
+            sizes = field.default, HARD_SIZES.get(field.name, field.default)
+            text = str(sizes[0]) if sizes[0] == sizes[1] else f'{sizes[0]}, hard: {sizes[1]}'
+            parser.add_argument(
+                name, type=int, default=argparse.SUPPRESS, metavar='N', help=f'[{text}]'
+            )
     return parser.parse_args()
 
 
@@ -31,7 +43,9 @@ def main() -> None:
     settings = vars(parse_args())
     root = settings.pop('root')
     try:
-        dataset = make_embedded_dataset(root, EmbeddedRecipe(**settings), progress=True)
+        dataset = make_embedded_dataset(
+            root, EmbeddedRecipe.of_difficulty(**settings), progress=True
+        )
     except (OSError, ValueError) as error:
         raise SystemExit(f'error: {error}') from error
     print(f'{dataset.root}: train.json, val.json, JPEGImages/')

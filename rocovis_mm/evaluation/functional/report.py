@@ -78,6 +78,17 @@ def class_table(rows: Sequence[Mapping[str, Any]]) -> str:
     return AsciiTable([['class (%)', *shown], *cells]).table
 
 
+def group_table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table of the main figures of groups that were scored apart, in percent."""
+    shown = ('AP', 'AP50', 'AP75', 'AP_boundary', 'AP75_boundary', 'AP_pool')
+    header = ['group (%)', 'videos', 'tracks', *shown]
+    cells = [
+        [row['group'], str(row['videos']), str(row['tracks']), *(percent(row[n]) for n in shown)]
+        for row in rows
+    ]
+    return AsciiTable([header, *cells]).table
+
+
 def error_table(names: Sequence[str], summaries: Sequence[Mapping[str, float]]) -> str:
     """Return a table of error counts, one row for each results file."""
     counts = [*PREDICTION_VERDICTS, 'tracks', 'missed', 'switched']
