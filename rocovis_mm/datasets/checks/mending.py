@@ -129,7 +129,7 @@ def mend_sizes(content: Content, faults: Sequence[ImageFault]) -> list[str]:
     """Give a video the size that all its images and all its masks have."""
     found = defaultdict(list)
     for fault in faults:
-        if fault.kind == 'size':
+        if fault.kind in ('size', 'turned'):
             found[fault.video_id].append(fault.size)
     masks = defaultdict(list)
     for note in content.get('annotations', []):
@@ -153,7 +153,7 @@ def take_out_frames(content: Content, faults: Sequence[ImageFault]) -> list[str]
     """Take out frames whose image is missing or broken, and videos of which none is left."""
     bad = defaultdict(set)
     for fault in faults:
-        if fault.kind != 'size':
+        if fault.kind not in ('size', 'turned'):
             bad[fault.video_id].add(fault.frame)
     kept = {
         id_of(video): [t for t in range(len(video['file_names'])) if t not in bad[id_of(video)]]

@@ -14,7 +14,6 @@ from typing import Any
 
 from tqdm import tqdm
 
-from rocovis_mm.datasets.converters.id_masks import image_size
 from rocovis_mm.datasets.images import decode_image
 from rocovis_mm.datasets.vis_annotations import (
     VISAnnotations,
@@ -23,12 +22,16 @@ from rocovis_mm.datasets.vis_annotations import (
     missing_frames,
     other_format,
 )
+from rocovis_mm.formats.frame_files import read_header, refuse_several, turned_note
 
 ZERO = 'number from 1: tools take an id 0 for none (an unmatched track, a missing id)'
 IMAGE_REMEDIES = dict(
     missing='put them there, or correct --img-root',
     broken='copy or extract them again',
     size='correct height and width of the video, or the images',
+    turned='loaders and most viewers turn images so; write their pixels turned and without that '
+    'entry (magick mogrify -auto-orient), or correct height and width and check the masks',
+    several='loaders take the first; write each to an image of its own',
 )
 
 
@@ -40,7 +43,8 @@ class ImageFault:
         video_id: the video it belongs to.
         frame: its frame, from 0.
         name: its file name in the json.
-        kind: ``missing``, ``broken`` (cannot be decoded, or is cut off) or ``size``.
+        kind: ``missing``, ``broken`` (cannot be decoded, or is cut off), ``several`` (frames or
+            pages), ``size``, or ``turned`` (of another size, as its EXIF data turn it).
         size: height and width it has, where that is what is wrong.
     """
 
@@ -194,23 +198,37 @@ def faults_of(
         if frame in missing:
             yield fault('missing')
             continue
-        size = read_size(os.path.join(folder, name), decode)
-        if size is None:
+        path = os.path.join(folder, name)
+        try:
+            size = read_size(path, decode)
+        except OSError:
             yield fault('broken')
-        elif size != (video.height, video.width):
-            yield fault('size', size)
+        except ValueError:
+            yield fault('several')
+        else:
+            if size != (video.height, video.width):
+                yield fault('turned' if turned_note(path) else 'size', size)
 
 
-def read_size(path: str, decode: bool) -> tuple[int, int] | None:
-    """Return an image's height and width; None where it cannot be read."""
-    try:
-        if not decode:
-            return image_size(path)
+def read_size(path: str, decode: bool) -> tuple[int, int]:
+    """Return an image's height and width, as it is loaded.
+
+    Raises:
+        OSError: it cannot be read, or is not whole.
+        ValueError: the file holds several frames or pages.
+    """
+    if decode:
         with open(path, 'rb') as stream:
             image = decode_image(stream.read())
-    except (OSError, ValueError):
-        return None
-    return None if image is None else image.shape[:2]
+        if image is None:
+            raise OSError(f'{path}: is not a whole image')
+        return image.shape[:2]
+    try:
+        header = read_header(path)
+    except SyntaxError as error:  # Pillow, of broken PNG chunks
+        raise OSError(str(error)) from None
+    refuse_several(header.frames)
+    return header.size
 
 
 def describe_image_faults(faults: Sequence[ImageFault], name: str) -> list[str]:
@@ -218,13 +236,19 @@ def describe_image_faults(faults: Sequence[ImageFault], name: str) -> list[str]:
     groups: dict[tuple[int, str, Any], list[str]] = {}
     for fault in faults:
         groups.setdefault((fault.video_id, fault.kind, fault.size), []).append(fault.name)
-    words = dict(missing='missing', broken='no whole image')
+    words = dict(missing='missing', broken='no whole image', several='files of several frames')
     return [
         f'{name}: video {video}: {len(names)} images are '
-        + (words.get(kind) or f'{size[0]} x {size[1]} (height x width), not as the json says')
+        + (words.get(kind) or describe_size(size, kind))
         + f': {", ".join(names)}; {IMAGE_REMEDIES[kind]}'
         for (video, kind, size), names in groups.items()
     ]
+
+
+def describe_size(size: tuple[int, int], kind: str) -> str:
+    """Return words for a size that is not the video's."""
+    turned = ', turned as their EXIF orientation says' if kind == 'turned' else ''
+    return f'{size[0]} x {size[1]} (height x width){turned}, not as the json says'
 
 
 def compare_classes(

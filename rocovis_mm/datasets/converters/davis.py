@@ -25,6 +25,7 @@ from rocovis_mm.datasets.converters.id_masks import (
 )
 from rocovis_mm.evaluation.functional.files import read_json
 from rocovis_mm.evaluation.functional.validation import Place, require_type
+from rocovis_mm.formats.frame_files import list_folders, list_images, turned_note
 
 VOID = 255
 ALL_OBJECTS = {-1: 1}
@@ -60,13 +61,14 @@ class VideoMaker:
         name, frames, labels = video['name'], video['frames'], video['labels']
         gatherer = TrackGatherer(len(frames))
         categories: dict[int, int] = {}
-        size = image_size(self.images / name / frames[0])
+        first = self.images / name / frames[0]
+        size = image_size(first)
         for t, frame in enumerate(frames):
             image = self.images / name / frame
-            path = (self.masks / name / frame).with_suffix('.png')
+            path = mask_path(self.masks / name, frame)
             ids = self.read_mask(path)
-            self.check_size(image, image_size(image), size)
-            self.check_size(path, ids.shape, size)
+            self.check_size(image, image_size(image), size, first)
+            self.check_size(path, ids.shape, size, first)
             objects = ids_in(ids)
             for identity in objects:
                 if identity not in labels and -1 not in labels:
@@ -91,12 +93,13 @@ class VideoMaker:
         return np.where(ids == self.void, 0, ids)
 
     @staticmethod
-    def check_size(path: Path, found: tuple[int, int], size: tuple[int, int]) -> None:
-        """Refuse an image or mask that has not its video's size."""
+    def check_size(path: Path, found: tuple[int, int], size: tuple[int, int], first: Path) -> None:
+        """Refuse an image or mask that has not the size of its video's first image."""
         if tuple(found) != size:
             raise ValueError(
-                f"{path}: height and width are {tuple(found)}, those of the video's first image "
-                f'{size}; images and masks of a video must have one size'
+                f'{path}: height and width are {tuple(found)}{turned_note(path)}, those of '
+                f"the video's first image {size}{turned_note(first)}; images and masks of a "
+                'video must have one size'
             )
 
 
@@ -163,11 +166,11 @@ def list_videos(masks: Path, split_file: str | Path | None) -> list[str]:
     if not masks.is_dir():
         raise FileNotFoundError(f'{masks}: no such folder; name the one that holds the PNG masks')
     if split_file is None:
-        names = sorted(path.name for path in masks.iterdir() if path.is_dir())
+        names = [path.name for path in list_folders(masks)]
         if not names:
             raise ValueError(f'{masks}: holds no folders; name the one with a folder per video')
         return names
-    names = [line.strip() for line in Path(split_file).read_text('utf-8').splitlines()]
+    names = [line.strip() for line in Path(split_file).read_text('utf-8-sig').splitlines()]
     names = list(dict.fromkeys(name for name in names if name))
     absent = [name for name in names if not (masks / name).is_dir()]
     if absent or not names:
@@ -182,13 +185,19 @@ def list_frames(images: Path, masks: Path) -> tuple[list[str], int]:
     """Return the names of a video's images that have a mask, and how many have none."""
     if not images.is_dir():
         raise FileNotFoundError(f'{images}: no such folder, but {masks} has masks for its images')
-    by_stem = {path.stem: path.name for path in sorted(images.iterdir()) if path.is_file()}
-    stems = sorted(path.stem for path in masks.glob('*.png'))
+    by_stem = {path.stem: path.name for path in list_images(images)}
+    stems = [path.stem for path in list_images(masks) if path.suffix.lower() == '.png']
     odd = [stem for stem in stems if stem not in by_stem]
     if odd or not stems:
         problem = f'{odd[0]}.png has no image in {images}' if odd else 'no .png in it'
         raise ValueError(f'{masks}: {problem}; unpack images and masks again')
     return [by_stem[stem] for stem in stems], len(by_stem) - len(stems)
+
+
+def mask_path(folder: Path, frame: str) -> Path:
+    """Return the path of the mask of an image; its ending may be in capitals."""
+    path = (folder / frame).with_suffix('.png')
+    return path if path.is_file() else path.with_suffix('.PNG')
 
 
 def read_classes(path: str | Path | None) -> dict[str, dict[int, str]]:

@@ -77,6 +77,36 @@ def test_frames_without_mask_and_videos_outside_the_split_are_left_out(davis):
     assert content['videos'][0]['length'] == 3
 
 
+def test_frames_are_in_the_order_of_their_numbers(tmp_path):
+    for t in range(12):
+        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+        mask[: t + 1, :5] = 1
+        for folder, ending in (('images/v', 'jpg'), ('masks/v', 'png')):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            Image.fromarray(mask).save(tmp_path / folder / f'frame{t + 1}.{ending}')
+            (tmp_path / folder / f'._frame{t + 1}.{ending}').write_bytes(b'\0\5\26\7')
+    (tmp_path / 'masks/__MACOSX').mkdir()
+    (tmp_path / 'images/v/Thumbs.db').write_bytes(b'')
+    _, content = convert(tmp_path)
+    names = content['videos'][0]['file_names']
+    assert names == [f'v/frame{t + 1}.jpg' for t in range(12)]
+    assert content['annotations'][0]['areas'] == [5 * (t + 1) for t in range(12)]
+
+
+def test_masks_of_photos_that_are_turned(davis):
+    """Masks are drawn on what a viewer shows, and loaders load; else the message names EXIF."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for path in (davis / 'images/two').iterdir():
+        Image.open(path).save(path, exif=exif)
+    with pytest.raises(ValueError, match=r'\(32, 20\) \(turned as its EXIF orientation 6 says\)'):
+        convert(davis)
+    for path in (davis / 'masks/two').iterdir():
+        Image.open(path).transpose(Image.Transpose.ROTATE_270).save(path)
+    _, content = convert(davis)
+    assert (content['videos'][1]['height'], content['videos'][1]['width']) == (WIDTH, HEIGHT)
+
+
 def test_masks_of_one_object(davis):
     """DAVIS-2016: 0 and 255; without --binary these would be void."""
     for video in BOXES:
