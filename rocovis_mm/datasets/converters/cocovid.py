@@ -162,7 +162,7 @@ def coco_annotation(track: Record, frame: int, video: Record) -> Record:
         video_id=track['video_id'],
         category_id=track['category_id'],
         instance_id=extra.get('instance_id', track['id']),
-        iscrowd=track.get('iscrowd', 0),
+        iscrowd=track.get('iscrowd') or 0,
         segmentation=mask,
     )
     for key, made in (('bboxes', box), ('areas', area)):
@@ -364,10 +364,10 @@ def vis_annotation(
         Place(place.file, f'video {key[0]}, instance {key[1]}').fail(
             f'it has the categories {sorted(categories)}', 'one instance has one category'
         )
-    crowds = [note.get('iscrowd', 0) for note in present]
+    crowds = [note.get('iscrowd') or 0 for note in present]
     extra = gather_lists(entries, (*OF_TRACK, *PER_MASK.values()))
     if len(set(crowds)) > 1:
-        extra['iscrowd'] = [note and note.get('iscrowd', 0) for note in entries]
+        extra['iscrowd'] = [note and (note.get('iscrowd') or 0) for note in entries]
     if identifier != key[1]:
         extra['instance_id'] = key[1]
     made = [None if note is None else measure(note['segmentation'], *size) for note in entries]
