@@ -19,6 +19,9 @@ from rocovis_mm.formats.frame_files import count_frames, read_header, refuse_sev
 INDEXED_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')
 """Pillow's names of images with one number per pixel."""
 
+MANY = 1 << 16
+"""Numbers from here on are not counted one by one."""
+
 
 def read_id_image(path: str | Path, remedy: str) -> np.ndarray:
     """Read an image whose pixels are object ids.
@@ -42,8 +45,23 @@ def read_id_image(path: str | Path, remedy: str) -> np.ndarray:
     return ids.astype(np.int32)
 
 
+def has_deep_numbers(path: str | Path) -> bool:
+    """Return whether the numbers of an image have more than 8 bits, by its header.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.mode.startswith('I')
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+
+
 def ids_in(ids: np.ndarray) -> list[int]:
     """Return the numbers in an image (H, W) of ids, 0 left out, in ascending order."""
+    if ids.min() < 0 or ids.max() >= MANY:  # 32 bits
+        return [number for number in np.unique(ids).tolist() if number]
     return [number for number in np.flatnonzero(np.bincount(ids.ravel())).tolist() if number]
 
 

@@ -166,3 +166,60 @@ def test_a_class_file_of_another_form(davis):
     path = write_json(davis / 'classes.json', dict(one=['person']))
     with pytest.raises(ValueError, match=r'classes\.json: one: expected a dict'):
         convert(davis, class_file=path)
+
+
+MOTS_NUMBERS = dict(red=1001, blue=2007, green=2001)
+IGNORE = 10000
+
+
+@pytest.fixture
+def mots(davis):
+    """The same scene as KITTI MOTS has it; a region to be ignored in the corner."""
+    write_mots(davis, MOTS_NUMBERS)
+    return davis
+
+
+def write_mots(folder, numbers, ignored=IGNORE):
+    for video in BOXES:
+        for t in range(LENGTH):
+            ids = np.zeros((HEIGHT, WIDTH), np.uint16)
+            ids[0, 30:] = ignored
+            for name, masks in masks_of(video).items():
+                ids[masks[t] > 0] = numbers[name]
+            Image.fromarray(ids).save(folder / 'masks' / video / f'{t:05d}.png')
+
+
+@pytest.mark.parametrize('numbers', ['auto', 'mots'])
+def test_mots_masks_hold_class_and_instance(mots, numbers):
+    lines, content = convert(mots, numbers=numbers)
+    check_tracks(content, scene(), dict(red='car', blue='pedestrian', green='pedestrian'))
+    assert content['categories'] == [dict(id=1, name='car'), dict(id=2, name='pedestrian')]
+    assert lines[0].endswith('3 objects') and 'read as MOTS masks' in lines[1]
+
+
+def test_mots_classes_of_a_file(mots):
+    path = write_json(mots / 'classes.json', {'1': 'tram', '2': 'cyclist'})
+    _, content = convert(mots, class_file=path)
+    check_tracks(content, scene(), dict(red='tram', blue='cyclist', green='cyclist'))
+    write_json(path, {'1': 'tram'})
+    with pytest.raises(ValueError, match=r"number 2007 is of none of the classes \{1: 'tram'\}"):
+        convert(mots, class_file=path, overwrite=True)
+
+
+def test_numbers_of_16_bits_are_objects_where_they_are_told(mots):
+    write_mots(mots, dict(MOTS_NUMBERS, blue=255), ignored=0)
+    with pytest.raises(ValueError, match=r'png: number 255 is of none.*--numbers objects'):
+        convert(mots)
+    _, content = convert(mots, numbers='objects')
+    check_tracks(content, scene(), dict.fromkeys(NUMBERS, 'object'))
+
+
+def test_small_numbers_of_16_bits_are_objects_and_255_is_one(mots):
+    write_mots(mots, dict(red=255, blue=3, green=256), ignored=0)
+    lines, content = convert(mots)
+    check_tracks(content, scene(), dict.fromkeys(NUMBERS, 'object'))
+    assert len(lines) == 1
+    (mots / 'out.json').unlink()
+    write_mots(mots, dict(red=255, blue=3, green=4000), ignored=0)
+    with pytest.raises(ValueError, match=r'number 4000 may be.*--numbers objects or'):
+        convert(mots)
