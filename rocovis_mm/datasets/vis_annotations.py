@@ -160,6 +160,12 @@ def other_format(content: Any) -> tuple[str, str] | None:
             'give the file from before the conversion, or convert it back with '
             'tools/dataset_converters/cocovid_to_vis.py',
         )
+    if is_tracked_images(content):
+        return (
+            "it holds 'images', attributes.track_id and no videos, so it is CVAT's 'COCO 1.0' "
+            'export of a video task',
+            'convert it with tools/dataset_converters/cvat_to_vis.py',
+        )
     if 'images' in content:
         return (
             "it holds 'images' and no videos, so it is an image data set (with videos it would be "
@@ -180,6 +186,15 @@ def other_format(content: Any) -> tuple[str, str] | None:
             'convert it with tools/dataset_converters/vipseg_to_vis.py',
         )
     return None
+
+
+def is_tracked_images(content: dict[str, Any]) -> bool:
+    """Return whether a json has images without videos, and annotations with a track's id."""
+    notes = content.get('annotations')
+    if 'images' not in content or content.get('videos') or not isinstance(notes, list):
+        return False
+    attributes = (note.get('attributes') for note in notes if isinstance(note, dict))
+    return any(isinstance(each, dict) and 'track_id' in each for each in attributes)
 
 
 def missing_frames(folder: str, videos: list[VISVideo]) -> dict[int, list[int]]:
