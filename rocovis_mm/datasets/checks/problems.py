@@ -77,6 +77,8 @@ def find_problems(content: Any, name: str) -> tuple[VISAnnotations, list[str]]:
     if other_format(content) is None and isinstance(content, dict):
         problems += find_zero_ids(content, name)
         problems += find_empty_tracks(annotations, name)
+        names = [category['name'] for category in annotations.categories]
+        problems += find_nothing_to_learn(annotations, name, names)
         problems += find_percent(content, annotations, name)
         problems += find_text_order(annotations, name)
     return annotations, problems
@@ -128,6 +130,25 @@ def find_empty_tracks(annotations: VISAnnotations, name: str) -> list[str]:
         for video in annotations.videos
         for track in video.tracks
         if not track.tube.area
+    ]
+
+
+def find_nothing_to_learn(
+    annotations: VISAnnotations, name: str, classes: Sequence[str]
+) -> list[str]:
+    """Return a message if all tracks of some classes are crowds, or of other classes.
+
+    Tracks without any mask, and files without tracks, have messages of their own.
+    """
+    names = {category['id']: category['name'] for category in annotations.categories}
+    tracks = [track for video in annotations.videos for track in video.tracks if track.tube.area]
+    if not tracks:
+        return []
+    if any(names[track.category_id] in classes and not track.is_crowd for track in tracks):
+        return []
+    return [
+        f'{name}: annotations: no video holds an instance of the classes {list(classes)} that is '
+        'not a crowd; training needs some'
     ]
 
 
@@ -262,6 +283,8 @@ def compare_classes(
                 "config's classes, and would be left out; add it to metainfo['classes'] or remove "
                 'them'
             )
+    if len(absent) < len(classes) < len(by_name):
+        problems += find_nothing_to_learn(annotations, name, classes)
     if num_classes is not None and num_classes != len(classes):
         problems.append(
             f'{name}: the config has {len(classes)} classes but a model for {num_classes}; set '

@@ -214,6 +214,21 @@ def test_classes_of_a_config():
     assert len(problems) == 2
 
 
+def test_nothing_to_learn():
+    """Training refuses such files, so the check does."""
+    content = scene()
+    for note in content['annotations']:
+        note['iscrowd'] = 1
+    (problem,) = find_problems(content, 'a.json')[1]
+    assert "no video holds an instance of the classes ['cat', 'dog'] that is not a crowd" in problem
+    content = scene()
+    content['categories'].append(dict(id=12, name='fish'))
+    problems = check(content, 'a.json', class_lists=[('fish',)])[1]
+    assert len(problems) == 3
+    assert "no video holds an instance of the classes ['fish']" in problems[-1]
+    assert len(check(content, 'a.json', class_lists=[('fish', 'dog')])[1]) == 1
+
+
 def test_classes_are_read_from_a_config():
     configs = REPOSITORY / 'configs'
     (classes,), number = config_classes(str(configs / 'rocovis/rocovis_r50_custom.py'))
