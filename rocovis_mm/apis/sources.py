@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import re
 import time
 import warnings
 from abc import ABC, abstractmethod
@@ -15,7 +14,7 @@ import cv2
 import numpy as np
 
 from rocovis_mm.datasets.images import decode_image
-from rocovis_mm.visualization.media import IMAGE_ENDINGS
+from rocovis_mm.formats.frame_files import IMAGE_ENDINGS, in_order, is_image, list_images
 
 LOST_SHARE = 0.02
 """Share of a video's stated frames that may be missing at its end; headers are estimates."""
@@ -71,7 +70,10 @@ class ImageFiles(Source):
     def __iter__(self) -> Iterator[np.ndarray]:
         for path in self.paths:
             content = path.read_bytes()
-            image = decode_image(content)
+            try:
+                image = decode_image(content)
+            except ValueError as error:
+                raise ValueError(f'{path}: {error}') from None
             if image is None:
                 raise ValueError(
                     f'{path}: is not a whole image ({len(content)} bytes); copy or extract it again'
@@ -206,12 +208,6 @@ class Thinned(Source):
         self.source.close()
 
 
-def natural_order(path: Path) -> list[Any]:
-    """Return a key that puts frame_2 before frame_10."""
-    parts = re.split(r'(\d+)', path.name)
-    return [int(part) if part.isdigit() else part for part in parts]
-
-
 def open_source(video: Any) -> Source:
     """Return the frames of whatever a user calls a video.
 
@@ -243,17 +239,17 @@ def open_path(text: str) -> Source:
     if '://' in text:
         return Capture(text)
     if path.is_dir():
-        images = [x for x in path.iterdir() if x.suffix.lower() in IMAGE_ENDINGS]
-        return ImageFiles(sorted(images, key=natural_order), text)
+        return ImageFiles(list_images(path), text)
     if path.is_file():
-        if path.suffix.lower() in IMAGE_ENDINGS:
+        if is_image(path):
             return ImageFiles([path], text)
         if path.stat().st_size == 0:
             raise ValueError(f'{text}: the file is empty (0 bytes)')
         return Capture(text)
     if text.isdigit():
         return Capture(int(text))
-    matches = [Path(x) for x in glob.glob(text)] if glob.has_magic(text) else []
+    found = glob.glob(text) if glob.has_magic(text) else []
+    matches = in_order(path for path in map(Path, found) if path.is_file())
     if not matches:
         raise FileNotFoundError(f'{text}: no such file or folder, and no image matches it')
-    return ImageFiles(sorted(matches, key=natural_order), text)
+    return ImageFiles(matches, text)

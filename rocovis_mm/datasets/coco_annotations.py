@@ -16,7 +16,8 @@ import numpy as np
 from rocovis_mm.datasets.record_reader import RecordReader, raise_problems, read_size
 from rocovis_mm.datasets.vis_annotations import VISVideo, missing_frames
 from rocovis_mm.evaluation.functional.files import read_json
-from rocovis_mm.evaluation.functional.segmentations import parse_tube
+from rocovis_mm.evaluation.functional.records import read_crowd
+from rocovis_mm.evaluation.functional.segmentations import parse_tube, without_slivers
 from rocovis_mm.evaluation.functional.validation import Place, require, require_type
 
 FORMAT = 'a COCO instance json holds images, annotations and categories'
@@ -187,6 +188,7 @@ class _Reader(RecordReader):
         for index, record in enumerate(records):
             with self.gather():
                 image, note = self._read_note(record, images, known, labels, place / index)
+                is_crowd = read_crowd(record, note.place)
                 if note.id in seen:
                     note.place.fail(
                         'duplicate annotation id', 'number annotations uniquely over the whole file'
@@ -194,7 +196,7 @@ class _Reader(RecordReader):
                 seen.add(note.id)
                 if note.label < 0:
                     self.num_others += 1
-                elif record.get('iscrowd', 0):
+                elif is_crowd:
                     self.num_crowds += 1
                 else:
                     notes.setdefault(image, []).append(note)
@@ -213,7 +215,8 @@ class _Reader(RecordReader):
         place = self.place_of(image, identifier)
         label = labels.get(category, -1)
         masks = require(record, 'segmentation', place, NOTE_NEEDS) if label >= 0 else None
-        return image, _Note(identifier, label, without_slivers(masks), place)
+        masks = without_slivers(masks) if isinstance(masks, list) else masks
+        return image, _Note(identifier, label, masks, place)
 
     def _add_instances(self, image: COCOImage, notes: list[_Note]) -> None:
         """Give an image its instances that cover anything."""
@@ -241,17 +244,6 @@ def read_image(identifier: int, record: dict[str, Any], place: Place) -> COCOIma
     name = require(record, 'file_name', place, IMAGE_NEEDS)
     require_type(name, str, place / 'file_name', IMAGE_NEEDS)
     return COCOImage(identifier, height, width, name)
-
-
-def without_slivers(segmentation: Any) -> Any:
-    """Return a segmentation without the polygons that have one or two points or none."""
-    if not isinstance(segmentation, list):
-        return segmentation
-    return [
-        polygon
-        for polygon in segmentation
-        if not isinstance(polygon, list) or len(polygon) not in (0, 2, 4)
-    ]
 
 
 def read_masks(image: COCOImage, notes: list[_Note]) -> tuple[list[str | None], np.ndarray]:

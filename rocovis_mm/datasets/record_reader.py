@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from rocovis_mm.evaluation.functional.records import read_name
 from rocovis_mm.evaluation.functional.validation import (
     MAX_SIDE,
     Place,
@@ -82,8 +83,7 @@ class RecordReader:
                 require_type(record, dict, place / index, remedy)
                 identifier = require(record, 'id', place / index, remedy)
                 as_identifier(identifier, place / index / 'id', remedy)
-                name = require(record, 'name', place / index, remedy)
-                require_type(name, str, place / index / 'name', remedy)
+                name = read_name(record, place / index, remedy)
                 for key, value in (('id', identifier), ('name', name)):
                     if value in seen[key]:
                         (place / index / key).fail(f'duplicate category {key} {value!r}', remedy)

@@ -6,6 +6,7 @@ Letters: T frames of a video · H, W its height and width.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,27 @@ from rocovis_mm.datasets.record_reader import (
     read_size,
 )
 from rocovis_mm.evaluation.functional.files import read_json
+from rocovis_mm.evaluation.functional.records import (
+    MEASURES,
+    check_length,
+    read_crowd,
+    read_measure,
+)
 from rocovis_mm.evaluation.functional.run_lengths import Tube
 from rocovis_mm.evaluation.functional.segmentations import parse_tube
 from rocovis_mm.evaluation.functional.validation import Place, require, require_type
+from rocovis_mm.formats.file_names import find_renames
 
 FORMAT = 'a YouTube-VIS json holds videos, annotations and categories'
 VIDEO_NEEDS = 'each video needs id, height, width and file_names'
 TRACK_NEEDS = 'each annotation needs id, video_id, category_id and segmentations'
 NEEDS_TRACKS = 'training needs annotations; a test set is read with test_mode=True'
+EMPTY = dict(
+    videos='a data set has one video or more',
+    categories='list the classes, each with an id and a name',
+    annotations=f'{NEEDS_TRACKS} and needs no such key',
+)
+"""What is said of empty parts of a file."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +160,12 @@ def other_format(content: Any) -> tuple[str, str] | None:
             'give the file from before the conversion, or convert it back with '
             'tools/dataset_converters/cocovid_to_vis.py',
         )
+    if is_tracked_images(content):
+        return (
+            "it holds 'images', attributes.track_id and no videos, so it is CVAT's 'COCO 1.0' "
+            'export of a video task',
+            'convert it with tools/dataset_converters/cvat_to_vis.py',
+        )
     if 'images' in content:
         return (
             "it holds 'images' and no videos, so it is an image data set (with videos it would be "
@@ -166,6 +186,15 @@ def other_format(content: Any) -> tuple[str, str] | None:
             'convert it with tools/dataset_converters/vipseg_to_vis.py',
         )
     return None
+
+
+def is_tracked_images(content: dict[str, Any]) -> bool:
+    """Return whether a json has images without videos, and annotations with a track's id."""
+    notes = content.get('annotations')
+    if 'images' not in content or content.get('videos') or not isinstance(notes, list):
+        return False
+    attributes = (note.get('attributes') for note in notes if isinstance(note, dict))
+    return any(isinstance(each, dict) and 'track_id' in each for each in attributes)
 
 
 def missing_frames(folder: str, videos: list[VISVideo]) -> dict[int, list[int]]:
@@ -193,12 +222,39 @@ def find_missing_images(path: str | Path, folder: str, videos: list[VISVideo]) -
         folder: what the file names are relative to.
         videos: the file's videos.
     """
-    return [
-        f'{path}: video {videos[index].id}: {len(frames)} of {videos[index].length} images are '
-        f'missing from {folder!r}, first {videos[index].file_names[frames[0]]}; correct '
-        'data_prefix or unpack the images again'
-        for index, frames in missing_frames(folder, videos).items()
-    ]
+    missing = missing_frames(folder, videos)
+    renames = renamed_frames(folder, videos, missing)
+    problems = []
+    for index, frames in missing.items():
+        first = videos[index].file_names[frames[0]]
+        remedy = 'correct data_prefix or unpack the images again'
+        if first in renames:
+            remedy = (
+                f'the folder has {renames[first]}, so correct file_names, for example with '
+                'tools/misc/check_dataset.py --fix'
+            )
+        problems.append(
+            f'{path}: video {videos[index].id}: {len(frames)} of {videos[index].length} images '
+            f'are missing from {folder!r}, first {first}; {remedy}'
+        )
+    return problems
+
+
+def renamed_frames(
+    folder: str, videos: Sequence[VISVideo], missing: Mapping[int, Sequence[int]]
+) -> dict[str, str]:
+    """Return the names in the folder of images that are missing under the file's names.
+
+    Args:
+        folder: what the file names are relative to.
+        videos: the file's videos.
+        missing: see `missing_frames`.
+    """
+    if not missing:
+        return {}
+    gone = {videos[index].file_names[t] for index, frames in missing.items() for t in frames}
+    names = (name for video in videos for name in video.file_names)
+    return find_renames(gone, (name for name in names if name not in gone), folder)
 
 
 class _Reader(RecordReader):
@@ -223,6 +279,8 @@ class _Reader(RecordReader):
                 with self.gather():
                     records = require(content, key, self.place, remedy)
                     parts[key] = require_type(records, list, self.place / key, remedy)
+                    if not records:
+                        (self.place / key).fail('it is empty', EMPTY[key])
         if len(parts) < len(keys):
             return VISAnnotations([], [])
         categories = self.read_categories(parts['categories'])
@@ -254,8 +312,16 @@ class _Reader(RecordReader):
         )
         place = self.place_of(video_id, identifier)
         video = videos[video_id]
+        before, is_crowd = len(self.problems), False
+        with self.gather():
+            is_crowd = read_crowd(record, place)
+        for key in MEASURES:
+            with self.gather():
+                read_measure(record, key, video.length, place)
         tube = self._read_tube(record, video, place)
-        return video, VISTrack(identifier, category, bool(record.get('iscrowd', 0)), tube)
+        if len(self.problems) > before:
+            raise AlreadyNoted
+        return video, VISTrack(identifier, category, is_crowd, tube)
 
     def _read_tube(self, record: dict[str, Any], video: VISVideo, place: Place) -> Tube:
         """Return the masks that were asked for."""
@@ -303,10 +369,5 @@ def read_video(identifier: int, record: dict[str, Any], place: Place) -> VISVide
     require_type(names, list, place / 'file_names', 'list one image per frame')
     if not names or not all(isinstance(name, str) for name in names):
         (place / 'file_names').fail('it is empty or not a list of names', 'list the images')
-    length = record.get('length', len(names))
-    if length != len(names):
-        place.fail(
-            f'length is {length} but there are {len(names)} file_names',
-            'correct one of them: each frame needs its image',
-        )
+    check_length(record, place)
     return VISVideo(identifier, height, width, names)

@@ -93,10 +93,16 @@ class VISDataset(ClipDataset):
                 return [{key: [x[key] for x in video] for key in video[0]} for video in frames]
             return [frame for video in frames for frame in video]
         self._refuse_or_report_other_categories(annotations)
-        return [
+        items = [
             self._video_item(video, first_img_id)
             for video, first_img_id in zip(videos, first_img_ids)
         ]
+        if not any(item['instances'] for item in items):
+            raise ValueError(
+                f'{self.ann_file}: no video holds an instance of the classes '
+                f"{list(self._metainfo['classes'])}; correct metainfo['classes'] or the annotations"
+            )
+        return items
 
     def filter_data(self) -> list[dict[str, Any]]:
         """Leave out training videos without instances, where asked to."""

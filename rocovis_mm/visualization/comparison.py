@@ -20,7 +20,14 @@ def draw_comparison(
         figures: method -> name of the figure -> its value for each seed.
         columns: the figures to draw.
         path: of the picture.
+
+    Raises:
+        ValueError: there is no method or no figure to draw.
     """
+    if not figures or not columns:
+        raise ValueError(
+            f'{path}: {len(figures)} methods and {len(columns)} figures; give one of each or more'
+        )
     methods = list(figures)
     size = (3.1 * len(columns), 0.45 * len(methods) + 1.4)
     drawing = Figure(figsize=size, dpi=130, layout='constrained')

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from rocovis_mm.visualization.media import write_gif, write_image, write_mp4
 from rocovis_mm.visualization.overlay import font
 from rocovis_mm.visualization.palette import INK, PAPER
-from rocovis_mm.visualization.video_results import DrawnVideo
+from rocovis_mm.visualization.video_results import DrawnTrack, DrawnVideo
 
 GAP = 6
 HEADER = 30
@@ -38,7 +38,13 @@ def write_line(canvas: np.ndarray, place: tuple[int, int], text: str, size: int 
 
 
 def tile(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Lay images of one size in rows, a dark gap around each."""
+    """Lay images of one size in rows, a dark gap around each.
+
+    Raises:
+        ValueError: there are no images.
+    """
+    if not images:
+        raise ValueError('no images to lay out; choose one frame or more')
     height, width = images[0].shape[:2]
     rows = -(-len(images) // columns)
     canvas = np.full(
@@ -51,21 +57,53 @@ def tile(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
     return canvas
 
 
+def with_frames(videos: Sequence[DrawnVideo]) -> list[DrawnVideo]:
+    """Return the videos that have any frame.
+
+    Raises:
+        ValueError: there is none.
+    """
+    drawn = [video for video in videos if video.images]
+    if not drawn:
+        raise ValueError(
+            f'nothing to draw: {len(videos)} videos, none with a frame; give an annotation file '
+            'with videos, or choose one of them or more'
+        )
+    return drawn
+
+
+def panes_of(video: DrawnVideo, annotated: bool) -> list[tuple[list[DrawnTrack], str]]:
+    """Return the tracks and titles of a video's pictures.
+
+    Args:
+        video: to be drawn.
+        annotated: whether any video drawn beside it is annotated; then all show annotations.
+    """
+    panes = [(video.predicted, 'prediction')]
+    return [(video.truth, 'annotation'), *panes] if annotated else panes
+
+
 def compared_frames(
     videos: Sequence[DrawnVideo], width: int = 640, height: int = 384
 ) -> Iterator[np.ndarray]:
     """Play videos one after another, annotation on the left, prediction on the right.
 
+    Where no video is annotated, the prediction has the frame for itself.
+
     Yields:
-        frames of one even size, (height + a header, 2 * width, 3) RGB, gaps included.
+        frames of one even size, (height + a header, 2 * width or width, 3) RGB, gaps included.
+
+    Raises:
+        ValueError: there is no frame to draw.
     """
+    videos = with_frames(videos)
+    annotated = any(video.truth for video in videos)
     for video in videos:
-        panes = [(video.predicted, 'prediction')]
-        if video.truth:
-            panes.insert(0, (video.truth, 'annotation'))
+        panes = panes_of(video, annotated)
         for t in range(len(video.images)):
             body = tile(
-                [fit(video.draw(t, tracks, height), width, height) for tracks, _ in panes], 2
+                [fit(video.draw(t, tracks, height), width, height) for tracks, _ in panes],
+                len(panes),
             )
             header = np.full((HEADER, body.shape[1], 3), INK, dtype=np.uint8)
             for pane, (_, title) in enumerate(panes):
@@ -77,7 +115,18 @@ def compared_frames(
 def mosaic_frames(
     videos: Sequence[DrawnVideo], columns: int = 3, width: int = 320, height: int = 192
 ) -> list[np.ndarray]:
-    """Play videos at once in a mosaic of predictions; the shorter ones wait at their end."""
+    """Play videos at once in a mosaic of predictions; the shorter ones wait at their end.
+
+    Args:
+        videos: one or more.
+        columns: most of them side by side.
+        width: of a video in the mosaic, in pixels.
+        height: of a video in the mosaic, in pixels.
+
+    Raises:
+        ValueError: there is no frame to draw.
+    """
+    videos = with_frames(videos)
     longest = max(len(video.images) for video in videos)
     frames = []
     for t in range(longest):
@@ -85,7 +134,7 @@ def mosaic_frames(
             fit(video.draw(min(t, len(video.images) - 1), video.predicted, height), width, height)
             for video in videos
         ]
-        frames.append(tile(panes, columns))
+        frames.append(tile(panes, min(columns, len(panes))))
     return frames
 
 
@@ -99,14 +148,17 @@ def contact_sheet(
         columns: frames of each video, evenly spread from its first to its last.
         width: of a frame on the sheet, in pixels.
         height: of a frame on the sheet, in pixels.
+
+    Raises:
+        ValueError: there is no frame to draw.
     """
+    videos = with_frames(videos)
+    annotated = any(video.truth for video in videos)
     bands = []
     for video in videos:
         shown = np.unique(np.linspace(0, len(video.images) - 1, columns).round().astype(int))
         numbers = ', '.join(str(t + 1) for t in shown)
-        rows = [(video.predicted, 'prediction')]
-        if video.truth:
-            rows.insert(0, (video.truth, 'annotation'))
+        rows = panes_of(video, annotated)
         titles = ' above '.join(title for _, title in rows)
         cells = [
             fit(video.draw(int(t), tracks, height), width, height)
@@ -139,7 +191,11 @@ def write_pictures(
 
     Returns:
         the three paths.
+
+    Raises:
+        ValueError: there is no frame to draw.
     """
+    videos = with_frames(videos)
     folder = Path(folder)
     return [
         write_mp4(folder / 'overlay.mp4', compared_frames(videos), fps),

@@ -9,21 +9,23 @@ import cv2
 import numpy as np
 from PIL import Image, ImageOps
 
-IMAGE_ENDINGS = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
-"""Of the files in a folder that count as its frames; lower case."""
+from rocovis_mm.formats.frame_files import count_frames, refuse_several
 
 
 def read_image(path: str | Path) -> np.ndarray:
     """Return an image as (H, W, 3) uint8, turned as its EXIF data say (as OpenCV does).
 
     Raises:
-        ValueError: it cannot be read.
+        ValueError: it cannot be read, or holds several frames or pages.
     """
     try:
         with Image.open(path) as picture:
+            refuse_several(count_frames(picture))
             return np.asarray(ImageOps.exif_transpose(picture).convert('RGB'))
     except OSError as error:
         raise ValueError(f'{path}: no readable image ({error}); check the image folder') from None
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
 
 
 def write_image(path: str | Path, image: np.ndarray) -> Path:

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 from tiny_streams import frames
 
 from rocovis_mm.apis import SourceLostError, open_source
@@ -34,6 +35,21 @@ def test_folders_and_globs_are_read_in_natural_order(folder, form):
     source = open_source(form.format(folder))
     assert source.length == 12 and source.fps is None and not source.live
     assert equal(source, frames(12))
+
+
+@pytest.mark.parametrize('form', ['{}', '{}/[fT]*'])
+def test_what_the_system_leaves_in_a_folder_is_passed_over(folder, form):
+    for name in ('._frame_0.png', '.DS_Store', 'Thumbs.db'):
+        (folder / name).write_bytes(b'\0\5\26\7')
+    assert equal(open_source(form.format(folder)), frames(12))
+
+
+def test_an_animated_image_is_not_its_first_frame(tmp_path):
+    pictures = [Image.fromarray(frame[..., ::-1]) for frame in frames(3)]
+    for path in (tmp_path / 'a.webp', tmp_path / 'a.tif'):
+        pictures[0].save(path, save_all=True, append_images=pictures[1:])
+        with pytest.raises(ValueError, match=rf'{path.name}: holds 3 frames.*use their folder'):
+            list(open_source(path))
 
 
 def test_arrays_may_come_in_any_iterable():

@@ -74,6 +74,14 @@ def test_named_classes_are_kept_in_their_order_and_others_dropped(content, write
 FILTER = dict(filter_empty_gt=True)
 
 
+def test_training_videos_without_any_instance_of_the_classes_are_an_error(content, write):
+    content['categories'].append(dict(id=1, name='fish'))
+    for filter_cfg in (None, dict(filter_empty_gt=True)):
+        with pytest.raises(ValueError, match=r"ann\.json: no video holds an instance.*\['fish'\]"):
+            build(write(content), metainfo=dict(classes=['fish']), filter_cfg=filter_cfg)
+    assert len(build(write(content), metainfo=dict(classes=['fish']), test_mode=True)) == 8
+
+
 def test_other_categories_can_be_an_error(content, write):
     with pytest.raises(ValueError, match=r'ann\.json: video 7, annotation 11: category 5.*classes'):
         build(write(content), metainfo=dict(classes=['dog']), other_categories='error')

@@ -196,3 +196,16 @@ def test_whatever_is_in_a_file_is_told_and_never_a_crash(tool, capsys, data, con
     if status == 0:
         again, printed = run(tool, capsys, data / 'mended.json', *options[:-2])
         assert again == 0 and printed.out.startswith('0 problems\n')
+
+
+def test_an_empty_data_set_is_never_written(tool, data, capsys):
+    content = scene()
+    for video in content['videos']:
+        video['file_names'] = [f'other/{name}' for name in video['file_names']]
+        video['file_names'][0] = 'gone.png'
+    write_json(data / 'ann.json', content)
+    arguments = (data / 'ann.json', '--img-root', data / 'img', '--fix', data / 'mended.json')
+    status, printed = run(tool, capsys, *arguments)
+    assert status == 1 and not (data / 'mended.json').exists()
+    assert 'nothing mended: ' in printed.out and 'none of its videos would be left' in printed.out
+    assert '0 problems remain' not in printed.out

@@ -56,6 +56,15 @@ def data(tmp_path):
             categories=[dict(id=key, name=name) for key, name in COCO_NAMES.items()],
         ),
     )
+    note = dict(id=1, image_id=1, category_id=4, segmentation=[[1, 1, 3, 1, 3, 3]])
+    write_json(
+        tmp_path / 'cvat.json',
+        dict(
+            images=[dict(id=1, file_name='frame_000000.PNG', height=4, width=4)],
+            annotations=[dict(note, attributes=dict(track_id=0))],
+            categories=CATEGORIES,
+        ),
+    )
     return tmp_path
 
 
@@ -79,6 +88,11 @@ COMMANDS = {
         ['vis.json', 'out.json', '--reverse'],
         ['out.json'],
         '2 videos, 8 images, 8 annotations, 3 tracks -> out.json',
+    ),
+    'cvat_to_vis.py': (
+        ['cvat.json', 'out.json'],
+        ['out.json'],
+        '1 videos, 1 annotations -> out.json',
     ),
     'split_dataset.py': (
         ['vis.json', '--fraction', '0.5'],

@@ -45,6 +45,7 @@ from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 from torch.utils.flop_counter import FlopCounterMode
 
+from rocovis_mm.formats.frame_files import list_images
 from rocovis_mm.testing import plan_scene, render_video
 from rocovis_mm.utils.memory import peak_bytes
 
@@ -97,7 +98,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def write_frames(args: argparse.Namespace, folder: Path) -> list[Path]:
     """Return the files of the frames; drawn and written where none are given."""
     if args.images:
-        given = sorted(path for path in Path(args.images).iterdir() if path.is_file())
+        given = list_images(args.images)
         files = [path for path in given if cv2.haveImageReader(str(path))]
         if not files:
             raise FileNotFoundError(f'--images {args.images}: no image in it that OpenCV reads')

@@ -3,9 +3,14 @@ r"""Turn folders of PNG masks, as DAVIS and YouTube-VOS have them, into YouTube-
     python tools/dataset_converters/davis_to_vis.py DAVIS/JPEGImages/480p DAVIS/Annotations/480p \
         davis_train.json --split DAVIS/ImageSets/2017/train.txt
 
-Each pixel of a mask names its object, 0 none and 255 void. Frames without a mask are left out. The
-data sets have no classes: all objects are called 'object', or as --classes says, a json
-{"video": {"1": "dog", "2": "person"}}. A run that was interrupted goes on where it stopped.
+Each pixel of a mask names its object, 0 none and (in masks of 8 bits) 255 void. Frames without a
+mask are left out. The data sets have no classes: all objects are called 'object', or as --classes
+says, a json {"video": {"1": "dog", "2": "person"}}. A run that was interrupted goes on where it
+stopped.
+
+MOTS masks (KITTI MOTS, MOTSChallenge) hold class x 1000 + instance in 16 bits; they are told by
+their numbers, or by --numbers mots. Regions of the number 10000 are left out. Classes are car and
+pedestrian, or as --classes says, a json {"1": "car", "2": "pedestrian"}.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ import light_import  # noqa: E402
 light_import.prepare()
 
 from rocovis_mm.datasets.converters.davis import convert_davis  # noqa: E402
+from rocovis_mm.datasets.converters.mots import NUMBERS  # noqa: E402
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -35,6 +41,12 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--classes', type=Path, help='json with the class of each object')
     parser.add_argument(
         '--binary', action='store_true', help='all that is not 0 is one object (DAVIS-2016)'
+    )
+    parser.add_argument(
+        '--numbers',
+        choices=NUMBERS,
+        default='auto',
+        help='of the masks: objects, or class x 1000 + instance [auto: as the masks look]',
     )
     parser.add_argument('--jobs', type=int, default=1, help='processes [1]')
     parser.add_argument('--overwrite', action='store_true', help='replace what was made otherwise')
@@ -54,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             binary=args.binary,
             jobs=args.jobs,
             overwrite=args.overwrite,
+            numbers=args.numbers,
         )
     except (ValueError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)

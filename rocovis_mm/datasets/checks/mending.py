@@ -10,7 +10,15 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rocovis_mm.datasets.checks.problems import ImageFault, count_frames, has_odd_length, id_of
+from rocovis_mm.datasets.checks.problems import ImageFault
+from rocovis_mm.datasets.checks.records import PER_FRAME, count_frames, id_of
+from rocovis_mm.datasets.checks.spelling import (
+    mend_keys,
+    mend_numbers,
+    mend_slashes,
+    rename_images,
+    sort_frames,
+)
 from rocovis_mm.datasets.converters.cocovid import COCO_FORMAT, COCO_KEYS, convert_cocovid
 from rocovis_mm.datasets.converters.files import require_parts
 from rocovis_mm.datasets.vis_annotations import (
@@ -19,13 +27,12 @@ from rocovis_mm.datasets.vis_annotations import (
     inspect_vis_annotations,
     other_format,
 )
+from rocovis_mm.evaluation.functional.records import MEASURES, read_measure
 from rocovis_mm.evaluation.functional.validation import Place, require, require_type
 
 Content = dict[str, Any]
 
 PARTS = ('categories', 'videos', 'annotations')
-PER_FRAME = ('segmentations', 'segmentations_refined', 'bboxes', 'areas')
-"""Keys of an annotation that have an entry per frame."""
 
 
 def mend(
@@ -44,21 +51,50 @@ def mend(
         What was done, one line each.
 
     Raises:
-        ValueError: it is another kind of file, or lacks its videos or categories.
+        ValueError: it is another kind of file, lacks its videos or categories, or nothing of it
+            would be left.
     """
     done = convert_back(content, name)
     if content.get('annotations') is None:
         content.pop('annotations', None)  # a test set
     done += keep_objects(content, name)
-    done += mend_lists(content)
-    if look is not None:
-        videos = inspect_vis_annotations(content, name, with_tracks=False)[0].videos
-        faults = look(videos)
-        done += mend_sizes(content, faults) + take_out_frames(content, faults)
-    done += mend_ids(content)
+    done += mend_numbers(content) + mend_keys(content) + mend_lists(content)
+    if look is None:
+        done += mend_slashes(content)
+    else:
+        done += mend_images(content, name, look)
+    done += sort_frames(content) + mend_ids(content)
     if 'annotations' in content:
         done += drop_odd_lists(content) + take_out_tracks(content)
+    refuse_empty(content, name, done)
     return done
+
+
+def mend_images(
+    content: Content, name: str, look: Callable[[Sequence[VISVideo]], list[ImageFault]]
+) -> list[str]:
+    """Correct the names of images and sizes of videos; take out frames without a whole image."""
+
+    def faults() -> list[ImageFault]:
+        return look(inspect_vis_annotations(content, name, with_tracks=False)[0].videos)
+
+    found = faults()
+    done = rename_images(content, found)
+    if done:
+        found = faults()
+    return done + mend_sizes(content, found) + take_out_frames(content, found)
+
+
+def refuse_empty(content: Content, name: str, done: Sequence[str]) -> None:
+    """Refuse to write a data set without videos, categories or annotations.
+
+    Raises:
+        ValueError: names the part that is empty, and why its first record was taken out.
+    """
+    for key in ('videos', 'categories', 'annotations'):
+        if not content.get(key, True):
+            why = next((f' ({line})' for line in done if 'taken out' in line), '')
+            raise ValueError(f'{name}: none of its {key} would be left{why}; correct that first')
 
 
 def convert_back(content: Content, name: str) -> list[str]:
@@ -129,7 +165,7 @@ def mend_sizes(content: Content, faults: Sequence[ImageFault]) -> list[str]:
     """Give a video the size that all its images and all its masks have."""
     found = defaultdict(list)
     for fault in faults:
-        if fault.kind == 'size':
+        if fault.kind in ('size', 'turned'):
             found[fault.video_id].append(fault.size)
     masks = defaultdict(list)
     for note in content.get('annotations', []):
@@ -153,7 +189,7 @@ def take_out_frames(content: Content, faults: Sequence[ImageFault]) -> list[str]
     """Take out frames whose image is missing or broken, and videos of which none is left."""
     bad = defaultdict(set)
     for fault in faults:
-        if fault.kind != 'size':
+        if fault.kind not in ('size', 'turned'):
             bad[fault.video_id].add(fault.frame)
     kept = {
         id_of(video): [t for t in range(len(video['file_names'])) if t not in bad[id_of(video)]]
@@ -210,14 +246,18 @@ def renumber(records: Sequence[Content], among: Sequence[Content], key: str) -> 
 
 
 def drop_odd_lists(content: Content) -> list[str]:
-    """Take out boxes and areas that have not one entry per frame; they follow from the masks."""
+    """Take out boxes and areas that cannot be read; they follow from the masks."""
     lengths = count_frames(content)
     done = []
     for note in content['annotations']:
-        for key in ('bboxes', 'areas'):
-            if has_odd_length(note, key, lengths):
+        length = lengths.get(id_of(note, 'video_id'))
+        for key in MEASURES if length is not None else ():
+            try:
+                read_measure(note, key, length, Place(''))
+            except ValueError as error:
                 del note[key]
-                done.append(f'annotation {note["id"]}: {key} of a wrong length taken out')
+                why = str(error).removeprefix(f': {key}').lstrip(': ')
+                done.append(f'annotation {note["id"]}: {key} taken out: {why}')
     return done
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from tqdm import tqdm
 
-from rocovis_mm.datasets.converters.id_masks import image_size
+from rocovis_mm.datasets.checks.records import entries, id_of
+from rocovis_mm.datasets.checks.suspicions import find_backslashes, find_percent, find_text_order
 from rocovis_mm.datasets.images import decode_image
 from rocovis_mm.datasets.vis_annotations import (
     VISAnnotations,
@@ -22,13 +23,19 @@ from rocovis_mm.datasets.vis_annotations import (
     inspect_vis_annotations,
     missing_frames,
     other_format,
+    renamed_frames,
 )
+from rocovis_mm.formats.frame_files import read_header, refuse_several, turned_note
 
 ZERO = 'number from 1: tools take an id 0 for none (an unmatched track, a missing id)'
 IMAGE_REMEDIES = dict(
+    name='correct file_names, as --fix does',
     missing='put them there, or correct --img-root',
     broken='copy or extract them again',
     size='correct height and width of the video, or the images',
+    turned='loaders and most viewers turn images so; write their pixels turned and without that '
+    'entry (magick mogrify -auto-orient), or correct height and width and check the masks',
+    several='loaders take the first; write each to an image of its own',
 )
 
 
@@ -40,8 +47,11 @@ class ImageFault:
         video_id: the video it belongs to.
         frame: its frame, from 0.
         name: its file name in the json.
-        kind: ``missing``, ``broken`` (cannot be decoded, or is cut off) or ``size``.
+        kind: ``missing``, ``name`` (the folder has it under another name), ``broken`` (cannot be
+            decoded, or is cut off), ``several`` (frames or pages), ``size``, or ``turned`` (of
+            another size, as its EXIF data turn it).
         size: height and width it has, where that is what is wrong.
+        found: the name that it has in the folder, where that is what is wrong.
     """
 
     video_id: int
@@ -49,6 +59,7 @@ class ImageFault:
     name: str
     kind: str
     size: tuple[int, int] | None = None
+    found: str | None = None
 
 
 def find_problems(content: Any, name: str) -> tuple[VISAnnotations, list[str]]:
@@ -65,8 +76,11 @@ def find_problems(content: Any, name: str) -> tuple[VISAnnotations, list[str]]:
     annotations, problems = inspect_vis_annotations(content, name, has_tracks, every_mask=True)
     if other_format(content) is None and isinstance(content, dict):
         problems += find_zero_ids(content, name)
-        problems += find_list_lengths(content, name)
         problems += find_empty_tracks(annotations, name)
+        names = [category['name'] for category in annotations.categories]
+        problems += find_nothing_to_learn(annotations, name, names)
+        problems += find_percent(content, annotations, name)
+        problems += find_text_order(annotations, name)
     return annotations, problems
 
 
@@ -92,23 +106,11 @@ def check(
     annotations, problems = find_problems(content, name)
     if look is not None:
         problems += describe_image_faults(look(annotations.videos), name)
+    else:
+        problems += find_backslashes(annotations, name)
     for classes in class_lists if annotations.categories else ():
         problems += compare_classes(annotations, name, classes, num_classes)
     return annotations, problems
-
-
-def entries(content: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    """Return the records of a key that are objects."""
-    records = content.get(key)
-    if not isinstance(records, list):
-        return []
-    return [record for record in records if isinstance(record, dict)]
-
-
-def id_of(record: dict[str, Any], key: str = 'id') -> int | None:
-    """Return an id of a record; None where it is no whole number."""
-    value = record.get(key)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def find_zero_ids(content: dict[str, Any], name: str) -> list[str]:
@@ -121,35 +123,6 @@ def find_zero_ids(content: dict[str, Any], name: str) -> list[str]:
     ]
 
 
-def count_frames(content: dict[str, Any]) -> dict[int | None, int]:
-    """Return the number of images of each video."""
-    return {
-        id_of(video): len(video['file_names'])
-        for video in entries(content, 'videos')
-        if isinstance(video.get('file_names'), list)
-    }
-
-
-def has_odd_length(note: dict[str, Any], key: str, lengths: dict[int | None, int]) -> bool:
-    """Return whether a list of an annotation has not one entry per frame."""
-    expected = lengths.get(id_of(note, 'video_id'))
-    values = note.get(key)
-    return expected is not None and isinstance(values, list) and len(values) != expected
-
-
-def find_list_lengths(content: dict[str, Any], name: str) -> list[str]:
-    """Return one message for each list of boxes or areas of another length than the video's."""
-    lengths = count_frames(content)
-    return [
-        f'{name}: video {note["video_id"]}, annotation {note.get("id")}.{key}: '
-        f'{len(note[key])} entries for a video of {lengths[note["video_id"]]} frames; write one '
-        'per frame, null where there is no mask, or leave the key out'
-        for note in entries(content, 'annotations')
-        for key in ('bboxes', 'areas')
-        if has_odd_length(note, key, lengths)
-    ]
-
-
 def find_empty_tracks(annotations: VISAnnotations, name: str) -> list[str]:
     """Return one message for each track that has no mask in any frame."""
     return [
@@ -157,6 +130,25 @@ def find_empty_tracks(annotations: VISAnnotations, name: str) -> list[str]:
         for video in annotations.videos
         for track in video.tracks
         if not track.tube.area
+    ]
+
+
+def find_nothing_to_learn(
+    annotations: VISAnnotations, name: str, classes: Sequence[str]
+) -> list[str]:
+    """Return a message if all tracks of some classes are crowds, or of other classes.
+
+    Tracks without any mask, and files without tracks, have messages of their own.
+    """
+    names = {category['id']: category['name'] for category in annotations.categories}
+    tracks = [track for video in annotations.videos for track in video.tracks if track.tube.area]
+    if not tracks:
+        return []
+    if any(names[track.category_id] in classes and not track.is_crowd for track in tracks):
+        return []
+    return [
+        f'{name}: annotations: no video holds an instance of the classes {list(classes)} that is '
+        'not a crowd; training needs some'
     ]
 
 
@@ -172,59 +164,92 @@ def find_image_faults(
         threads: that decode.
     """
     missing = missing_frames(folder, list(videos))
-    jobs = [(video, missing.get(index, [])) for index, video in enumerate(videos)]
+    renames = renamed_frames(folder, videos, missing)
+    jobs = [
+        (video, {t: renames.get(video.file_names[t]) for t in missing.get(index, [])})
+        for index, video in enumerate(videos)
+    ]
     look = partial(look_at_video, folder=folder, decode=decode)
     with ThreadPoolExecutor(threads) as pool:
         found = tqdm(pool.map(look, jobs), desc='images', unit='video', total=len(jobs))
         return [fault for faults in found for fault in faults]
 
 
-def look_at_video(job: tuple[VISVideo, list[int]], folder: str, decode: bool) -> list[ImageFault]:
-    """Return the faults of a video's images, given the frames that have none."""
+def look_at_video(
+    job: tuple[VISVideo, dict[int, str | None]], folder: str, decode: bool
+) -> list[ImageFault]:
+    """Return the faults of a video's images, given the frames that have none, or another name."""
     video, missing = job
-    return list(faults_of(video, set(missing), folder, decode))
+    return list(faults_of(video, missing, folder, decode))
 
 
 def faults_of(
-    video: VISVideo, missing: set[int], folder: str, decode: bool
+    video: VISVideo, missing: dict[int, str | None], folder: str, decode: bool
 ) -> Iterator[ImageFault]:
     """Yield the faults of a video's images."""
     for frame, name in enumerate(video.file_names):
         fault = partial(ImageFault, video.id, frame, name)
         if frame in missing:
-            yield fault('missing')
+            found = missing[frame]
+            yield fault('name', found=found) if found else fault('missing')
             continue
-        size = read_size(os.path.join(folder, name), decode)
-        if size is None:
+        path = os.path.join(folder, name)
+        try:
+            size = read_size(path, decode)
+        except OSError:
             yield fault('broken')
-        elif size != (video.height, video.width):
-            yield fault('size', size)
+        except ValueError:
+            yield fault('several')
+        else:
+            if size != (video.height, video.width):
+                yield fault('turned' if turned_note(path) else 'size', size)
 
 
-def read_size(path: str, decode: bool) -> tuple[int, int] | None:
-    """Return an image's height and width; None where it cannot be read."""
-    try:
-        if not decode:
-            return image_size(path)
+def read_size(path: str, decode: bool) -> tuple[int, int]:
+    """Return an image's height and width, as it is loaded.
+
+    Raises:
+        OSError: it cannot be read, or is not whole.
+        ValueError: the file holds several frames or pages.
+    """
+    if decode:
         with open(path, 'rb') as stream:
             image = decode_image(stream.read())
-    except (OSError, ValueError):
-        return None
-    return None if image is None else image.shape[:2]
+        if image is None:
+            raise OSError(f'{path}: is not a whole image')
+        return image.shape[:2]
+    try:
+        header = read_header(path)
+    except SyntaxError as error:  # Pillow, of broken PNG chunks
+        raise OSError(str(error)) from None
+    refuse_several(header.frames)
+    return header.size
 
 
 def describe_image_faults(faults: Sequence[ImageFault], name: str) -> list[str]:
     """Return one message for each video and kind of fault; it names all the images."""
     groups: dict[tuple[int, str, Any], list[str]] = {}
     for fault in faults:
-        groups.setdefault((fault.video_id, fault.kind, fault.size), []).append(fault.name)
-    words = dict(missing='missing', broken='no whole image')
+        named = f'{fault.name} ({fault.found})' if fault.found else fault.name
+        groups.setdefault((fault.video_id, fault.kind, fault.size), []).append(named)
+    words = dict(
+        missing='missing',
+        name='in the folder under other names',
+        broken='no whole image',
+        several='files of several frames',
+    )
     return [
         f'{name}: video {video}: {len(names)} images are '
-        + (words.get(kind) or f'{size[0]} x {size[1]} (height x width), not as the json says')
+        + (words.get(kind) or describe_size(size, kind))
         + f': {", ".join(names)}; {IMAGE_REMEDIES[kind]}'
         for (video, kind, size), names in groups.items()
     ]
+
+
+def describe_size(size: tuple[int, int], kind: str) -> str:
+    """Return words for a size that is not the video's."""
+    turned = ', turned as their EXIF orientation says' if kind == 'turned' else ''
+    return f'{size[0]} x {size[1]} (height x width){turned}, not as the json says'
 
 
 def compare_classes(
@@ -258,6 +283,8 @@ def compare_classes(
                 "config's classes, and would be left out; add it to metainfo['classes'] or remove "
                 'them'
             )
+    if len(absent) < len(classes) < len(by_name):
+        problems += find_nothing_to_learn(annotations, name, classes)
     if num_classes is not None and num_classes != len(classes):
         problems.append(
             f'{name}: the config has {len(classes)} classes but a model for {num_classes}; set '

@@ -46,6 +46,11 @@ def convert_coco_categories(
     content = read_parts(source, KEYS, FORMAT)
     check_categories(content['categories'], mapping, source)
     kept = [note for note in content['annotations'] if note['category_id'] in mapping]
+    if not kept:
+        raise ValueError(
+            f'{source}: annotations: none of {len(content["annotations"])} is of a category that '
+            f'the map to {benchmark} has; give a file with instances of them'
+        )
     filled = {note['image_id'] for note in kept}
     images = content['images']
     if not keep_empty:

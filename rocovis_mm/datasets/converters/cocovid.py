@@ -25,9 +25,14 @@ from typing import Any
 from pycocotools import mask as mask_utils
 from tqdm import tqdm
 
-from rocovis_mm.datasets.converters.files import read_parts, write_annotations
+from rocovis_mm.datasets.converters.files import read_parts, require_parts, write_annotations
 from rocovis_mm.datasets.record_reader import raise_problems
-from rocovis_mm.datasets.vis_annotations import VISVideo, inspect_vis_annotations
+from rocovis_mm.datasets.vis_annotations import (
+    VISVideo,
+    inspect_vis_annotations,
+    is_tracked_images,
+    other_format,
+)
 from rocovis_mm.evaluation.functional.segmentations import parse_tube
 from rocovis_mm.evaluation.functional.validation import (
     Place,
@@ -73,8 +78,8 @@ def vis_to_cocovid(source: str | Path, out: str | Path, overwrite: bool = False)
     """
     content = read_parts(source, VIS_KEYS, VIS_FORMAT)
     has_tracks = content.get('annotations') is not None
-    raise_problems(inspect_vis_annotations(content, str(source), has_tracks)[1])
     tracks = content.get('annotations') or []
+    raise_problems(inspect_vis_annotations(content, str(source), bool(tracks))[1])
     if any(track['id'] == 0 for track in tracks):
         Place(str(source), 'annotations').fail(
             'an id is 0, which MMDetection takes for no id (`mmdet/datasets/base_video_dataset.py:'
@@ -162,7 +167,7 @@ def coco_annotation(track: Record, frame: int, video: Record) -> Record:
         video_id=track['video_id'],
         category_id=track['category_id'],
         instance_id=extra.get('instance_id', track['id']),
-        iscrowd=track.get('iscrowd', 0),
+        iscrowd=track.get('iscrowd') or 0,
         segmentation=mask,
     )
     for key, made in (('bboxes', box), ('areas', area)):
@@ -212,10 +217,13 @@ def cocovid_to_vis(source: str | Path, out: str | Path, overwrite: bool = False)
         ValueError: it is not sound; names the file, the video, image or annotation and the
             remedy.
     """
-    content = read_parts(source, COCO_KEYS, COCO_FORMAT)
+    content = read_parts(source, {}, COCO_FORMAT)
+    if is_tracked_images(content):
+        Place(str(source)).fail(*other_format(content))
+    require_parts(content, COCO_KEYS, Place(str(source)), COCO_FORMAT)
     read = convert_cocovid(content, str(source))
     has_tracks = 'annotations' in read
-    raise_problems(inspect_vis_annotations(read, str(source), has_tracks)[1])
+    raise_problems(inspect_vis_annotations(read, str(source), bool(read.get('annotations')))[1])
     parts = ('videos', 'annotations') if has_tracks else ('videos',)
     head = {key: value for key, value in read.items() if key not in parts}
     counts = write_annotations(out, head, {key: read[key] for key in parts}, overwrite)
@@ -364,10 +372,10 @@ def vis_annotation(
         Place(place.file, f'video {key[0]}, instance {key[1]}').fail(
             f'it has the categories {sorted(categories)}', 'one instance has one category'
         )
-    crowds = [note.get('iscrowd', 0) for note in present]
+    crowds = [note.get('iscrowd') or 0 for note in present]
     extra = gather_lists(entries, (*OF_TRACK, *PER_MASK.values()))
     if len(set(crowds)) > 1:
-        extra['iscrowd'] = [note and note.get('iscrowd', 0) for note in entries]
+        extra['iscrowd'] = [note and (note.get('iscrowd') or 0) for note in entries]
     if identifier != key[1]:
         extra['instance_id'] = key[1]
     made = [None if note is None else measure(note['segmentation'], *size) for note in entries]

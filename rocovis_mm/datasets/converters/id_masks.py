@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from pycocotools import mask as mask_utils
 
 from rocovis_mm.evaluation.functional.run_lengths import encode_mask
+from rocovis_mm.formats.frame_files import count_frames, read_header, refuse_several
 
 INDEXED_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')
 """Pillow's names of images with one number per pixel."""
+
+MANY = 1 << 16
+"""Numbers from here on are not counted one by one."""
 
 
 def read_id_image(path: str | Path, remedy: str) -> np.ndarray:
@@ -30,30 +34,52 @@ def read_id_image(path: str | Path, remedy: str) -> np.ndarray:
     """
     try:
         with Image.open(path) as image:
-            mode, ids = image.mode, np.asarray(image)
+            frames, mode = count_frames(image), image.mode
+            ids = np.asarray(ImageOps.exif_transpose(image))
     except (OSError, SyntaxError) as error:  # Pillow raises the latter for broken PNG chunks
         raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+    if frames > 1:
+        raise ValueError(f'{path}: holds {frames} frames or pages; write each mask to a file')
     if mode not in INDEXED_MODES:
         raise ValueError(f'{path}: has colours (mode {mode}) in place of ids; {remedy}')
     return ids.astype(np.int32)
 
 
-def ids_in(ids: np.ndarray) -> list[int]:
-    """Return the numbers in an image (H, W) of ids, 0 left out, in ascending order."""
-    return [number for number in np.flatnonzero(np.bincount(ids.ravel())).tolist() if number]
-
-
-def image_size(path: str | Path) -> tuple[int, int]:
-    """Return an image's height and width from its header.
+def has_deep_numbers(path: str | Path) -> bool:
+    """Return whether the numbers of an image have more than 8 bits, by its header.
 
     Raises:
         ValueError: it cannot be read.
     """
     try:
-        with Image.open(path) as picture:
-            return picture.height, picture.width
-    except OSError as error:
+        with Image.open(path) as image:
+            return image.mode.startswith('I')
+    except (OSError, SyntaxError) as error:
         raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+
+
+def ids_in(ids: np.ndarray) -> list[int]:
+    """Return the numbers in an image (H, W) of ids, 0 left out, in ascending order."""
+    if ids.min() < 0 or ids.max() >= MANY:  # 32 bits
+        return [number for number in np.unique(ids).tolist() if number]
+    return [number for number in np.flatnonzero(np.bincount(ids.ravel())).tolist() if number]
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Return an image's height and width from its header, turned as its EXIF data say.
+
+    Raises:
+        ValueError: it cannot be read, or holds several frames or pages.
+    """
+    try:
+        header = read_header(path)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+    try:
+        refuse_several(header.frames)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
+    return header.size
 
 
 class TrackGatherer:

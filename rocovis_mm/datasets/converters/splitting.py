@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -106,6 +106,9 @@ def split_dataset(
             f'{source}: {len(videos)} videos cannot be split at {fraction}; it takes two videos '
             'and a fraction between 0 and 1'
         )
+    names = {category['id']: str(category['name']) for category in content['categories']}
+    if not names:
+        raise ValueError(f'{source}: categories: it is empty; list the classes')
     tracks: dict[Any, Counter[int]] = {video['id']: Counter() for video in videos}
     for index, note in enumerate(content['annotations']):
         if note['video_id'] not in tracks:
@@ -113,12 +116,16 @@ def split_dataset(
                 f'{source}: annotations[{index}]: there is no video {note["video_id"]!r}; '
                 'mend the file with tools/misc/check_dataset.py --fix'
             )
+        if note['category_id'] not in names:
+            raise ValueError(
+                f'{source}: annotations[{index}]: there is no category {note["category_id"]!r}; '
+                'mend the file with tools/misc/check_dataset.py --fix'
+            )
         tracks[note['video_id']][note['category_id']] += 1
     second = min(max(round(fraction * len(videos)), 1), len(videos) - 1)
     halves = balanced_split(list(tracks.values()), second, seed)
     half_of = {video['id']: int(half) for video, half in zip(videos, halves)}
     write_halves(content, half_of.__getitem__, outs, overwrite)
-    names = {category['id']: category['name'] for category in content['categories']}
     return describe_split(tracks, half_of, names, outs)
 
 
@@ -130,7 +137,8 @@ def split_by_videos(
 ) -> list[str]:
     """Write the videos that another file has too, and those it has not, to two files.
 
-    Videos are the same where their first images lie in folders of the same name.
+    Videos are the same where their first images are in folders of the same name, wherever these
+    are; where several folders of a file have one name, such as ``img1``, their paths must agree.
     YouTube-VIS 2022's validation file, split by that of 2021, gives its short and long videos.
 
     Args:
@@ -146,9 +154,15 @@ def split_by_videos(
         FileNotFoundError: a file is not there.
         ValueError: one of the two halves would be empty.
     """
-    content = read_parts(source, VIDEOS, FORMAT)
-    known = {folder_of(video) for video in read_parts(reference, VIDEOS, FORMAT)['videos']}
-    half_of = {video['id']: int(folder_of(video) not in known) for video in content['videos']}
+    content, other = (read_parts(path, VIDEOS, FORMAT) for path in (source, reference))
+    ours, theirs = folders_of(content['videos'], source), folders_of(other['videos'], reference)
+    if not (have_own_names(ours) and have_own_names(theirs)):
+        known = {str(folder) for folder in theirs}
+        keys = [str(folder) for folder in ours]
+    else:
+        known = {folder.name for folder in theirs}
+        keys = [folder.name for folder in ours]
+    half_of = {video['id']: int(key not in known) for video, key in zip(content['videos'], keys)}
     if len(set(half_of.values())) < 2:
         which = 'all' if FIRST in half_of.values() else 'none'
         raise ValueError(f'{source}: {which} of its videos are in {reference}; name other files')
@@ -156,9 +170,29 @@ def split_by_videos(
     return [f'{out}: {list(half_of.values()).count(half)} videos' for half, out in enumerate(outs)]
 
 
-def folder_of(video: dict[str, Any]) -> str:
-    """Return the name of the folder that a video's images lie in."""
-    return str(Path(next(iter(video['file_names']), '')).parent)
+def folders_of(videos: Sequence[dict[str, Any]], source: str | Path) -> list[PurePosixPath]:
+    """Return the folder of each video's first image.
+
+    Raises:
+        ValueError: a video lists no image, or its images are in no folder.
+    """
+    folders = []
+    for index, video in enumerate(videos):
+        names = video['file_names']
+        first = names[0] if isinstance(names, list) and names else ''
+        folder = PurePosixPath(str(first).replace('\\', '/')).parent
+        if not folder.name:
+            raise ValueError(
+                f'{source}: videos[{index}].file_names: {first!r} is in no folder, by which videos '
+                'are told apart; put the images of each video in a folder of its own'
+            )
+        folders.append(folder)
+    return folders
+
+
+def have_own_names(folders: Sequence[PurePosixPath]) -> bool:
+    """Return whether no two different folders have one name."""
+    return len({folder.name for folder in folders}) == len(set(folders))
 
 
 def write_halves(
@@ -168,6 +202,8 @@ def write_halves(
     overwrite: bool,
 ) -> None:
     """Write both files; everything but videos and annotations goes into both."""
+    if Path(outs[FIRST]).absolute() == Path(outs[SECOND]).absolute():
+        raise ValueError(f'{outs[FIRST]}: both halves have this output; give two files')
     head = {key: content[key] for key in content if key not in ('videos', 'annotations')}
     for half, out in enumerate(outs):
         records: dict[str, Iterator[dict[str, Any]]] = dict(
@@ -193,7 +229,7 @@ def describe_split(
         f'{out}: {list(half_of.values()).count(half)} videos, {sum(sums[half].values())} tracks'
         for half, out in enumerate(outs)
     ]
-    width = max(len(name) for name in names.values())
+    width = max(map(len, names.values()), default=0)
     for key, name in names.items():
         lines.append(f'  {name:<{width}}  {sums[FIRST][key]:>6} {sums[SECOND][key]:>6}')
     return lines

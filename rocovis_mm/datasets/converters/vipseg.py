@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rocovis_mm.datasets.benchmarks import find_benchmark
 from rocovis_mm.datasets.converters.files import (
@@ -36,6 +36,7 @@ from rocovis_mm.datasets.converters.id_masks import (
     image_size,
     read_id_image,
 )
+from rocovis_mm.formats.frame_files import list_images, natural_order
 
 THINGS = frozenset(key for key, _, _ in find_benchmark('vipseg_things').table)
 NUM_CLASSES = 124
@@ -109,7 +110,8 @@ class VideoMaker:
         if not target.is_file() or image_size(target) != size:
             try:
                 with Image.open(source) as picture:
-                    small = picture.convert('RGB').resize(size[::-1], Image.Resampling.BILINEAR)
+                    upright = ImageOps.exif_transpose(picture).convert('RGB')
+                    small = upright.resize(size[::-1], Image.Resampling.BILINEAR)
             except OSError as error:
                 raise ValueError(f'{source}: no readable image ({error}); {UNPACK}') from None
             with whole_file(target) as stream:
@@ -249,7 +251,7 @@ def find_split(root: Path, split: str) -> Path:
 
 def list_numbered(listing: Path, images: Path) -> dict[str, dict[str, Any]]:
     """Return the videos of a split file, each with the names of its images."""
-    names = [line.strip() for line in listing.read_text('utf-8').splitlines() if line.strip()]
+    names = [line.strip() for line in listing.read_text('utf-8-sig').splitlines() if line.strip()]
     if not names:
         raise ValueError(f'{listing}: lists no videos; take it from VIPSeg again')
     gone = [name for name in names if not (images / name).is_dir()]
@@ -265,7 +267,7 @@ def list_frames(folder: Path) -> list[str]:
     """Return the names of a video's images in order."""
     if not folder.is_dir():
         raise FileNotFoundError(f'{folder}: no such folder; {UNPACK}')
-    frames = sorted(path.name for path in folder.iterdir() if not path.name.startswith('.'))
+    frames = [path.name for path in list_images(folder)]
     if not frames:
         raise ValueError(f'{folder}: no images in it; {UNPACK}')
     return frames
@@ -283,7 +285,7 @@ def check_masks(videos: dict[str, dict[str, Any]], masks: Path) -> bool:
     for name, video in videos.items():
         if name not in listed:
             raise ValueError(f'{masks / name}: no such folder, other videos have one; {UNPACK}')
-        there = {path.stem for path in listed[name].glob('*.png')}
+        there = {path.stem for path in list_images(listed[name]) if path.suffix == '.png'}
         frames = {Path(frame).stem for frame in video['frames']}
         if there != frames:
             odd = min(there ^ frames)
@@ -301,7 +303,9 @@ def list_colored(annotations: Path, images: Path) -> dict[str, dict[str, Any]]:
         try:
             name = str(record['video_id'])
             by_stem = {Path(frame).stem: frame for frame in list_frames(images / name)}
-            frames = sorted(record['annotations'], key=lambda frame: frame['file_name'])
+            frames = sorted(
+                record['annotations'], key=lambda frame: natural_order(frame['file_name'])
+            )
             videos[name] = dict(
                 name=name,
                 frames=[by_stem[Path(frame['file_name']).stem] for frame in frames],

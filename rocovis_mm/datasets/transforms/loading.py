@@ -18,6 +18,7 @@ from mmengine import fileio
 from rocovis_mm.datasets.bitmaps import wrap_masks
 from rocovis_mm.datasets.images import decode_image
 from rocovis_mm.evaluation.functional.run_lengths import decode_counts
+from rocovis_mm.formats.frame_files import turned_note
 from rocovis_mm.registry import TRANSFORMS
 
 
@@ -51,15 +52,18 @@ class LoadVISFrame(BaseTransform):
             content = fileio.get(path, backend_args=self.backend_args)
         except OSError as error:
             raise ValueError(f'{where}: cannot be read ({error}); put the image there') from error
-        image = decode_image(content)
+        try:
+            image = decode_image(content)
+        except ValueError as error:
+            raise ValueError(f'{where}: {error}') from None
         if image is None:
             raise ValueError(
                 f'{where}: is not a whole image ({len(content)} bytes); copy or extract it again'
             )
         if image.shape[:2] != (results['height'], results['width']):
             raise ValueError(
-                f'{where}: has height and width {image.shape[:2]} but the json says '
-                f'{(results["height"], results["width"])}; correct the json or the image'
+                f'{where}: has height and width {image.shape[:2]}{turned_note(content)} but the '
+                f'json says {(results["height"], results["width"])}; correct the json or the image'
             )
         results['img'] = image
         results['img_shape'] = results['ori_shape'] = image.shape[:2]

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from rocovis_mm.formats.frame_files import is_passed_over
+
 DAMAGED = (
     zipfile.BadZipFile,
     gzip.BadGzipFile,
@@ -31,8 +33,8 @@ SUBMISSION_MEMBER = 'results.json'
 def read_json(path: str | Path) -> Any:
     """Return the content of a json file, plain, gzipped, or inside a zip.
 
-    What the file is, its first bytes say, not its name. In a zip, ``results.json`` is
-    read, or the only json file there is.
+    What the file is, its first bytes say, not its name; text may be UTF-8, -16 or -32, with a byte
+    order mark or without. In a zip, ``results.json`` is read, or the only json file there is.
 
     Raises:
         OSError: the file cannot be opened.
@@ -40,7 +42,8 @@ def read_json(path: str | Path) -> Any:
     """
     path = Path(path)
     try:
-        text = _read_text(path)
+        content = _read_bytes(path)
+        text = content.decode(json.detect_encoding(content))
     except DAMAGED as error:
         if isinstance(error, OSError) and error.filename is not None:
             raise  # it could not be opened at all
@@ -49,8 +52,8 @@ def read_json(path: str | Path) -> Any:
         ) from None
     except UnicodeDecodeError as error:
         raise ValueError(
-            f'{path}: not a json file: byte {error.start} is not utf-8 text; give a .json file, '
-            'or a .json.gz or .zip of one'
+            f'{path}: not a json file: byte {error.start} is not {error.encoding} text; give '
+            'a .json file, or a .json.gz or .zip of one'
         ) from None
     try:
         return json.loads(text)
@@ -65,20 +68,24 @@ def read_json(path: str | Path) -> Any:
         ) from None
 
 
-def _read_text(path: Path) -> str:
+def _read_bytes(path: Path) -> bytes:
     with path.open('rb') as stream:
         magic = stream.read(4)
     if magic[:2] == b'\x1f\x8b':
-        with gzip.open(path, 'rt', encoding='utf-8') as stream:
+        with gzip.open(path) as stream:
             return stream.read()
     if magic == b'PK\x03\x04':
         with zipfile.ZipFile(path) as archive:
-            return archive.read(_json_member(path, archive)).decode('utf-8')
-    return path.read_text(encoding='utf-8')
+            return archive.read(_json_member(path, archive))
+    return path.read_bytes()
 
 
 def _json_member(path: Path, archive: zipfile.ZipFile) -> str:
-    names = [name for name in archive.namelist() if name.endswith('.json')]
+    names = [
+        name
+        for name in archive.namelist()
+        if name.endswith('.json') and not any(map(is_passed_over, Path(name).parts))
+    ]
     expected = [name for name in names if Path(name).name == SUBMISSION_MEMBER]
     chosen = expected or names
     if len(chosen) != 1:

@@ -17,6 +17,9 @@ from rocovis_mm.evaluation.functional.validation import (
     require_type,
 )
 
+SLIVERS = (0, 2, 4)
+"""How many numbers polygons have that cover nothing: no, one or two points."""
+
 
 class FrameSize(Protocol):
     """What a tube's frames are: height and width in pixels, length in frames."""
@@ -126,12 +129,31 @@ def _lies_near(polygon: list[Any], video: FrameSize) -> bool:
     return bool((np.abs(points) <= (2 * video.width, 2 * video.height)).all())
 
 
+def without_slivers(polygons: list[Any]) -> list[Any]:
+    """Return polygons without those of one or two points or none, which cover nothing."""
+    return [each for each in polygons if not isinstance(each, list) or len(each) not in SLIVERS]
+
+
+def _are_shares(polygons: list[list[float]]) -> bool:
+    """Whether the numbers of polygons can only be shares of the frame, as YOLO writes them."""
+    if not all(0 <= value <= 1 for value in polygons[0]):  # mostly all there is to do
+        return False
+    values = [value for polygon in polygons for value in polygon]
+    return all(0 <= value <= 1 for value in values) and any(value % 1 for value in values)
+
+
 def _encode_polygons(polygons: list[Any], video: FrameSize, place: Place) -> str:
-    """Return the union of polygons, drawn as the official tools draw them (`frPyObjects`)."""
+    """Return the union of polygons, drawn as the official tools draw them (`frPyObjects`).
+
+    Beside a sound polygon those of less than three points are passed over.
+    """
     remedy = 'a polygon is [x0, y0, x1, y1, x2, y2, ...] in pixels of the frame'
+    sound = without_slivers(polygons) or polygons
     for index, polygon in enumerate(polygons):
         where = place / index
         require_type(polygon, list, where, remedy)
+        if len(polygon) in SLIVERS and len(sound) < len(polygons):
+            continue
         if len(polygon) < 6 or len(polygon) % 2:
             where.fail(f'a polygon of {len(polygon)} numbers', remedy)
         if _lies_near(polygon, video):
@@ -140,5 +162,10 @@ def _encode_polygons(polygons: list[Any], video: FrameSize, place: Place) -> str
             limit = 2 * (video.height if position % 2 else video.width)
             if not -limit <= as_finite(value, where / position, remedy) <= limit:
                 (where / position).fail(f'{describe(value)} is far outside the frame', remedy)
-    codes = mask_utils.frPyObjects(polygons, video.height, video.width)
+    if _are_shares(sound):
+        place.fail(
+            'the numbers of its polygons are shares of the frame, from 0 to 1',
+            f'write pixels: x times {video.width}, y times {video.height}',
+        )
+    codes = mask_utils.frPyObjects(sound, video.height, video.width)
     return mask_utils.merge(codes)['counts'].decode()

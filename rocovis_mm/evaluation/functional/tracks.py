@@ -10,6 +10,13 @@ from typing import Any
 import numpy as np
 
 from rocovis_mm.evaluation.functional.files import read_json
+from rocovis_mm.evaluation.functional.records import (
+    MEASURES,
+    check_length,
+    read_crowd,
+    read_measure,
+    read_name,
+)
 from rocovis_mm.evaluation.functional.run_lengths import Tube
 from rocovis_mm.evaluation.functional.segmentations import parse_tube
 from rocovis_mm.evaluation.functional.validation import (
@@ -174,6 +181,7 @@ def _read_videos(records: Any, place: Place) -> dict[int, Video]:
         else:
             length = require(record, 'length', where, remedy)
         length = as_integer(length, where / 'length', remedy, 0, MAX_LENGTH)
+        check_length(record, where)
         videos[identifier] = Video(identifier, size[0], size[1], length)
     return videos
 
@@ -187,7 +195,7 @@ def _read_categories(records: Any, place: Place) -> dict[int, str]:
         identifier = as_identifier(require(record, 'id', where, remedy), where / 'id', remedy)
         if identifier in categories:
             (where / 'id').fail(f'duplicate category id {identifier}', remedy)
-        name = str(require(record, 'name', where, remedy))
+        name = read_name(record, where, remedy)
         if name in categories.values():
             (where / 'name').fail(f'duplicate category name {name!r}', remedy)
         categories[identifier] = name
@@ -240,31 +248,19 @@ def _read_annotation(
     tube = parse_tube(require(record, key, place, remedy), video, place / key)
     if mask_source == 'official' and refined is not None:
         boundary_tube = parse_tube(refined, video, place / 'segmentations_refined')
-    areas = record.get('areas')
-    crowd = record.get('iscrowd', 0)
-    if not isinstance(crowd, (bool, int)):
-        (place / 'iscrowd').fail(f'expected 0 or 1, found {crowd!r:.40}', 'write 0 or 1')
+    _, areas = (read_measure(record, key, video.length, place) for key in MEASURES)
     return Track(
         index,
         video.id,
         category,
         tube,
-        mean_area(tube.areas if areas is None else _read_areas(areas, place / 'areas')),
-        crowd=bool(crowd),
+        mean_area(tube.areas if areas is None else areas),
+        crowd=read_crowd(record, place),
         boundary_tube=boundary_tube,
     )
 
 
-def _read_areas(areas: Any, place: Place) -> list[float]:
-    remedy = 'areas holds one number or null per frame; leave it out to have it computed'
-    return [
-        as_finite(area, place / frame, remedy)
-        for frame, area in enumerate(require_type(areas, list, place, remedy))
-        if area is not None
-    ]
-
-
-def mean_area(areas: Sequence[float] | np.ndarray) -> float:
+def mean_area(areas: Sequence[float | None] | np.ndarray) -> float:
     """Return the mean of the areas that are not 0, or 0.
 
     As `ytvoseval.py:91` (`_prepare`): the ground truth's come from `areas` of the json.

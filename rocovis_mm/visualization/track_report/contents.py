@@ -17,7 +17,7 @@ from rocovis_mm.evaluation.functional.tracks import (
     Video,
     load_predictions,
 )
-from rocovis_mm.visualization.media import IMAGE_ENDINGS
+from rocovis_mm.formats.frame_files import list_images
 from rocovis_mm.visualization.track_report.timelines import (
     Timeline,
     compare_tracks,
@@ -310,4 +310,4 @@ def find_images(record: Mapping[str, Any], folder: str | Path | None) -> list[Pa
     own = Path(folder, str(record['id']))
     if not own.is_dir():
         return []
-    return sorted(path for path in own.iterdir() if path.suffix.lower() in IMAGE_ENDINGS)
+    return list_images(own)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import pytest
+from PIL import Image
 
 from rocovis_mm.datasets.checks.problems import (
     check,
@@ -212,6 +214,21 @@ def test_classes_of_a_config():
     assert len(problems) == 2
 
 
+def test_nothing_to_learn():
+    """Training refuses such files, so the check does."""
+    content = scene()
+    for note in content['annotations']:
+        note['iscrowd'] = 1
+    (problem,) = find_problems(content, 'a.json')[1]
+    assert "no video holds an instance of the classes ['cat', 'dog'] that is not a crowd" in problem
+    content = scene()
+    content['categories'].append(dict(id=12, name='fish'))
+    problems = check(content, 'a.json', class_lists=[('fish',)])[1]
+    assert len(problems) == 3
+    assert "no video holds an instance of the classes ['fish']" in problems[-1]
+    assert len(check(content, 'a.json', class_lists=[('fish', 'dog')])[1]) == 1
+
+
 def test_classes_are_read_from_a_config():
     configs = REPOSITORY / 'configs'
     (classes,), number = config_classes(str(configs / 'rocovis/rocovis_r50_custom.py'))
@@ -219,3 +236,23 @@ def test_classes_are_read_from_a_config():
     (classes,), number = config_classes(str(configs / '_base_/datasets/ovis.py'))
     assert len(classes) == 25 and number is None
     assert config_classes(str(configs / '_base_/datasets/embedded_vis.py')) == ([], None)
+
+
+@pytest.mark.parametrize('decode', [True, False])
+def test_images_that_are_turned_and_files_of_several_frames(tmp_path, decode):
+    """The header and the pixels give one opinion, and EXIF is named."""
+    write_images(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for t in range(LENGTH):
+        path = tmp_path / f'one/{t:05d}.jpg'
+        Image.open(path).save(path, exif=exif)
+    picture = Image.new('RGB', (32, 20))
+    (tmp_path / 'two/00001.jpg').unlink()
+    pages = [Image.new('RGB', (32, 20), (90, 0, 0))]
+    picture.save(tmp_path / 'two/00001.jpg', 'TIFF', save_all=True, append_images=pages)
+    look = partial(find_image_faults, folder=str(tmp_path), decode=decode)
+    problems = check(scene(), 'a.json', look)[1]
+    assert len(problems) == 2
+    assert 'video 1: 4 images are 32 x 20 (height x width), turned as their EXIF' in problems[0]
+    assert 'video 2: 1 images are files of several frames: two/00001.jpg' in problems[1]

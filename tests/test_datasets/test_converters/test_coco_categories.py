@@ -95,3 +95,11 @@ def test_clear_errors(coco, tmp_path):
         )
     with pytest.raises(ValueError, match=r"x\.json: missing key 'images'"):
         convert_coco_categories(write_json(tmp_path / 'x.json', {}), 'ovis', tmp_path / 'out.json')
+
+
+def test_a_file_without_instances_of_the_classes_gives_none(coco, tmp_path):
+    content = json.loads(coco.read_text())
+    coco.write_text(json.dumps(dict(content, annotations=[])))
+    with pytest.raises(ValueError, match='annotations: none of 0 is of a category'):
+        convert_coco_categories(coco, 'ovis', tmp_path / 'out.json')
+    assert not (tmp_path / 'out.json').exists()

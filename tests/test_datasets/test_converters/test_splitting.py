@@ -136,4 +136,67 @@ def test_clear_errors(tmp_path):
         split_dataset(path, outs)
     with pytest.raises(FileNotFoundError, match=r'gone\.json'):
         split_dataset(tmp_path / 'gone.json', outs)
+    with pytest.raises(ValueError, match='both halves have this output'):
+        split_dataset(make_file(path)[1], (outs[0], outs[0]))
     assert not outs[0].exists()
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'message'),
+    [
+        ('categories', [], 'categories: it is empty'),
+        ('videos', [], '0 videos cannot be split'),
+        ('annotations', [dict(id=1, video_id=3, category_id=9)], 'there is no category 9'),
+    ],
+)
+def test_nothing_is_written_of_a_file_without_parts(tmp_path, key, value, message):
+    content, path = make_file(tmp_path / 'train.json')
+    write_json(path, {**content, key: value})
+    outs = tmp_path / 'a.json', tmp_path / 'b.json'
+    with pytest.raises(ValueError, match=message):
+        split_dataset(path, outs)
+    assert not outs[0].exists() and not outs[1].exists()
+
+
+def test_videos_without_annotations_are_split_too(tmp_path):
+    content, path = make_file(tmp_path / 'train.json')
+    write_json(path, {**content, 'annotations': []})
+    lines = split_dataset(path, (tmp_path / 'a.json', tmp_path / 'b.json'), fraction=0.25)
+    assert lines[0].endswith('30 videos, 0 tracks') and lines[1].endswith('10 videos, 0 tracks')
+
+
+def named(folders):
+    return dict(
+        videos=[dict(id=i, file_names=[f'{folder}/0.jpg']) for i, folder in enumerate(folders)],
+        categories=[],
+    )
+
+
+@pytest.mark.parametrize(
+    ('source', 'reference', 'expected'),
+    [
+        (['a', 'b', 'c'], ['train/JPEGImages/b', 'x/c'], [1, 2]),  # the name, not the path
+        (['2021\\a', '2021\\b'], ['a'], [0]),
+        (['v1/img1', 'v2/img1', 'v3/img1'], ['v2/img1'], [1]),  # all have one name: the path
+        (['v1/img1', 'v2/img2'], ['v1/img1', 'v3/img1'], [0]),
+    ],
+)
+def test_videos_are_the_same_by_the_name_of_their_folder(tmp_path, source, reference, expected):
+    paths = [
+        write_json(tmp_path / name, named(folders))
+        for name, folders in (('s.json', source), ('r.json', reference))
+    ]
+    outs = tmp_path / 'a.json', tmp_path / 'b.json'
+    split_by_videos(*paths, outs)
+    halves = [[video['id'] for video in json.loads(out.read_text())['videos']] for out in outs]
+    assert halves == [expected, [i for i in range(len(source)) if i not in expected]]
+
+
+@pytest.mark.parametrize('names', [['0.jpg'], [], [''], 3])
+def test_videos_without_a_folder_cannot_be_told_apart(tmp_path, names):
+    source = write_json(tmp_path / 's.json', named(['a', 'b']))
+    content = named(['a', 'b'])
+    content['videos'][1]['file_names'] = names
+    reference = write_json(tmp_path / 'r.json', content)
+    with pytest.raises(ValueError, match=r'r\.json: videos\[1\].file_names.*is in no folder'):
+        split_by_videos(source, reference, (tmp_path / 'a.json', tmp_path / 'b.json'))

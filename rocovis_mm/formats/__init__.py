@@ -1,0 +1,1 @@
+"""Files that VIS tools exchange; no torch."""
