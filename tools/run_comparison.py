@@ -27,7 +27,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 from tqdm import tqdm
 
 from rocovis_mm.evaluation.functional.error_analysis import analyze_errors
@@ -37,6 +36,7 @@ from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_pred
 from rocovis_mm.evaluation.functional.video_groups import group_videos
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import load_run_config
+from rocovis_mm.utils.checkpoints.fitting import load_model
 from rocovis_mm.visualization.comparison import draw_comparison
 
 CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
@@ -133,7 +133,7 @@ def milliseconds(folders: dict[str, Path], repeats: int = 3) -> dict[str, float]
         config = Config.fromfile(next(folder.glob('*.py')))
         init_default_scope(config.default_scope)
         models[method] = MODELS.build(config.model).eval()
-        load_checkpoint(models[method], str(last_checkpoint(folder)), map_location='cpu')
+        load_model(models[method], str(last_checkpoint(folder)))
         if not frames:
             dataset = DATASETS.build(config.test_dataloader.dataset)
             frames = [dataset[index] for index in range(min(48, len(dataset)))]

@@ -3,6 +3,7 @@
 from rocovis_mm.engine.hooks import (
     ActivationCheckpointHook,
     AnnotationFileHook,
+    CheckpointFitHook,
     ClipEventHook,
     CurriculumHook,
     IterationSeedHook,
@@ -17,6 +18,7 @@ from rocovis_mm.engine.sharded_optim_wrapper import ShardedOptimWrapper
 __all__ = [
     'ActivationCheckpointHook',
     'AnnotationFileHook',
+    'CheckpointFitHook',
     'ClipEventHook',
     'CurriculumHook',
     'IterPipelineSwitchHook',

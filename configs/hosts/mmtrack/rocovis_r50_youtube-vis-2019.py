@@ -77,7 +77,10 @@ optim_wrapper = dict(
 param_scheduler = dict(
     type='MultiStepLR', by_epoch=False, begin=0, end=max_iters, milestones=[lr_step], gamma=0.1
 )
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000))
+default_hooks = dict(
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000),
+    checkpoint_fit=dict(type='rocovis_mm.CheckpointFitHook'),  # a misfit trains or tests noise
+)
 # The scope stands here so that MMEngine imports rocovis_mm before it builds anything.
 log_processor = dict(type='LogProcessor', _scope_='rocovis_mm', window_size=50, by_epoch=False)
 load_from = None  # a Mask2Former trained on COCO is the usual start: docs/checkpoints.md

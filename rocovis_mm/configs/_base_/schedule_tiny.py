@@ -14,6 +14,7 @@ from torch.optim import AdamW
 
 from rocovis_mm.engine import (
     AnnotationFileHook,
+    CheckpointFitHook,
     ClipEventHook,
     CurriculumHook,
     IterationSeedHook,
@@ -65,6 +66,7 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type=DistSamplerSeedHook),
     visualization=dict(type=VISVisualizationHook),
+    checkpoint_fit=dict(type=CheckpointFitHook),
     annotations=dict(type=AnnotationFileHook),
 )
 custom_hooks = [
