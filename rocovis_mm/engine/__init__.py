@@ -1,4 +1,4 @@
-"""Training loops, hooks, mixed precision and clipping of shards."""
+"""Training loops, hooks, weight decay, mixed precision and clipping of shards."""
 
 from rocovis_mm.engine.hooks import (
     ActivationCheckpointHook,
@@ -12,6 +12,7 @@ from rocovis_mm.engine.hooks import (
     WholeCheckpointHook,
 )
 from rocovis_mm.engine.loops import IterTrainLoop
+from rocovis_mm.engine.optim_constructor import DecayByKindConstructor
 from rocovis_mm.engine.optim_wrapper import MixedPrecisionOptimWrapper
 from rocovis_mm.engine.sharded_optim_wrapper import ShardedOptimWrapper
 
@@ -21,6 +22,7 @@ __all__ = [
     'CheckpointFitHook',
     'ClipEventHook',
     'CurriculumHook',
+    'DecayByKindConstructor',
     'IterPipelineSwitchHook',
     'IterTrainLoop',
     'IterationSeedHook',
