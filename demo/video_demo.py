@@ -66,6 +66,9 @@ def parse_args() -> argparse.Namespace:
         default='error',
         help='what becomes of a frame of another size than the first',
     )
+    parser.add_argument(
+        '--allow-missing', action='store_true', help='weights that the checkpoint lacks stay random'
+    )
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value ...')
     return parser.parse_args()
 
@@ -175,7 +178,9 @@ def run_demo(args: argparse.Namespace) -> int:
     if args.show:
         open_window()
     config = load_config(args.config, args.cfg_options)
-    inferencer = RoCoVISInferencer(config, args.checkpoint, args.device)
+    inferencer = RoCoVISInferencer(
+        config, args.checkpoint, args.device, allow_missing=args.allow_missing
+    )
     with inferencer.frames(args.input, args.max_fps, **stream_options(args)) as run:
         error = None
         try:

@@ -34,11 +34,11 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 
 from rocovis_mm.evaluation.functional.files import read_json
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import load_run_config
+from rocovis_mm.utils.checkpoints.fitting import load_model
 from rocovis_mm.visualization import find_scalars, read_scalars
 
 TOOLS = Path(__file__).resolve().parent
@@ -307,7 +307,7 @@ def milliseconds(runs: dict[str, Run], rounds: int = 3) -> dict[str, float]:
         config = run.config
         init_default_scope(config.default_scope)
         models[name] = MODELS.build(config.model).to(get_device()).eval()
-        load_checkpoint(models[name], str(run.checkpoint), map_location='cpu')
+        load_model(models[name], str(run.checkpoint))
         if not frames:
             dataset = DATASETS.build(config.test_dataloader.dataset)
             frames = [dataset[index] for index in range(min(48, len(dataset)))]

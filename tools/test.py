@@ -18,6 +18,7 @@ from rocovis_mm.utils import (
     add_run_arguments,
     check_annotation_files,
     check_checkpoint,
+    check_fit,
     load_run_config,
     write_results_to,
 )
@@ -55,10 +56,11 @@ def prepare(args: argparse.Namespace) -> Config:
         ValueError: the arguments and the config do not go together.
     """
     config = load_run_config(args.config, args.cfg_options, args.work_dir, args.launcher)
+    write_results_to(config, args.out, args.format_only)
     check_checkpoint(args.checkpoint)
+    check_fit(config, args.allow_missing)
     config.load_from = args.checkpoint
     config.resume = False
-    write_results_to(config, args.out, args.format_only)
     if args.show or args.show_dir:
         config = trigger_visualization_hook(config, args)
     check_annotation_files(config, ['test'])

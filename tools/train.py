@@ -17,6 +17,7 @@ from rocovis_mm.utils import (
     add_run_arguments,
     check_annotation_files,
     check_checkpoint,
+    check_fit,
     check_shards,
     load_run_config,
     resume_from,
@@ -68,6 +69,7 @@ def prepare(args: argparse.Namespace) -> Config:
     resume_from(config, args.resume)
     if config.get('load_from'):
         check_checkpoint(config.load_from)
+    check_fit(config, args.allow_missing)
     check_annotation_files(config, ['train', 'val'])
     check_shards(config)
     warn_of_frozen_noise(config)

@@ -15,6 +15,7 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='rocovis_mm.VISVisualizationHook'),
+    checkpoint_fit=dict(type='rocovis_mm.CheckpointFitHook'),  # a misfit trains or tests noise
     annotations=dict(type='rocovis_mm.AnnotationFileHook'),  # the same ones after a resume
 )
 

@@ -13,7 +13,6 @@ import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope, init_default_scope
-from mmengine.runner.checkpoint import CheckpointLoader
 
 from rocovis_mm.apis.outputs import Outputs
 from rocovis_mm.apis.results import FrameResult, VideoResult, checked_categories
@@ -23,6 +22,7 @@ from rocovis_mm.models import OnlineVISModel
 from rocovis_mm.models.vis.video_in_progress import waves
 from rocovis_mm.registry import MODELS
 from rocovis_mm.utils import check_checkpoint, load_config
+from rocovis_mm.utils.checkpoints.fitting import load_model
 
 LOADERS = ('LoadVISFrame', 'LoadImageFromFile', 'LoadImageFromNDArray', 'InferencerLoader')
 
@@ -43,6 +43,7 @@ class RoCoVISInferencer:
             given as such stays where it is with 'auto'.
         pipeline: test pipeline; None takes the config's, ``test_dataloader``.
         classes: names by label; None takes the checkpoint's or the config's.
+        allow_missing: take weights that lack some of the model's, which stay as they are.
 
     Attributes:
         model: in test mode, on its device.
@@ -61,6 +62,7 @@ class RoCoVISInferencer:
         device: str = 'auto',
         pipeline: Sequence[dict] | None = None,
         classes: Sequence[str] | None = None,
+        allow_missing: bool = False,
     ) -> None:
         config = config_or_model
         if isinstance(config, (str, Path)):
@@ -73,7 +75,7 @@ class RoCoVISInferencer:
         meta = dict(inference_dataset(self.config).get('metainfo') or {})
         meta.update(getattr(self.model, 'dataset_meta', None) or {})
         if weights is not None:
-            meta.update(load_weights(self.model, str(weights)))
+            meta.update(load_weights(self.model, str(weights), allow_missing))
         elif not built:
             warnings.warn('no weights given: the model is random')
         names = classes or meta.get('classes')
@@ -207,32 +209,25 @@ def check_online(model: torch.nn.Module) -> None:
         )
 
 
-def load_weights(model: OnlineVISModel, path: str) -> dict[str, Any]:
+def load_weights(model: OnlineVISModel, path: str, allow_missing: bool = False) -> dict[str, Any]:
     """Load a checkpoint and return what it says of the data it was trained on.
 
     Warns:
-        UserWarning: it has parameters that the model has not.
+        UserWarning: it has parameters that the model has not, or lacks some that may lack.
 
     Raises:
         FileNotFoundError: it is missing.
-        ValueError: it lacks parameters of the model, or they have other shapes.
+        ValueError: it is Detectron2's, or (unless allowed) lacks parameters of the model or has
+            them in other shapes.
     """
     check_checkpoint(path)
-    checkpoint = CheckpointLoader.load_checkpoint(path, map_location='cpu')
-    weights = checkpoint.get('state_dict', checkpoint)
-    try:
-        missing, surplus = model.load_state_dict(weights, strict=False)
-    except RuntimeError as error:
-        raise ValueError(f'{path}: is of another model than the config: {error}') from None
-    if missing:
-        raise ValueError(
-            f'{path}: lacks {len(missing)} parameters of the model, such as {missing[0]}; give '
-            'the config that it was trained with'
-        )
-    if surplus:
+    checkpoint, fit = load_model(model, path, allow_missing)
+    if not fit.whole:
+        warnings.warn(f'{path}: {fit.describe()}. What is missing is random')
+    elif fit.surplus:
         warnings.warn(
-            f'{path}: holds {len(surplus)} parameters that the model has not, such as '
-            f'{surplus[0]}; they are left out: look whether the config is the one that it was '
+            f'{path}: holds {len(fit.surplus)} parameters that the model has not, such as '
+            f'{fit.surplus[0]}; they are left out: look whether the config is the one that it was '
             'trained with'
         )
     meta = checkpoint.get('meta', {}).get('dataset_meta') or {}

@@ -1,8 +1,9 @@
-"""Training loops, hooks, mixed precision and clipping of shards."""
+"""Training loops, hooks, weight decay, mixed precision and clipping of shards."""
 
 from rocovis_mm.engine.hooks import (
     ActivationCheckpointHook,
     AnnotationFileHook,
+    CheckpointFitHook,
     ClipEventHook,
     CurriculumHook,
     IterationSeedHook,
@@ -11,14 +12,17 @@ from rocovis_mm.engine.hooks import (
     WholeCheckpointHook,
 )
 from rocovis_mm.engine.loops import IterTrainLoop
+from rocovis_mm.engine.optim_constructor import DecayByKindConstructor
 from rocovis_mm.engine.optim_wrapper import MixedPrecisionOptimWrapper
 from rocovis_mm.engine.sharded_optim_wrapper import ShardedOptimWrapper
 
 __all__ = [
     'ActivationCheckpointHook',
     'AnnotationFileHook',
+    'CheckpointFitHook',
     'ClipEventHook',
     'CurriculumHook',
+    'DecayByKindConstructor',
     'IterPipelineSwitchHook',
     'IterTrainLoop',
     'IterationSeedHook',

@@ -17,6 +17,8 @@ from mmengine.logging import print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from rocovis_mm.utils.checkpoints.fitting import MisfitError
+
 
 def run_tool(
     args: argparse.Namespace,
@@ -29,7 +31,7 @@ def run_tool(
         args: with those of ``add_run_arguments``.
         prepare: returns the config; what it raises of FileNotFoundError and ValueError
             ends the process with one line on stderr.
-        run: what to do with the runner.
+        run: what to do with the runner; a checkpoint that does not fit ends it the same way.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     # MMDetection 3.0.0rc5, which MMTracking stands on, has no such function
@@ -38,8 +40,11 @@ def run_tool(
         config = prepare(args)
     except (FileNotFoundError, ValueError) as error:
         sys.exit(f'error: {error}')
-    with process_group(config):
-        run(RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config))
+    try:
+        with process_group(config):
+            run(RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config))
+    except MisfitError as error:
+        sys.exit(f'error: {error}')
 
 
 @contextmanager

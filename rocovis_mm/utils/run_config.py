@@ -13,6 +13,8 @@ from typing import Any
 from mmengine.config import Config, DictAction
 from mmengine.logging import print_log
 
+from rocovis_mm.utils.checkpoints.fitting import weights_in
+from rocovis_mm.utils.checkpoints.reading import glance
 from rocovis_mm.utils.checkpoints.resuming import check_resumable, find_whole_checkpoint
 from rocovis_mm.utils.config import load_config
 
@@ -24,6 +26,11 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         action=DictAction,
         help='override settings of the config: key=value, lists as key="[a,b]"',
+    )
+    parser.add_argument(
+        '--allow-missing',
+        action='store_true',
+        help='go on with a checkpoint that lacks weights of the model: they stay random',
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torchrun passes --local-rank, the older launcher --local_rank
@@ -71,11 +78,11 @@ def keep_results_apart(config: Config) -> None:
 
 
 def check_checkpoint(path: str) -> None:
-    """Check that a checkpoint is there, and not cut short; one behind a URL is taken on trust.
+    """Check that a checkpoint is there, whole, and MMEngine's; a URL is taken on trust.
 
     Raises:
         FileNotFoundError: it is not there.
-        ValueError: its end is missing.
+        ValueError: its end is missing, it cannot be read, has no weights, or Detectron2's.
     """
     if '://' in path:
         return
@@ -88,6 +95,22 @@ def check_checkpoint(path: str) -> None:
         is_archive = file.read(2) == b'PK'  # what torch writes; its directory stands at the end
     if is_archive and not zipfile.is_zipfile(path):
         raise ValueError(f'{path}: the checkpoint is cut short; copy or download it again')
+    weights_in(glance(path), path)
+
+
+def check_fit(config: Config, allow_missing: bool = False) -> None:
+    """Let a run refuse a checkpoint that does not fit its model, in place.
+
+    Configs of ``default_runtime.py`` have the hook already; others get it here.
+
+    Args:
+        config: of the run.
+        allow_missing: list what did not load, but go on.
+    """
+    hooks = config.setdefault('default_hooks', {})
+    hook = hooks.setdefault('checkpoint_fit', dict(type='rocovis_mm.CheckpointFitHook'))
+    if allow_missing:
+        hook['allow_missing'] = True
 
 
 def resume_from(config: Config, resume: str | None) -> None:

@@ -17,6 +17,7 @@ from rocovis_mm.testing import make_tiny_dataset
 from rocovis_mm.utils.checkpoints import read_checkpoint
 
 REPOSITORY = Path(__file__).parents[2]
+WEIGHTS = {'backbone.conv1.weight': torch.zeros(1)}
 CONFIG = """
 _base_ = [
     '{base}/models/rocovis_tiny.py',
@@ -170,7 +171,7 @@ def test_mistakes_end_in_one_line(monkeypatch, config, tool, arguments, message)
 
 def test_switches_reach_the_config(monkeypatch, config, tmp_path):
     tool = load_tool('train')
-    content = dict(meta=dict(iter=1), message_hub={}, optimizer={}, state_dict={})
+    content = dict(meta=dict(iter=1), message_hub={}, optimizer={}, state_dict=WEIGHTS)
     torch.save(content, tmp_path / 'iter_1.pth')
     options = ['--amp-dtype', 'bfloat16', '--auto-scale-lr', '--resume', '--work-dir']
     monkeypatch.setattr(sys, 'argv', ['train.py', str(config), *options, str(tmp_path)])
@@ -192,7 +193,7 @@ def test_the_work_folder_is_named_after_the_config(monkeypatch, config):
 def test_resuming_where_nothing_was_trained_keeps_the_start(monkeypatch, config, tmp_path):
     tool = load_tool('train')
     start = tmp_path / 'start.pth'
-    start.touch()
+    torch.save(dict(state_dict=WEIGHTS), start)
     options = ['--resume', '--work-dir', str(tmp_path), '--cfg-options', f'load_from={start}']
     monkeypatch.setattr(sys, 'argv', ['train.py', str(config), *options])
     prepared = tool.prepare(tool.parse_args())

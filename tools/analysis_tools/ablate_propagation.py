@@ -29,7 +29,6 @@ import torch
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.registry import init_default_scope
-from mmengine.runner import load_checkpoint
 from tqdm import tqdm
 
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
@@ -39,6 +38,7 @@ from rocovis_mm.evaluation.functional.tracks import GroundTruth, load_ground_tru
 from rocovis_mm.models import RoCoVIS
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import add_run_arguments, load_run_config
+from rocovis_mm.utils.checkpoints.fitting import load_model
 from rocovis_mm.visualization import write_image
 from rocovis_mm.visualization.attention import AttentionStatistics, draw_attention, recording
 
@@ -332,7 +332,7 @@ def load(args: argparse.Namespace) -> tuple[RoCoVIS, Config]:
     model = MODELS.build(config.model)
     if not isinstance(model, RoCoVIS):
         raise ValueError(f'{args.config} is a {type(model).__name__}, not a RoCoVIS model')
-    load_checkpoint(model, str(args.checkpoint), map_location='cpu', strict=True)
+    load_model(model, str(args.checkpoint))
     return model.eval(), config
 
 

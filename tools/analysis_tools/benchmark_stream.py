@@ -54,6 +54,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--out', help='json file for the figures')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value ...')
+    parser.add_argument(
+        '--allow-missing', action='store_true', help='weights that the checkpoint lacks stay random'
+    )
     parser.add_argument('--alone', action='store_true', help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -72,7 +75,9 @@ def measure_stream(args: argparse.Namespace) -> dict[str, float]:
     """Push frames in this process."""
     (number,) = args.frames
     config = load_config(args.config, args.cfg_options)
-    inferencer = RoCoVISInferencer(config, args.checkpoint, args.device)
+    inferencer = RoCoVISInferencer(
+        config, args.checkpoint, args.device, allow_missing=args.allow_missing
+    )
     times = []
     with inferencer.stream(keep_masks=args.keep_masks, memory_frames=args.memory_frames) as stream:
         for frame in drifting_frames(number, tuple(args.size)):
@@ -110,6 +115,8 @@ def measure_demo(args: argparse.Namespace, number: int, folder: Path) -> dict[st
     words += ['--results-jsonl', f'{out}.jsonl']
     if args.memory_frames:
         words += ['--memory-frames', args.memory_frames]
+    if args.allow_missing:
+        words.append('--allow-missing')
     if args.cfg_options:
         words += ['--cfg-options', *(f'{key}={value}' for key, value in args.cfg_options.items())]
     start = time.perf_counter()
@@ -143,7 +150,10 @@ def main() -> None:
     """Measure."""
     args = parse_args()
     if args.alone:
-        print(json.dumps(measure_stream(args)))
+        try:
+            print(json.dumps(measure_stream(args)))
+        except (FileNotFoundError, ValueError) as error:
+            sys.exit(f'error: {error}')
         return
     if args.demo:
         with tempfile.TemporaryDirectory() as folder:

@@ -52,6 +52,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='override settings of the config'
     )
+    parser.add_argument(
+        '--allow-missing', action='store_true', help='weights that the checkpoint lacks stay random'
+    )
     args = parser.parse_args()
     if Path(args.out).suffix not in ('.onnx', '.pt2'):
         parser.error(f'--out {args.out}: give a name that ends in .onnx or .pt2')
@@ -101,7 +104,9 @@ def export(args: argparse.Namespace) -> float:
     """Write the file and return its largest difference from the model."""
     check_checkpoint(args.checkpoint)
     config = load_config(args.config, args.cfg_options)
-    inferencer = RoCoVISInferencer(config, args.checkpoint, device='cpu')
+    inferencer = RoCoVISInferencer(
+        config, args.checkpoint, device='cpu', allow_missing=args.allow_missing
+    )
     model, size = inferencer.model, tuple(args.size)
     step = frame_step(model, size)
     if Path(args.out).suffix == '.onnx':

@@ -21,9 +21,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('target', help='the file to write, .pth (with --reverse also .pkl)')
     parser.add_argument(
         '--model',
-        choices=['auto', 'mask2former', 'minvis', 'genvis'],
+        choices=['auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis'],
         default='auto',
-        help='what it is [auto; a MinVIS cannot be told from a Mask2Former and is called one]',
+        help='what it is [auto; a MinVIS and a Mask2Former of videos cannot be told from a '
+        'Mask2Former and are called one]',
     )
     parser.add_argument(
         '--entry',

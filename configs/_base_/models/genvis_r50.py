@@ -17,8 +17,8 @@ model = dict(
             embed_dims=256,
             num_heads=8,
             feedforward_channels=2048,
-            encoder_layers=3,
-            decoder_layers=6,
+            encoder_layers=6,  # these two as VITA is published (its vita/config.py:37-38)
+            decoder_layers=3,
         ),
         object_assigner=dict(
             type='rocovis_mm.GenVISAssigner',

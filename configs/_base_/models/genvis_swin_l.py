@@ -1,4 +1,3 @@
 _base_ = ['./genvis_r50.py', './swin_l.py']
 
-model = _base_.swin_l
-model.track_head.object_decoder = dict(num_queries=200)
+model = _base_.swin_l  # 200 frame queries; the objects' stay 100, as published

@@ -12,15 +12,15 @@ test_cfg = dict(type='TestLoop')
 
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='rocovis_mm.DecayByKindConstructor',
     optimizer=dict(type='AdamW', lr=base_lr, weight_decay=0.05, betas=(0.9, 0.999)),
     paramwise_cfg=dict(
-        custom_keys={
-            'backbone': dict(lr_mult=0.1),
-            'query_embed': dict(decay_mult=0.0),
-            'query_feat': dict(decay_mult=0.0),
-            'level_embed': dict(decay_mult=0.0),
-        },
+        custom_keys=dict(
+            backbone=dict(lr_mult=0.1),
+            propagation=dict(flat_decay_mult=0.0),
+        ),
         norm_decay_mult=0.0,
+        embedding_decay_mult=0.0,  # also of tables, tokens, backgrounds, scales, gates
     ),
     clip_grad=dict(max_norm=0.01, norm_type=2),
 )

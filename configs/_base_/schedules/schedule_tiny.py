@@ -10,14 +10,7 @@ train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
 optim_wrapper = dict(
     optimizer=dict(lr=base_lr),
     paramwise_cfg=dict(
-        custom_keys=dict(  # the backbone starts at random too: it has the full learning rate
-            _delete_=True,
-            query_embed=dict(decay_mult=0.0),
-            query_feat=dict(decay_mult=0.0),
-            level_embed=dict(decay_mult=0.0),
-            level_encoding=dict(decay_mult=0.0),
-            background=dict(decay_mult=0.0),
-        ),
+        custom_keys=dict(backbone=dict(lr_mult=1.0)),  # it starts at random too
         bias_decay_mult=0.0,
     ),
 )

@@ -62,22 +62,25 @@ val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
 optim_wrapper = dict(
     type='OptimWrapper',
+    constructor='rocovis_mm.DecayByKindConstructor',
     optimizer=dict(type='AdamW', lr=5e-5, weight_decay=0.05),
     paramwise_cfg=dict(
-        custom_keys={
-            'backbone': dict(lr_mult=0.1),
-            'query_embed': dict(decay_mult=0.0),
-            'query_feat': dict(decay_mult=0.0),
-            'level_embed': dict(decay_mult=0.0),
-        },
+        custom_keys=dict(
+            backbone=dict(lr_mult=0.1),
+            propagation=dict(flat_decay_mult=0.0),
+        ),
         norm_decay_mult=0.0,
+        embedding_decay_mult=0.0,  # also of tables, tokens, backgrounds, scales, gates
     ),
     clip_grad=dict(max_norm=0.01, norm_type=2),
 )
 param_scheduler = dict(
     type='MultiStepLR', by_epoch=False, begin=0, end=max_iters, milestones=[lr_step], gamma=0.1
 )
-default_hooks = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000))
+default_hooks = dict(
+    checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=5000),
+    checkpoint_fit=dict(type='rocovis_mm.CheckpointFitHook'),  # a misfit trains or tests noise
+)
 # The scope stands here so that MMEngine imports rocovis_mm before it builds anything.
 log_processor = dict(type='LogProcessor', _scope_='rocovis_mm', window_size=50, by_epoch=False)
 load_from = None  # a Mask2Former trained on COCO is the usual start: docs/checkpoints.md

@@ -14,8 +14,10 @@ from torch.optim import AdamW
 
 from rocovis_mm.engine import (
     AnnotationFileHook,
+    CheckpointFitHook,
     ClipEventHook,
     CurriculumHook,
+    DecayByKindConstructor,
     IterationSeedHook,
     IterTrainLoop,
     WholeCheckpointHook,
@@ -32,16 +34,15 @@ test_cfg = dict(type=TestLoop)
 
 optim_wrapper = dict(
     type=OptimWrapper,
+    constructor=DecayByKindConstructor,
     optimizer=dict(type=AdamW, lr=1.5e-3, weight_decay=0.05, betas=(0.9, 0.999)),
     paramwise_cfg=dict(
         custom_keys=dict(
-            query_embed=dict(decay_mult=0.0),
-            query_feat=dict(decay_mult=0.0),
-            level_embed=dict(decay_mult=0.0),
-            level_encoding=dict(decay_mult=0.0),
-            background=dict(decay_mult=0.0),
+            backbone=dict(lr_mult=1.0),
+            propagation=dict(flat_decay_mult=0.0),
         ),
         norm_decay_mult=0.0,
+        embedding_decay_mult=0.0,
         bias_decay_mult=0.0,
     ),
     clip_grad=dict(max_norm=0.01, norm_type=2),
@@ -65,6 +66,7 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type=DistSamplerSeedHook),
     visualization=dict(type=VISVisualizationHook),
+    checkpoint_fit=dict(type=CheckpointFitHook),
     annotations=dict(type=AnnotationFileHook),
 )
 custom_hooks = [

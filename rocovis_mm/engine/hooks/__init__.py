@@ -2,6 +2,7 @@
 
 from rocovis_mm.engine.hooks.activation_checkpoint_hook import ActivationCheckpointHook
 from rocovis_mm.engine.hooks.annotation_file_hook import AnnotationFileHook
+from rocovis_mm.engine.hooks.checkpoint_fit_hook import CheckpointFitHook
 from rocovis_mm.engine.hooks.clip_event_hook import ClipEventHook
 from rocovis_mm.engine.hooks.curriculum_hook import CurriculumHook
 from rocovis_mm.engine.hooks.iter_pipeline_switch_hook import IterPipelineSwitchHook
@@ -12,6 +13,7 @@ from rocovis_mm.engine.hooks.whole_checkpoint_hook import WholeCheckpointHook
 __all__ = [
     'ActivationCheckpointHook',
     'AnnotationFileHook',
+    'CheckpointFitHook',
     'ClipEventHook',
     'CurriculumHook',
     'IterPipelineSwitchHook',

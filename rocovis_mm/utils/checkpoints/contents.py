@@ -82,12 +82,12 @@ def use_todays_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
     """Return which model the weights are of.
 
-    MinVIS has the tensors of Mask2Former, name for name: what to call them is told
-    by `wanted`, and 'auto' calls them Mask2Former.
+    MinVIS and Mask2Former-VIS have the tensors of Mask2Former, name for name: what to call
+    them is told by `wanted`, and 'auto' calls them Mask2Former.
 
     Args:
         weights: under today's names.
-        wanted: 'auto', 'mask2former', 'minvis' or 'genvis'.
+        wanted: 'auto', 'mask2former', 'mask2former_vis', 'minvis' or 'genvis'.
 
     Raises:
         ValueError: the weights are of another model than the wanted one, or of none

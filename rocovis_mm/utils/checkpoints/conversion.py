@@ -41,7 +41,7 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
 
     Args:
         checkpoint: as :func:`read_checkpoint` gives it.
-        model: 'auto', 'mask2former', 'minvis' or 'genvis'.
+        model: 'auto' or one of ``HEADS``.
         entry: which entry holds the weights.
 
     Returns:
@@ -125,9 +125,12 @@ def our_kind(weights: Mapping[str, Tensor], wanted: str) -> str:
         kind = 'minvis'
     elif any(name.startswith(HEADS['mask2former'][1]) for name in weights):
         kind = 'mask2former'
+    elif any(name.startswith('track_head.transformer_decoder.') for name in weights):
+        kind = 'mask2former_vis'
     else:
         raise ValueError(
-            f'neither panoptic_head.* nor track_head.query_decoder.*: {shorten(weights)}'
+            f'neither panoptic_head.* nor track_head.query_decoder.* nor '
+            f'track_head.transformer_decoder.*: {shorten(weights)}'
         )
     if wanted not in ('auto', kind):
         raise ValueError(f'this is a {kind}, not --model {wanted}')

@@ -28,7 +28,7 @@ def convert_file(
     Args:
         source: the file to read.
         target: the file to write: whole, or not at all.
-        model: 'auto', 'mask2former', 'minvis' or 'genvis'.
+        model: 'auto', 'mask2former', 'mask2former_vis', 'minvis' or 'genvis'.
         entry: of the Detectron2 checkpoint, which holds the weights.
         reverse: from MMEngine's form to Detectron2's.
 
@@ -116,7 +116,8 @@ def describe(converted: Mapping[str, Any]) -> str:
     if kind == 'mask2former':
         lines.append(
             '  a MinVIS has the same tensors: for one, give --model minvis (a checkpoint of '
-            'either name starts RoCoVIS, MinVIS and GenVIS)'
+            'either name starts RoCoVIS, MinVIS and GenVIS); for a Mask2Former trained on videos '
+            'give --model mask2former_vis'
         )
     lines += [
         f'sizes: {sizes.in_line()}',

@@ -11,6 +11,7 @@ from rocovis_mm.utils.checkpoints.object_decoder_keys import object_decoder_rule
 
 HEADS = {
     'mask2former': ('panoptic_head.pixel_decoder.', 'panoptic_head.'),
+    'mask2former_vis': ('track_head.pixel_decoder.', 'track_head.'),
     'minvis': ('track_head.pixel_decoder.', 'track_head.query_decoder.'),
     'genvis': ('track_head.pixel_decoder.', 'track_head.query_decoder.'),
 }
@@ -36,7 +37,7 @@ def rules_of(kind: str, names: Iterable[str]) -> list[Rule]:
     """Return the rules of a model.
 
     Args:
-        kind: 'mask2former', 'minvis' or 'genvis'.
+        kind: one of ``HEADS``.
         names: of its weights, Detectron2's or ours: they tell the backbone and the number
             of finer levels.
     """

@@ -103,7 +103,7 @@ def read_sizes(weights: Mapping[str, Tensor], kind: str) -> ModelSizes:
 
     Args:
         weights: all of the model.
-        kind: 'mask2former', 'minvis' or 'genvis'.
+        kind: one of ``HEADS``.
 
     Raises:
         ValueError: a tensor has another number of dimensions than it should.
@@ -215,7 +215,7 @@ def fitting_config(sizes: ModelSizes, kind: str) -> dict[str, Any]:
 
     Args:
         sizes: of the model.
-        kind: 'mask2former', 'minvis' or 'genvis'.
+        kind: one of ``HEADS``.
     """
     feed = dict(embed_dims=sizes.feat_channels, feedforward_channels=sizes.encoder_ffn)
     encoder = dict(
