@@ -3,7 +3,8 @@ default_scope = 'mmdet'
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50),
+    # validation figures at their iteration; MMEngine's own default counts them in epochs
+    logger=dict(type='rocovis_mm.EarlyLoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
         type='rocovis_mm.WholeCheckpointHook',  # a crash never leaves half a checkpoint

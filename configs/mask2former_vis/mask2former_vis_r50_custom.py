@@ -80,3 +80,8 @@ test_dataloader = val_dataloader
 
 val_evaluator = dict(_delete_=True, type='rocovis_mm.VISMetric', ann_file=data_root + val_ann)
 test_evaluator = val_evaluator
+
+default_hooks = dict(
+    # the first lines at once, and validation figures at their iteration
+    logger=dict(type='rocovis_mm.EarlyLoggerHook', interval=50, log_metric_by_epoch=False),
+)

@@ -4,7 +4,6 @@ from mmengine.hooks import (
     DistSamplerSeedHook,
     EMAHook,
     IterTimerHook,
-    LoggerHook,
     ParamSchedulerHook,
 )
 from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
@@ -16,6 +15,7 @@ from rocovis_mm.engine import (
     AnnotationFileHook,
     ClipEventHook,
     CurriculumHook,
+    EarlyLoggerHook,
     IterationSeedHook,
     IterTrainLoop,
     WholeCheckpointHook,
@@ -53,7 +53,7 @@ param_scheduler = [
 
 default_hooks = dict(
     timer=dict(type=IterTimerHook),
-    logger=dict(type=LoggerHook, interval=20),
+    logger=dict(type=EarlyLoggerHook, interval=20, log_metric_by_epoch=False),
     param_scheduler=dict(type=ParamSchedulerHook),
     checkpoint=dict(
         type=WholeCheckpointHook,

@@ -4,6 +4,7 @@ from rocovis_mm.engine.hooks.activation_checkpoint_hook import ActivationCheckpo
 from rocovis_mm.engine.hooks.annotation_file_hook import AnnotationFileHook
 from rocovis_mm.engine.hooks.clip_event_hook import ClipEventHook
 from rocovis_mm.engine.hooks.curriculum_hook import CurriculumHook
+from rocovis_mm.engine.hooks.early_logger_hook import EarlyLoggerHook
 from rocovis_mm.engine.hooks.iter_pipeline_switch_hook import IterPipelineSwitchHook
 from rocovis_mm.engine.hooks.iteration_seed_hook import IterationSeedHook
 from rocovis_mm.engine.hooks.norm_eval_hook import NormEvalHook
@@ -14,6 +15,7 @@ __all__ = [
     'AnnotationFileHook',
     'ClipEventHook',
     'CurriculumHook',
+    'EarlyLoggerHook',
     'IterPipelineSwitchHook',
     'IterationSeedHook',
     'NormEvalHook',
