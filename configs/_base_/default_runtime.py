@@ -17,6 +17,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='rocovis_mm.VISVisualizationHook'),
     annotations=dict(type='rocovis_mm.AnnotationFileHook'),  # the same ones after a resume
+    divergence=dict(type='rocovis_mm.DivergenceHook'),  # NaN ends a run with a message
 )
 
 custom_hooks = [

@@ -84,4 +84,5 @@ test_evaluator = val_evaluator
 default_hooks = dict(
     # the first lines at once, and validation figures at their iteration
     logger=dict(type='rocovis_mm.EarlyLoggerHook', interval=50, log_metric_by_epoch=False),
+    divergence=dict(type='rocovis_mm.DivergenceHook'),
 )

@@ -15,6 +15,7 @@ from rocovis_mm.engine import (
     AnnotationFileHook,
     ClipEventHook,
     CurriculumHook,
+    DivergenceHook,
     EarlyLoggerHook,
     IterationSeedHook,
     IterTrainLoop,
@@ -66,6 +67,7 @@ default_hooks = dict(
     sampler_seed=dict(type=DistSamplerSeedHook),
     visualization=dict(type=VISVisualizationHook),
     annotations=dict(type=AnnotationFileHook),
+    divergence=dict(type=DivergenceHook),
 )
 custom_hooks = [
     dict(type=IterationSeedHook),

@@ -4,6 +4,7 @@ from rocovis_mm.engine.hooks.activation_checkpoint_hook import ActivationCheckpo
 from rocovis_mm.engine.hooks.annotation_file_hook import AnnotationFileHook
 from rocovis_mm.engine.hooks.clip_event_hook import ClipEventHook
 from rocovis_mm.engine.hooks.curriculum_hook import CurriculumHook
+from rocovis_mm.engine.hooks.divergence_hook import DivergenceHook
 from rocovis_mm.engine.hooks.early_logger_hook import EarlyLoggerHook
 from rocovis_mm.engine.hooks.iter_pipeline_switch_hook import IterPipelineSwitchHook
 from rocovis_mm.engine.hooks.iteration_seed_hook import IterationSeedHook
@@ -15,6 +16,7 @@ __all__ = [
     'AnnotationFileHook',
     'ClipEventHook',
     'CurriculumHook',
+    'DivergenceHook',
     'EarlyLoggerHook',
     'IterPipelineSwitchHook',
     'IterationSeedHook',
