@@ -12,7 +12,7 @@ from rocovis_mm.engine.hooks import (
     NormEvalHook,
     WholeCheckpointHook,
 )
-from rocovis_mm.engine.loops import IterTrainLoop
+from rocovis_mm.engine.loops import EpochTrainLoop, IterTrainLoop
 from rocovis_mm.engine.optim_wrapper import MixedPrecisionOptimWrapper
 from rocovis_mm.engine.sharded_optim_wrapper import ShardedOptimWrapper
 
@@ -23,6 +23,7 @@ __all__ = [
     'CurriculumHook',
     'DivergenceHook',
     'EarlyLoggerHook',
+    'EpochTrainLoop',
     'IterPipelineSwitchHook',
     'IterTrainLoop',
     'IterationSeedHook',
