@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -70,9 +71,12 @@ def run_tool(name: str, *arguments: object, quiet: bool = False) -> None:
     """Run another tool; its failure ends the demo with its exit status."""
     command = [sys.executable, str(TOOLS / name), *map(str, arguments)]
     print('$ python', ' '.join([f'tools/{name}', *command[2:]]), flush=True)
-    done = subprocess.run(command, stdout=subprocess.DEVNULL if quiet else None)
-    if done.returncode:
-        sys.exit(done.returncode)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL if quiet else None)
+    while process.poll() is None:
+        with suppress(KeyboardInterrupt):  # the tool has Ctrl-C too, and ends in order
+            process.wait()
+    if process.returncode:
+        sys.exit(process.returncode)
 
 
 def parse_options(options: list[str]) -> dict | None:

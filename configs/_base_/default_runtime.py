@@ -3,7 +3,8 @@ default_scope = 'mmdet'
 
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
-    logger=dict(type='LoggerHook', interval=50),
+    # validation figures at their iteration; MMEngine's own default counts them in epochs
+    logger=dict(type='rocovis_mm.EarlyLoggerHook', interval=50, log_metric_by_epoch=False),
     param_scheduler=dict(type='ParamSchedulerHook'),
     checkpoint=dict(
         type='rocovis_mm.WholeCheckpointHook',  # a crash never leaves half a checkpoint
@@ -17,6 +18,7 @@ default_hooks = dict(
     visualization=dict(type='rocovis_mm.VISVisualizationHook'),
     checkpoint_fit=dict(type='rocovis_mm.CheckpointFitHook'),  # a misfit trains or tests noise
     annotations=dict(type='rocovis_mm.AnnotationFileHook'),  # the same ones after a resume
+    divergence=dict(type='rocovis_mm.DivergenceHook'),  # NaN ends a run with a message
 )
 
 custom_hooks = [

@@ -80,3 +80,11 @@ test_dataloader = val_dataloader
 
 val_evaluator = dict(_delete_=True, type='rocovis_mm.VISMetric', ann_file=data_root + val_ann)
 test_evaluator = val_evaluator
+
+train_cfg = dict(type='rocovis_mm.IterTrainLoop')
+default_hooks = dict(
+    # the first lines at once, and validation figures at their iteration
+    logger=dict(type='rocovis_mm.EarlyLoggerHook', interval=50, log_metric_by_epoch=False),
+    checkpoint=dict(type='rocovis_mm.WholeCheckpointHook'),
+    divergence=dict(type='rocovis_mm.DivergenceHook'),
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from rocovis_mm.apis.overlap import Background
 from rocovis_mm.apis.results import FrameResult
 from rocovis_mm.apis.writers import open_writer
 from rocovis_mm.visualization import IdentityImages, LiveOverlay
+from rocovis_mm.visualization.shown import Shown
 
 DEFAULT_FPS = 10.0
 """Pictures per second where the source states no rate."""
@@ -71,6 +73,8 @@ class Outputs:
         live: bool = False,
     ) -> None:
         self.score_thr = score_thr
+        self.shown = Shown(score_thr)
+        self.place = out or masks
         self.picture: np.ndarray | None = None
         self.writer = None if out is None else open_writer(out, fps or DEFAULT_FPS)
         self.images = None if masks is None else IdentityImages(masks)
@@ -92,6 +96,7 @@ class Outputs:
     def write(self, item: tuple[np.ndarray, FrameResult, int]) -> None:
         """Draw and write one frame; the last number says how often it goes into a video."""
         frame, result, copies = item
+        self.shown.count(result.scores)
         if self.images is not None:
             sure = result.above(self.score_thr)
             self.images.write(sure.frame, sure.masks, sure.ids, sure.scores)
@@ -112,7 +117,11 @@ class Outputs:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Write what waits and close the files; an error of the `with` statement's own counts."""
+        """Write what waits and close the files; an error of the `with` statement's own counts.
+
+        Warns:
+            UserWarning: no instance reached `score_thr`, so files show none.
+        """
         try:
             try:
                 self.thread.close()
@@ -122,3 +131,6 @@ class Outputs:
         except Exception:
             if error[0] is None:
                 raise
+        complaint = self.shown.complaint(self.place, 'the score threshold (--score-thr)')
+        if complaint and self.place and error[0] is None:
+            warnings.warn(complaint)

@@ -6,12 +6,14 @@ from rocovis_mm.engine.hooks import (
     CheckpointFitHook,
     ClipEventHook,
     CurriculumHook,
+    DivergenceHook,
+    EarlyLoggerHook,
     IterationSeedHook,
     IterPipelineSwitchHook,
     NormEvalHook,
     WholeCheckpointHook,
 )
-from rocovis_mm.engine.loops import IterTrainLoop
+from rocovis_mm.engine.loops import EpochTrainLoop, IterTrainLoop
 from rocovis_mm.engine.optim_constructor import DecayByKindConstructor
 from rocovis_mm.engine.optim_wrapper import MixedPrecisionOptimWrapper
 from rocovis_mm.engine.sharded_optim_wrapper import ShardedOptimWrapper
@@ -23,6 +25,9 @@ __all__ = [
     'ClipEventHook',
     'CurriculumHook',
     'DecayByKindConstructor',
+    'DivergenceHook',
+    'EarlyLoggerHook',
+    'EpochTrainLoop',
     'IterPipelineSwitchHook',
     'IterTrainLoop',
     'IterationSeedHook',

@@ -1,21 +1,22 @@
-"""A training loop whose data goes on where it stopped."""
+"""Training loops that stop on request, and whose data go on where they stopped."""
 
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import torch.nn as nn
 from mmengine.logging import print_log
-from mmengine.runner import IterBasedTrainLoop
+from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import BatchSampler, DataLoader
 
 from rocovis_mm.datasets.samplers import ClipSampler
+from rocovis_mm.divergence import named_in_matching
+from rocovis_mm.engine.interruption import VALIDATED, Interruption, unheard_by_children
 from rocovis_mm.registry import LOOPS
 
 DRAW_SEED = 'draw_seed'
 """Where the sampler's seed stands in the message hub, and so in checkpoints."""
-VALIDATED = 'validated_at'
-"""Where the iteration stands that was validated last."""
 
 
 @LOOPS.register_module()
@@ -26,15 +27,30 @@ class IterTrainLoop(IterBasedTrainLoop):
     batches before it (mmengine 0.10.7, ``runner/loops.py:279``). Here the
     ``ClipSampler`` is told at which draw to go on. Where a run was cut off between a
     checkpoint and the validation that follows it, the validation comes first. With another
-    sampler the loop does as MMEngine's. Arguments are those of
-    :class:`mmengine.runner.IterBasedTrainLoop`.
+    sampler the loop does as MMEngine's. Ctrl-C and SIGTERM end the run after an iteration, see
+    :class:`Interruption`. Arguments are those of :class:`mmengine.runner.IterBasedTrainLoop`.
     """
+
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs: Any) -> None:
+        with unheard_by_children():
+            super().__init__(runner, dataloader, **kwargs)
+        self.interruption = Interruption(runner)
 
     def run(self) -> nn.Module:
         """Train until ``max_iters``, validating at intervals; return the model."""
-        sampler = find_clip_sampler(self.dataloader)
-        if sampler is None:
-            return super().run()
+        with self.interruption:
+            sampler = find_clip_sampler(self.dataloader)
+            return super().run() if sampler is None else self._run(sampler)
+
+    def run_iter(self, data_batch: Any) -> None:
+        """Train one iteration, and end the run after it where that is asked for."""
+        with named_in_matching():
+            super().run_iter(data_batch)
+        if self.interruption.is_due(self._iter):
+            self.interruption.end(self._iter)
+
+    def _run(self, sampler: ClipSampler) -> nn.Module:
+        """Train with clips whose order is known in advance."""
         if self._iter > 0:
             self._go_on(sampler)
         self.runner.message_hub.update_info(DRAW_SEED, sampler.seed)
@@ -45,7 +61,7 @@ class IterTrainLoop(IterBasedTrainLoop):
             self._validate_if_due()
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.model.train()
-            self.run_iter(next(self.dataloader_iterator))
+            self.run_iter(self.interruption.next_batch(self.dataloader_iterator, self._iter))
             self._decide_current_val_interval()
             self._validate_if_due()
         self.runner.call_hook('after_train_epoch')
@@ -78,7 +94,8 @@ class IterTrainLoop(IterBasedTrainLoop):
         make_iterator = type(self.dataloader_iterator)
         self.dataloader_iterator = None
         self.dataloader._iterator = None  # workers that persist hold the data set as it was
-        self.dataloader_iterator = make_iterator(self.dataloader)
+        with unheard_by_children():
+            self.dataloader_iterator = make_iterator(self.dataloader)
 
     def _validate_if_due(self) -> None:
         """Validate after the iteration that just ended, if it is due and was not done."""
@@ -91,9 +108,57 @@ class IterTrainLoop(IterBasedTrainLoop):
             self.runner.val_loop.run()
 
 
-def find_clip_sampler(dataloader: DataLoader) -> ClipSampler | None:
-    """Return the sampler if it is an infinite ``ClipSampler`` in plain batches, else None."""
+@LOOPS.register_module()
+class EpochTrainLoop(EpochBasedTrainLoop):
+    """MMEngine's loop by epochs, which can stop and go on within an epoch.
+
+    Ctrl-C and SIGTERM end the run after an iteration, see :class:`Interruption`. Where it is
+    resumed, the rest of the epoch follows: at once with a ``ClipSampler``, else after loading the
+    batches before it. Arguments are those of :class:`mmengine.runner.EpochBasedTrainLoop`.
+    """
+
+    def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs: Any) -> None:
+        super().__init__(runner, dataloader, **kwargs)
+        self.interruption = Interruption(runner)
+
+    def run(self) -> nn.Module:
+        """Train until ``max_epochs``, validating at intervals; return the model."""
+        with self.interruption:
+            return super().run()
+
+    def run_epoch(self) -> None:
+        """Train one epoch, or what is left of it."""
+        done = max(0, self._iter - self._epoch * len(self.dataloader))
+        self.runner.call_hook('before_train_epoch')
+        self.runner.model.train()
+        sampler, skipped = find_clip_sampler(self.dataloader, infinite=False), 0
+        if sampler is not None:
+            sampler.start_at(sampler.start + done * self.dataloader.batch_size)
+            skipped = done
+        batches = iter(self.dataloader)
+        for index in range(skipped, len(self.dataloader)):
+            data_batch = self.interruption.next_batch(batches, self._iter)
+            if index >= done:
+                self.run_iter(index, data_batch)
+        self.runner.call_hook('after_train_epoch')
+        self._epoch += 1
+
+    def run_iter(self, idx: int, data_batch: Any) -> None:
+        """Train one iteration, and end the run after it where that is asked for."""
+        with named_in_matching():
+            super().run_iter(idx, data_batch)
+        if self.interruption.is_due(self._iter):
+            self.interruption.end(self._iter)
+
+
+def find_clip_sampler(dataloader: DataLoader, infinite: bool = True) -> ClipSampler | None:
+    """Return the sampler if it is a ``ClipSampler`` in plain batches, else None.
+
+    Args:
+        dataloader: to look into.
+        infinite: which kind of ``ClipSampler`` is looked for.
+    """
     batches = dataloader.batch_sampler
     if type(batches) is not BatchSampler or not isinstance(batches.sampler, ClipSampler):
         return None
-    return batches.sampler if batches.sampler.infinite else None
+    return batches.sampler if batches.sampler.infinite == infinite else None

@@ -13,11 +13,13 @@ import torch
 from mmdet import utils as mmdet_utils
 from mmengine.config import Config
 from mmengine.dist import barrier, is_distributed
-from mmengine.logging import print_log
+from mmengine.logging import MMLogger, print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
+from rocovis_mm.divergence import DivergenceError
 from rocovis_mm.utils.checkpoints.fitting import MisfitError
+from rocovis_mm.utils.said_once import warnings_said_once
 
 
 def run_tool(
@@ -31,20 +33,43 @@ def run_tool(
         args: with those of ``add_run_arguments``.
         prepare: returns the config; what it raises of FileNotFoundError and ValueError
             ends the process with one line on stderr.
-        run: what to do with the runner; a checkpoint that does not fit ends it the same way.
+        run: what to do with the runner; a checkpoint that does not fit, a training that diverges
+            and Ctrl-C end the process with one line too.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     # MMDetection 3.0.0rc5, which MMTracking stands on, has no such function
     getattr(mmdet_utils, 'setup_cache_size_limit_of_dynamo', lambda: None)()
-    try:
-        config = prepare(args)
-    except (FileNotFoundError, ValueError) as error:
-        sys.exit(f'error: {error}')
-    try:
-        with process_group(config):
-            run(RUNNERS.build(config) if 'runner_type' in config else Runner.from_cfg(config))
-    except MisfitError as error:
-        sys.exit(f'error: {error}')
+    with warnings_said_once() as once:
+        MMLogger.get_current_instance().addFilter(once)
+        try:
+            config = prepare(args)
+        except (FileNotFoundError, ValueError) as error:
+            sys.exit(f'error: {error}')
+        try:
+            with process_group(config):
+                sharded = 'runner_type' in config
+                runner = RUNNERS.build(config) if sharded else Runner.from_cfg(config)
+                runner.logger.addFilter(once)
+                run(runner)
+        except MisfitError as error:
+            sys.exit(f'error: {error}')
+        except DivergenceError as error:
+            if once.is_new(str(error)):  # all ranks may find it
+                print(f'error: {error}', file=sys.stderr, flush=True)
+            sys.exit(1)
+        except (Exception, KeyboardInterrupt) as error:
+            if not comes_of_interrupt(error):
+                raise
+            if once.is_new('interrupted'):
+                print('interrupted', file=sys.stderr, flush=True)
+            sys.exit(130)
+
+
+def comes_of_interrupt(error: BaseException | None) -> bool:
+    """Say whether Ctrl-C led to an error; MMEngine turns it into others in places."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 @contextmanager

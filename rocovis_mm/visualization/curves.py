@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,24 +32,40 @@ def find_scalars(work_dir: str | Path) -> list[Path]:
 def read_scalars(paths: Sequence[str | Path]) -> dict[str, np.ndarray]:
     """Read mmengine's scalar logs.
 
+    MMEngine's own ``LoggerHook`` counts the figures of a validation in epochs, of which a run
+    by iterations has none. Such a figure gets the last iteration logged before it.
+
     Args:
         paths: of one run, oldest first; where two tell of the same step, the later one counts.
 
     Returns:
-        by name, (n, 2) float64: step and value, in order of step.
+        by name, (n, 2) float64: iteration and value, in order of iteration.
     """
     series: dict[str, dict[float, float]] = {}
+    last = 0
     for path in paths:
-        for line in Path(path).read_text(encoding='utf-8').splitlines():
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError:
-                continue  # the last line of a run that was killed while writing it
+        before, last = last, 0  # iterations that the older files, and this one, logged last
+        for record in read_records(path):
             step = record.get('step', record.get('iter'))
+            if step is None:
+                continue
+            if 'iter' in record or 'lr' in record:
+                last = step
+            elif step < last or step == 0:
+                step = last or before
             for name, value in record.items():
-                if isinstance(value, (int, float)) and step is not None:
+                if isinstance(value, (int, float)):
                     series.setdefault(name, {})[step] = value
     return {name: np.array(sorted(points.items())) for name, points in series.items()}
+
+
+def read_records(path: str | Path) -> Iterator[dict[str, Any]]:
+    """Yield what each whole line of a scalar log holds."""
+    for line in Path(path).read_text(encoding='utf-8').splitlines():
+        try:
+            yield json.loads(line)
+        except json.JSONDecodeError:
+            continue  # the last line of a run that was killed while writing it
 
 
 def smooth(values: np.ndarray, window: int) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from rocovis_mm.evaluation.functional.tracks import (
 from rocovis_mm.evaluation.functional.tube_iou import mask_tube_iou
 from rocovis_mm.visualization.media import read_image
 from rocovis_mm.visualization.overlay import DISPLAY_HEIGHT, display_scale, draw_overlay
+from rocovis_mm.visualization.shown import Shown
 
 
 @dataclass(frozen=True)
@@ -110,17 +112,20 @@ def load_drawn_videos(
 
     Raises:
         ValueError: names the file at fault, the place in it and the remedy.
+
+    Warns:
+        UserWarning: no predicted track reaches the threshold.
     """
     content = read_json(annotation_file)
     truth = read_truth(content, annotation_file)
     predictions = load_predictions(results_file, truth)
-    videos = []
+    videos, shown = [], Shown(score_threshold)
     for record in content['videos'][:limit]:
         video_id = record['id']
         real = [track for track in truth.tracks if track.video_id == video_id]
-        found = choose_tracks(
-            [track for track in predictions if track.video_id == video_id], score_threshold
-        )
+        own = [track for track in predictions if track.video_id == video_id]
+        shown.count(track.score for track in own)
+        found = choose_tracks(own, score_threshold)
         videos.append(
             DrawnVideo(
                 video_id,
@@ -129,6 +134,9 @@ def load_drawn_videos(
                 name_tracks(found, match_identities(found, real), truth.categories),
             )
         )
+    complaint = shown.complaint(results_file, '--score-thr')
+    if complaint and videos:
+        warnings.warn(complaint)
     return videos
 
 

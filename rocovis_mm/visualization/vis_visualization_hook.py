@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import torch
 from mmdet.structures import DetDataSample
+from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
@@ -14,6 +16,7 @@ from rocovis_mm.hosts.structures import TrackDataSample
 from rocovis_mm.registry import HOOKS
 from rocovis_mm.visualization.annotated_frames import AnnotatedFrames
 from rocovis_mm.visualization.media import read_image
+from rocovis_mm.visualization.shown import Shown
 
 
 @HOOKS.register_module()
@@ -56,6 +59,7 @@ class VISVisualizationHook(Hook):
         self.test_out_dir = test_out_dir
         self.draw_gt = draw_gt
         self.annotations: dict[str, AnnotatedFrames] = {}
+        self.shown = Shown(score_thr)
 
     def after_val_iter(
         self,
@@ -87,6 +91,27 @@ class VISVisualizationHook(Hook):
             name = f'test_video_{frame.video_id}'
             self.draw_frame(runner, 'test', frame, name, frame.frame_id, path)
 
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Say so where the pictures of this validation show no prediction."""
+        self.report(runner, 'the pictures of the validation')
+
+    def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        """Say so where the pictures show no prediction."""
+        self.report(runner, self.test_out_dir or 'the pictures of the test')
+
+    def report(self, runner: Runner, place: str) -> None:
+        """Warn if no rank has drawn a prediction, and count anew."""
+        counted, self.shown = self.shown, Shown(self.score_thr)
+        if not self.draw:
+            return
+        number, best = torch.tensor(counted.number), torch.tensor(counted.best)
+        all_reduce(number)
+        all_reduce(best, 'max')
+        counted.number, counted.best = int(number), float(best)
+        complaint = counted.complaint(place, 'default_hooks.visualization.score_thr')
+        if complaint:
+            runner.logger.warning(complaint)
+
     def draw_frame(
         self,
         runner: Runner,
@@ -110,6 +135,7 @@ class VISVisualizationHook(Hook):
         shown = DetDataSample(metainfo=frame.metainfo)
         if 'pred_track_instances' in frame:
             shown.pred_track_instances = frame.pred_track_instances
+            self.shown.count(frame.pred_track_instances.scores.tolist())
         if self.draw_gt:
             instances = self.annotated(runner, split).instances(frame.video_id, frame.frame_id)
             if instances is not None:

@@ -213,7 +213,7 @@ def train_a_model(desk: Desk) -> None:
     config, checkpoint = 'configs/rocovis/rocovis_demo.py', 'checkpoint.pth'
     desk.must_run(reduced_command(f'python tools/train.py {config} --work-dir work_dirs/run'))
     desk.must_run(
-        f'cp work_dirs/run/best_AP_iter_*.pth {checkpoint}\n'
+        f'cp work_dirs/run/iter_*.pth {checkpoint}\n'
         f'cp {checkpoint} CHECKPOINT\n'
         f'python demo/video_demo.py my_video.mp4 {config} CHECKPOINT --results-jsonl stream.jsonl'
     )

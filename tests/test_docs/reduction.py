@@ -68,7 +68,12 @@ SIZES = (
     (r'--frames 500', '--frames 3'),
     (r'visualization\.interval=20', 'visualization.interval=2'),
     (r'--device cuda', '--device cpu'),
-    (r'(\S+/)best_AP_iter_\w+\.pth', r'$(ls \1best_AP_iter_*.pth)'),
+    # a run as short as these may find nothing, and then has no best checkpoint
+    (
+        r'(\S+/)best_AP_iter_\w+\.pth',
+        r'$(ls \1best_AP_iter_*.pth \1iter_*.pth 2>/dev/null | head -n 1)',
+    ),
+    (r'\$\(ls (\S+/)best_\*\.pth\)', r'$(ls \1best_*.pth \1iter_*.pth 2>/dev/null | head -n 1)'),
     (r'pip install(.*)', r'pip install --dry-run --no-index --no-build-isolation\1'),
 )
 """What stands there -> what is there instead, in order."""

@@ -30,7 +30,7 @@ BEFORE = {
     r'^python -m venv (\S+)': r'rm -rf \1',
 }
 """Command (as a regular expression) -> what makes room for it."""
-TRAINED = ('last_checkpoint', 'iter_*.pth', 'best_AP_iter_*.pth', '*/vis_data/scalars.json')
+TRAINED = ('last_checkpoint', 'iter_*.pth', '*/vis_data/scalars.json')
 DRAWN = ('overlay.mp4', 'overlay.gif', 'contact_sheet.png')
 PROMISED = {
     r'train\.(py|sh) .*--work-dir (?P<dir>\S+)': TRAINED,

@@ -117,15 +117,17 @@ def train(
     accumulate=1,
     seed=3,
     switch=None,
+    hooks=(),
+    checkpoint='CheckpointHook',
 ):
     """Train 8 iterations (4 epochs of 2), cut short before iteration `stop`.
 
     A checkpoint is written after every iteration (epoch). From iteration `switch` on
-    the clips are those of :func:`small_pipeline`. Returns what was seen.
+    the clips are those of :func:`small_pipeline`. `hooks` come last. Returns what was seen.
     """
     log = []
     loop = (
-        dict(type='EpochBasedTrainLoop', max_epochs=4)
+        dict(type='rocovis_mm.EpochTrainLoop', max_epochs=4)
         if by_epoch
         else dict(type='rocovis_mm.IterTrainLoop', max_iters=8)
     )
@@ -149,7 +151,7 @@ def train(
         optim_wrapper=dict(optimizer=dict(type='AdamW', lr=0.01), accumulative_counts=accumulate),
         param_scheduler=[dict(type='CosineAnnealingLR', T_max=8, by_epoch=by_epoch)],
         default_hooks=dict(
-            checkpoint=dict(type='CheckpointHook', interval=1, by_epoch=by_epoch),
+            checkpoint=dict(type=checkpoint, interval=1, by_epoch=by_epoch),
             logger=dict(type='LoggerHook', interval=100),
         ),
         custom_hooks=[
@@ -157,6 +159,7 @@ def train(
             dict(type='rocovis_mm.ClipEventHook'),
             RecordHook(log, stop),
             *([] if switch is None else [switch_hook(switch)]),
+            *hooks,
         ],
         randomness=dict(seed=seed),
         resume=resume,

@@ -22,7 +22,7 @@ def call(monkeypatch, *arguments: object) -> None:
     tool.main()
 
 
-def test_results_are_drawn_and_mistakes_end_in_one_line(monkeypatch, tmp_path):
+def test_results_are_drawn_and_mistakes_end_in_one_line(monkeypatch, tmp_path, recwarn):
     data = make_tiny_dataset(tmp_path / 'data')
     annotations = json.loads(data.val_json.read_text())['annotations']
     results = [
@@ -35,6 +35,13 @@ def test_results_are_drawn_and_mistakes_end_in_one_line(monkeypatch, tmp_path):
     call(monkeypatch, data.val_json, path, *options)
     names = sorted(p.name for p in (tmp_path / 'out').iterdir())
     assert names == ['contact_sheet.png', 'curves.png', 'overlay.gif', 'overlay.mp4']
+    assert not [one for one in recwarn if 'track' in str(one.message)]
+    path.write_text(json.dumps([{**track, 'score': 0.2} for track in results]))
+    with pytest.warns(UserWarning, match=r'results.json: no track has a score of 0.3.* has 0.2: '):
+        call(monkeypatch, data.val_json, path, *options)
+    path.write_text('[]')
+    with pytest.warns(UserWarning, match='results.json: there are no tracks at all'):
+        call(monkeypatch, data.val_json, path, *options)
     path.write_text(json.dumps([{**results[0], 'video_id': 99}]))
     with pytest.raises(SystemExit) as stopped:
         call(monkeypatch, data.val_json, path, *options)

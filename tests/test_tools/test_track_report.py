@@ -30,6 +30,10 @@ def test_a_page_from_any_results_and_mistakes_in_one_line(tmp_path):
     assert done.stdout.startswith('new/report.html: 1 videos')
     page = (tmp_path / 'new' / 'report.html').read_text()
     assert '<b>100.00</b>AP50' in page and 'src="http' not in page
+    (tmp_path / 'results.json').write_text(json.dumps([{**track, 'score': 0.01}]))
+    done = run(tmp_path, 'results.json', 'truth.json', '--out', 'new/report.html')
+    assert done.returncode == 0
+    assert 'results.json: no track has a score of 0.3' in done.stderr and '0.01' in done.stderr
     (tmp_path / 'results.json').write_text(json.dumps([{**track, 'video_id': 7}]))
     done = run(tmp_path, 'results.json', 'truth.json', '--out', 'other.html')
     assert done.returncode == 2 and done.stderr.count('\n') == 1

@@ -33,6 +33,27 @@ def test_a_resumed_run_is_one_series_and_the_later_log_counts(tmp_path):
     assert scalars['AP'].tolist() == [[2, 0.1], [4, 0.5]]
 
 
+@pytest.mark.parametrize('steps', [(0, 0, 0), (1, 2, 2), (4, 8, 8)])
+def test_figures_are_drawn_at_their_iteration_however_they_were_counted(tmp_path, steps):
+    """In iterations, in epochs, or not at all; the third one opens the log of a resumed run."""
+
+    def training(iteration):
+        return dict(lr=0.1, loss=9.0, iter=iteration, step=iteration)
+
+    write_log(
+        tmp_path / '20260101_000000' / 'vis_data' / 'scalars.json',
+        [training(2), training(4), dict(AP=0.1, time=1.0, step=steps[0]), training(6), training(8),
+         dict(AP=0.2, time=1.0, step=steps[1])],
+    )  # fmt: skip
+    write_log(
+        tmp_path / '20260102_000000' / 'vis_data' / 'scalars.json',
+        [dict(AP=0.3, time=1.0, step=8 if steps[2] else 0), training(10)],
+    )
+    scalars = read_scalars(find_scalars(tmp_path))
+    assert scalars['AP'].tolist() == [[4, 0.1], [8, 0.3]]
+    assert scalars['loss'].tolist() == [[step, 9] for step in (2, 4, 6, 8, 10)]
+
+
 def test_smoothing_is_the_mean_of_the_values_so_far():
     values = np.random.default_rng(0).random(20)
     wanted = [values[max(0, i - 4) : i + 1].mean() for i in range(20)]

@@ -116,6 +116,28 @@ def test_testing_draws_every_frame_into_the_folder_of_its_video(
     assert np.abs(shown[25, 15] - identity_color(4)).max() < 30
 
 
+@pytest.mark.parametrize(('threshold', 'complaints'), [(0.1, 0), (0.999, 1)])
+def test_pictures_without_any_prediction_are_spoken_of(
+    monkeypatch, visualizer, image_path, tmp_path, threshold, complaints
+):
+    monkeypatch.setattr(Visualizer, 'get_current_instance', classmethod(lambda cls: visualizer))
+    said = []
+    runner = SimpleNamespace(iter=0, logger=SimpleNamespace(warning=said.append))
+    options = dict(draw=True, test_out_dir=str(tmp_path / 'shown'), score_thr=threshold)
+    hook = HOOKS.build(dict(type='rocovis_mm.VISVisualizationHook', **options))
+    sample = TrackDataSample()
+    sample.video_data_samples = [make_frame(t, image_path) for t in range(2)]
+    hook.after_test_iter(runner, 0, None, [sample])
+    hook.after_test_epoch(runner)
+    assert len(said) == complaints
+    if complaints:
+        assert 'shown: no track has a score of 0.999' in said[0]
+        assert 'lower default_hooks.visualization.score_thr' in said[0]
+    hook.draw = False
+    hook.after_val_epoch(runner)
+    assert len(said) == complaints
+
+
 def test_validation_hands_some_frames_to_the_backends(monkeypatch, visualizer, image_path):
     monkeypatch.setattr(Visualizer, 'get_current_instance', classmethod(lambda cls: visualizer))
     sent = []

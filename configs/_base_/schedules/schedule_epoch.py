@@ -4,7 +4,9 @@
 _base_ = './schedule_iter.py'
 max_epochs = 12
 
-train_cfg = dict(_delete_=True, type='EpochBasedTrainLoop', max_epochs=max_epochs, val_interval=1)
+train_cfg = dict(
+    _delete_=True, type='rocovis_mm.EpochTrainLoop', max_epochs=max_epochs, val_interval=1
+)
 param_scheduler = [
     dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=10),
     dict(type='MultiStepLR', by_epoch=True, begin=0, end=max_epochs, milestones=[8, 11], gamma=0.1),

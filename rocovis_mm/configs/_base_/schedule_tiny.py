@@ -4,7 +4,6 @@ from mmengine.hooks import (
     DistSamplerSeedHook,
     EMAHook,
     IterTimerHook,
-    LoggerHook,
     ParamSchedulerHook,
 )
 from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
@@ -18,6 +17,8 @@ from rocovis_mm.engine import (
     ClipEventHook,
     CurriculumHook,
     DecayByKindConstructor,
+    DivergenceHook,
+    EarlyLoggerHook,
     IterationSeedHook,
     IterTrainLoop,
     WholeCheckpointHook,
@@ -54,7 +55,7 @@ param_scheduler = [
 
 default_hooks = dict(
     timer=dict(type=IterTimerHook),
-    logger=dict(type=LoggerHook, interval=20),
+    logger=dict(type=EarlyLoggerHook, interval=20, log_metric_by_epoch=False),
     param_scheduler=dict(type=ParamSchedulerHook),
     checkpoint=dict(
         type=WholeCheckpointHook,
@@ -68,6 +69,7 @@ default_hooks = dict(
     visualization=dict(type=VISVisualizationHook),
     checkpoint_fit=dict(type=CheckpointFitHook),
     annotations=dict(type=AnnotationFileHook),
+    divergence=dict(type=DivergenceHook),
 )
 custom_hooks = [
     dict(type=IterationSeedHook),

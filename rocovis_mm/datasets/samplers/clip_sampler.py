@@ -72,9 +72,9 @@ class ClipSampler(Sampler):
         self.pass_length = size if infinite else math.ceil(size / self.world_size) * self.world_size
 
     def __iter__(self) -> Iterator[Draw]:
-        """Yield this rank's draws from `start` on."""
+        """Yield this rank's draws from `start` on, to the end of that pass or for ever."""
         number = self.start * self.world_size + self.rank
-        end = math.inf if self.infinite else number - self.rank + self.pass_length
+        end = math.inf if self.infinite else (self.start // len(self) + 1) * self.pass_length
         mixture = Mixture(self.seed, self.shares)
         orders: dict[int, tuple[int, np.ndarray]] = {}
         while number < end:

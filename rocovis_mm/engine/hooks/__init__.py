@@ -5,6 +5,8 @@ from rocovis_mm.engine.hooks.annotation_file_hook import AnnotationFileHook
 from rocovis_mm.engine.hooks.checkpoint_fit_hook import CheckpointFitHook
 from rocovis_mm.engine.hooks.clip_event_hook import ClipEventHook
 from rocovis_mm.engine.hooks.curriculum_hook import CurriculumHook
+from rocovis_mm.engine.hooks.divergence_hook import DivergenceHook
+from rocovis_mm.engine.hooks.early_logger_hook import EarlyLoggerHook
 from rocovis_mm.engine.hooks.iter_pipeline_switch_hook import IterPipelineSwitchHook
 from rocovis_mm.engine.hooks.iteration_seed_hook import IterationSeedHook
 from rocovis_mm.engine.hooks.norm_eval_hook import NormEvalHook
@@ -16,6 +18,8 @@ __all__ = [
     'CheckpointFitHook',
     'ClipEventHook',
     'CurriculumHook',
+    'DivergenceHook',
+    'EarlyLoggerHook',
     'IterPipelineSwitchHook',
     'IterationSeedHook',
     'NormEvalHook',

@@ -53,6 +53,10 @@ class ClipEventHook(Hook):
         if get_world_size() == 1 or (runner.iter + 1) % self.interval == 0:
             self._update(runner)
 
+    def before_interruption(self, runner: Runner) -> None:
+        """Update the sums, which the checkpoint of an interrupted run will hold."""
+        self._update(runner)
+
     def after_train(self, runner: Runner) -> None:
         """Log what the whole run has seen."""
         totals = self._update(runner)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from rocovis_mm.evaluation.functional.tracks import (
     load_predictions,
 )
 from rocovis_mm.formats.frame_files import list_images
+from rocovis_mm.visualization.shown import Shown
 from rocovis_mm.visualization.track_report.timelines import (
     Timeline,
     compare_tracks,
@@ -135,6 +137,9 @@ def load_report(
     Raises:
         ValueError: names the file at fault, the place in it and the remedy.
         OSError: a file cannot be opened.
+
+    Warns:
+        UserWarning: no track reaches the threshold.
     """
     results = read_json(results_file)
     if annotation_file is None:
@@ -145,6 +150,11 @@ def load_report(
     predictions = load_predictions(results, truth, str(results_file))
     grouped = by_video(predictions, truth)
     shown = {video: choose_tracks(own, score_threshold) for video, own in grouped.items()}
+    counter = Shown(score_threshold)
+    counter.count(track.score for track in predictions)
+    complaint = counter.complaint(results_file, '--score-thr')
+    if complaint:
+        warnings.warn(complaint)
     judged = bool(truth.tracks)
     verdicts = ErrorReport()
     if judged:

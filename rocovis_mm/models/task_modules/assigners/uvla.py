@@ -16,6 +16,7 @@ from mmengine.structures import InstanceData
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from rocovis_mm.divergence import DivergenceError, first_not_finite
 from rocovis_mm.models.task_modules.points import draw_points
 from rocovis_mm.registry import TASK_UTILS
 from rocovis_mm.structures import ClipTargets
@@ -59,6 +60,9 @@ class MaskMatcher:
         """Return the matching cost of every query with every instance, (L, N, G).
 
         In float32 also under autocast: sums over the points exceed half precision.
+
+        Raises:
+            DivergenceError: a cost is not finite, because the prediction is not.
         """
         layers, queries = class_logits.shape[:2]
         points = draw_points([(1, targets.generator)], self.num_points, mask_logits.device)
@@ -68,6 +72,9 @@ class MaskMatcher:
             predictions = InstanceData(scores=class_logits.flatten(0, 1).float(), masks=predicted)
             instances = InstanceData(labels=targets.labels, masks=wanted)
             total = sum(cost(predictions, instances) for cost in self.match_costs)
+        if not total.isfinite().all():
+            logits = (('the class logits', class_logits), ('the mask logits', mask_logits))
+            raise DivergenceError(first_not_finite(logits) or 'the cost of matching')
         return total.view(layers, queries, len(targets))
 
     @staticmethod
@@ -80,10 +87,9 @@ class MaskMatcher:
             born: indices of the instances to match.
         """
         if len(born) > len(free):
-            warnings.warn(
-                f'{len(born)} new instances, but only {len(free)} of {len(cost)} queries '
-                'are free in this clip: the rest is not learned. Raise num_queries '
-                'or shorten the clips.'
+            warnings.warn(  # without the numbers of this clip: the same text is shown once
+                f'more new instances in a clip than free ones among the {len(cost)} queries: the '
+                'rest is not learned. Raise num_queries or shorten the clips.'
             )
         rows, columns = linear_sum_assignment(cost[free][:, born])
         return free[rows], born[columns]
