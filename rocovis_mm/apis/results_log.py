@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rocovis_mm.apis.writers import write_all
 from rocovis_mm.structures import RLE
+from rocovis_mm.visualization.room import write_all
 
 FORMAT = 'rocovis_mm stream'
 VERSION = 1

@@ -19,8 +19,7 @@ from PIL import Image
 from tiny_streams import frames, same_tracks, tiny_inferencer, tiny_run_config
 
 import rocovis_mm.apis.video_run as video_run
-from rocovis_mm.apis import writers
-from rocovis_mm.visualization import write_mp4
+from rocovis_mm.visualization import media, write_mp4
 from rocovis_mm.visualization.palette import identity_color
 
 REPOSITORY = Path(__file__).parents[2]
@@ -183,7 +182,7 @@ def test_a_full_disk_is_one_error_and_the_rest_is_whole(call, monkeypatch, tmp_p
             raise OSError(errno.ENOSPC, 'No space left on device')
         file.write(content)
 
-    monkeypatch.setattr(writers, 'write_all', no_room)
+    monkeypatch.setattr(media, 'write_all', no_room)
     status, _ = call('--out', tmp_path / 'out.gif', '--json', tmp_path / 'tracks.json')
     assert status.startswith('error:') and 'No space left on device' in status
     with Image.open(tmp_path / 'out.gif') as image:
@@ -215,7 +214,7 @@ def test_a_camera_ends_with_ctrl_c(call, demo, fake_camera, monkeypatch):
     ('arguments', 'message'),
     [
         (dict(video='none.mp4'), 'none.mp4: no such file or folder'),
-        (('--out', 'out.webm'), 'out.webm: the ending is .mp4, .gif'),
+        (('--out', 'out.webm'), 'out.webm: the ending is .mp4, .mov, .avi, .gif'),
         (('--max-fps', '-1'), 'max_fps=-1.0'),
         (('--memory-frames', '0'), 'memory_frames=0'),
         (('--release-after', '0'), 'release_after=0'),
