@@ -1,4 +1,4 @@
-"""Video in, video out: masks and identities over a file, a folder, a camera or a URL.
+"""Video in, video out: masks and identities over a file, images, a camera or a URL.
 
     python demo/video_demo.py INPUT CONFIG CHECKPOINT --out out.mp4 --json tracks.json
 
@@ -11,23 +11,21 @@ stderr when something failed: what was written before is whole then, too.
 from __future__ import annotations
 
 import argparse
+import math
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
+import light_import  # noqa: E402
 
-# isort: split
-import cv2
-import torch
-from mmengine.config import DictAction
-from tqdm import tqdm
+if TYPE_CHECKING:  # torch comes in once the arguments are found to be in order
+    from tqdm import tqdm
 
-from rocovis_mm.apis import Outputs, RoCoVISInferencer, VideoResult, VideoRun
-from rocovis_mm.utils import load_config
-from rocovis_mm.utils.memory import resident_bytes
+    from rocovis_mm.apis import Outputs, RoCoVISInferencer, VideoResult, VideoRun
 
 WINDOW = 'rocovis_mm: q ends'
 
@@ -38,20 +36,35 @@ def parse_args() -> argparse.Namespace:
         description='Segment and track the instances of a video, live or from a file'
     )
     parser.add_argument(
-        'input', help='video file, image folder, quoted glob, URL, or number of a camera'
+        'input',
+        nargs='+',
+        help='video file, image folder, quoted glob, pattern (frames/%%05d.jpg), several image '
+        'files (taken in natural order), URL, or number of a camera',
     )
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
-    parser.add_argument('--out', help='drawn frames: a .mp4, a .gif, or a folder of pictures')
+    parser.add_argument(
+        '--out',
+        help='drawn frames: .mp4, .mov, .avi, .gif, a folder of pictures, or folder/%%05d.png',
+    )
     parser.add_argument('--masks', help='folder for a palette PNG of identities per frame')
-    parser.add_argument('--json', help="the video's tracks in YouTube-VIS submission form")
+    parser.add_argument('--json', help="the video's tracks in YouTube-VIS submission form, and ids")
     parser.add_argument(
         '--results-jsonl',
         help='new file for the masks, a line per frame as they come; with it, none are kept in '
         'memory (tools/misc/jsonl_to_results.py reads it, whole or cut off)',
     )
     parser.add_argument('--score-thr', type=float, default=0.3, help='for --out and --masks')
+    parser.add_argument('--font', help='font file to take first for names of classes')
+    parser.add_argument('--fps', type=float, help='rate of an input that states none, as images')
     parser.add_argument('--max-fps', type=float, help='leave out frames closer together')
+    parser.add_argument(
+        '--reconnect',
+        type=float,
+        metavar='SECONDS',
+        help='connect again to a camera or live stream that is lost, for so long each time (inf: '
+        'for ever)',
+    )
     parser.add_argument('--show', action='store_true', help='show the drawn frames in a window')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...')
     parser.add_argument(
@@ -69,8 +82,59 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--allow-missing', action='store_true', help='weights that the checkpoint lacks stay random'
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value ...')
+    parser.add_argument('--cfg-options', nargs='+', help='key=value ...')
     return parser.parse_args()
+
+
+def check_arguments(args: argparse.Namespace) -> None:
+    """Find what is wrong with the arguments before torch is loaded, and choose the video.
+
+    Raises:
+        OSError: a file is missing, or one cannot be written.
+        ValueError: an argument is impossible.
+    """
+    check_numbers(args)
+    if not (args.out or args.masks or args.json or args.results_jsonl or args.show):
+        raise ValueError(
+            'the results would go nowhere: give --out, --masks, --json, --results-jsonl or --show'
+        )
+    names = [Path(x).resolve() for x in (args.out, args.json, args.results_jsonl) if x]
+    if len(set(names)) < len(names):
+        raise ValueError('--out, --json and --results-jsonl: give each a file of its own')
+    with light_import.borrowed():
+        from rocovis_mm.apis import video_arguments as check
+
+        args.video = check.chosen_video(args.input)
+        inputs = check.check_video(args.video)
+        check.check_exists(args.config, 'config file; see configs/ for those that exist')
+        check.check_exists(args.checkpoint, 'checkpoint; training writes them into --work-dir')
+        if args.font:
+            check.check_exists(args.font, 'font file')
+        if args.out:
+            check.check_drawing(args.out, inputs)
+        if args.masks:
+            check.check_folder(args.masks, inputs)
+        for path in filter(None, (args.json, args.results_jsonl)):
+            check.check_file(path, inputs)
+    if args.results_jsonl and Path(args.results_jsonl).exists():
+        raise FileExistsError(
+            f'{args.results_jsonl}: is there already and would have to be overwritten; give '
+            'another name, or move it away'
+        )
+
+
+def check_numbers(args: argparse.Namespace) -> None:
+    """Check that numbers are in their ranges.
+
+    Raises:
+        ValueError: one is not.
+    """
+    for name in ('fps', 'max_fps', 'reconnect', 'release_after', 'memory_frames'):
+        value = getattr(args, name)
+        if value is not None and not (value > 0 and (value < math.inf or name == 'reconnect')):
+            raise ValueError(f'{name}={value}: give a number above 0')
+    if math.isnan(args.score_thr):
+        raise ValueError('score_thr=nan: give a number from 0 to 1')
 
 
 def stream_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -80,6 +144,7 @@ def stream_options(args: argparse.Namespace) -> dict[str, Any]:
         results_jsonl=args.results_jsonl,
         release_after=args.release_after,
         on_size_change=args.on_size_change,
+        **({} if args.fps is None else dict(fps=args.fps)),
         **({} if args.memory_frames is None else dict(memory_frames=args.memory_frames)),
     )
 
@@ -109,6 +174,8 @@ def open_window() -> None:
     Raises:
         ValueError: this OpenCV has none, or there is no screen.
     """
+    import cv2
+
     try:
         cv2.namedWindow(WINDOW, cv2.WINDOW_NORMAL)
     except cv2.error as error:
@@ -120,6 +187,8 @@ def open_window() -> None:
 
 def show(outputs: Outputs) -> bool:
     """Show the latest picture; return whether q or Escape was pressed."""
+    import cv2
+
     if outputs.picture is not None:
         cv2.imshow(WINDOW, cv2.cvtColor(outputs.picture, cv2.COLOR_RGB2BGR))
     return cv2.waitKey(1) & 0xFF in (ord('q'), 27)
@@ -127,6 +196,10 @@ def show(outputs: Outputs) -> bool:
 
 def note(bar: tqdm, run: VideoRun) -> None:
     """Count a frame and say how much memory is in use."""
+    import torch
+
+    from rocovis_mm.utils.memory import resident_bytes
+
     memory = f'{resident_bytes() / 2**20:.0f} MB'
     if torch.cuda.is_initialized():
         memory += f', GPU at most {torch.cuda.max_memory_allocated() / 2**20:.0f} MB'
@@ -138,6 +211,10 @@ def note(bar: tqdm, run: VideoRun) -> None:
 
 def process(args: argparse.Namespace, inferencer: RoCoVISInferencer, run: VideoRun) -> None:
     """Go through the video, drawing and writing."""
+    from tqdm import tqdm
+
+    from rocovis_mm.apis import Outputs
+
     outputs = Outputs(
         inferencer.classes,
         run.fps,
@@ -173,15 +250,33 @@ def save_tracks(path: str | None, found: VideoResult, error: Exception | None) -
         raise error
 
 
+def config_options(words: list[str] | None) -> dict[str, Any] | None:
+    """Return what ``--cfg-options`` sets, as MMEngine's tools read it."""
+    from mmengine.config import DictAction
+
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    return parser.parse_args(['--cfg-options', *words] if words else []).cfg_options
+
+
 def run_demo(args: argparse.Namespace) -> int:
     """Do what the command line asks for and return the exit status."""
+    check_arguments(args)
     if args.show:
         open_window()
-    config = load_config(args.config, args.cfg_options)
+    import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
+    from rocovis_mm.apis import RoCoVISInferencer, check_device
+    from rocovis_mm.utils import load_config
+    from rocovis_mm.visualization import use_font
+
+    use_font(args.font)
+    check_device(args.device)
+    config = load_config(args.config, config_options(args.cfg_options))
     inferencer = RoCoVISInferencer(
         config, args.checkpoint, args.device, allow_missing=args.allow_missing
     )
-    with inferencer.frames(args.input, args.max_fps, **stream_options(args)) as run:
+    options = stream_options(args)
+    with inferencer.frames(args.video, args.max_fps, args.reconnect, **options) as run:
         error = None
         try:
             with stopped_by_signals(run):

@@ -35,6 +35,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.files import read_json
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import load_run_config
@@ -323,6 +324,7 @@ def milliseconds(runs: dict[str, Run], rounds: int = 3) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the comparison."""
+    print_anything()
     args = parse_args(arguments)
     os.environ['OMP_NUM_THREADS'] = str(args.threads)
     torch.set_num_threads(args.threads)

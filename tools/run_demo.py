@@ -26,6 +26,7 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 from mmengine.config import Config, DictAction
 from terminaltables import AsciiTable
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.report import percent
 from rocovis_mm.testing import EmbeddedRecipe
 from rocovis_mm.utils import load_run_config
@@ -98,13 +99,13 @@ def set_older_run_aside(work_dir: Path, config: Config, facts: object = None) ->
     content = json.dumps([config.to_dict(), facts], sort_keys=True, default=str)
     fingerprint = hashlib.sha256(content.encode()).hexdigest()
     note = work_dir / 'config.sha256'
-    if note.is_file() and note.read_text() != fingerprint:
+    if note.is_file() and note.read_text('utf-8') != fingerprint:
         before = work_dir.with_name(f'{work_dir.name}_before')
         say(f'the config has changed: moving {work_dir} to {before}')
         shutil.rmtree(before, ignore_errors=True)
         work_dir.rename(before)
     work_dir.mkdir(parents=True, exist_ok=True)
-    note.write_text(fingerprint)
+    note.write_text(fingerprint, 'utf-8')
 
 
 def train(
@@ -160,6 +161,7 @@ def draw(work_dir: Path, truth: Path, images: Path, score_threshold: float) -> l
 
 def main() -> None:
     """Run the demo."""
+    print_anything()
     args = parse_args()
     started = time.perf_counter()
     config = load_run_config(args.config, parse_options(args.cfg_options))

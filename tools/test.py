@@ -14,6 +14,7 @@ from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.utils import (
     add_run_arguments,
     check_annotation_files,
@@ -69,6 +70,7 @@ def prepare(args: argparse.Namespace) -> Config:
 
 def main() -> None:
     """Test."""
+    print_anything()
     run_tool(parse_args(), prepare, Runner.test)
 
 

@@ -13,6 +13,7 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.utils import (
     add_run_arguments,
     check_annotation_files,
@@ -78,6 +79,7 @@ def prepare(args: argparse.Namespace) -> Config:
 
 def main() -> None:
     """Train."""
+    print_anything()
     run_tool(parse_args(), prepare, Runner.train)
 
 

@@ -1,7 +1,7 @@
 """Models on videos, cameras and streams."""
 
 from rocovis_mm.apis.frames import as_bgr
-from rocovis_mm.apis.inferencer import RoCoVISInferencer
+from rocovis_mm.apis.inferencer import RoCoVISInferencer, check_device
 from rocovis_mm.apis.outputs import Outputs
 from rocovis_mm.apis.results import FrameResult, VideoResult, write_json
 from rocovis_mm.apis.results_log import ResultsLog, read_log, results_from_log
@@ -20,6 +20,7 @@ __all__ = [
     'VideoResult',
     'VideoRun',
     'as_bgr',
+    'check_device',
     'open_source',
     'read_log',
     'results_from_log',

@@ -52,7 +52,8 @@ class RoCoVISInferencer:
 
     Raises:
         FileNotFoundError: config or checkpoint is missing.
-        ValueError: they do not go together, or are of no online model.
+        ValueError: they do not go together, or are of no online model, or there is no such
+            device.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class RoCoVISInferencer:
         classes: Sequence[str] | None = None,
         allow_missing: bool = False,
     ) -> None:
+        check_device(device)
         config = config_or_model
         if isinstance(config, (str, Path)):
             config = load_config(config)
@@ -104,10 +106,10 @@ class RoCoVISInferencer:
         """Return the tracks of a video.
 
         Args:
-            video: anything :func:`open_source` takes: a file, a folder or glob of
+            video: anything :func:`open_source` takes: a file, a folder, glob, pattern or list of
                 frames, the number of a camera, a URL, an iterable of arrays.
             out: where to write: a ``.json`` results file, or the video with its instances
-                drawn: ``.mp4``, ``.gif``, or a folder.
+                drawn: ``.mp4``, ``.mov``, ``.avi``, ``.gif``, or a folder.
             callback: is given every frame (H, W, 3) BGR and its result.
             score_thr: instances below it are not drawn.
             **stream_options: of :meth:`frames`.
@@ -129,15 +131,22 @@ class RoCoVISInferencer:
             found.save(out)
         return found
 
-    def frames(self, video: Any, max_fps: float | None = None, **stream_options: Any) -> VideoRun:
+    def frames(
+        self,
+        video: Any,
+        max_fps: float | None = None,
+        reconnect: float | None = None,
+        **stream_options: Any,
+    ) -> VideoRun:
         """Return a video to go through frame by frame; see :class:`VideoRun`.
 
         Args:
             video: see :meth:`__call__`.
             max_fps: frames closer together are left out.
+            reconnect: seconds for which a live source that is lost is connected to again.
             **stream_options: of :class:`StreamSession`.
         """
-        return VideoRun(self, video, max_fps, **stream_options)
+        return VideoRun(self, video, max_fps, reconnect, **stream_options)
 
     def stream(self, **options: Any) -> StreamSession:
         """Open a stream; `options` are those of :class:`StreamSession`."""
@@ -183,6 +192,24 @@ class RoCoVISInferencer:
             ]
         )
         return [session.take(frame, found) for (session, frame), found in zip(pairs, masks)]
+
+
+def check_device(name: str) -> None:
+    """Check that a device is there, before anything is built for it.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if name == 'auto':
+        return
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError, ImportError) as error:
+        number = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        raise ValueError(
+            f'device={name}: torch {torch.__version__} cannot use it and sees {number} CUDA '
+            f'devices; give auto, cpu or another one ({str(error).splitlines()[0]})'
+        ) from None
 
 
 def build_model(config: Config) -> torch.nn.Module:

@@ -12,8 +12,8 @@ import numpy as np
 
 from rocovis_mm.apis.overlap import Background
 from rocovis_mm.apis.results import FrameResult
-from rocovis_mm.apis.writers import open_writer
 from rocovis_mm.visualization import IdentityImages, LiveOverlay
+from rocovis_mm.visualization.media import open_writer
 from rocovis_mm.visualization.shown import Shown
 
 DEFAULT_FPS = 10.0

@@ -77,7 +77,9 @@ class VideoResult:
 
     @property
     def tracks(self) -> list[dict[str, Any]]:
-        """The tracks in YouTube-VIS submission form.
+        """The tracks in YouTube-VIS submission form, each with its identity as ``id``.
+
+        One identity may be there under several classes. Tracks of score 0 are left out.
 
         Raises:
             ValueError: masks were neither kept nor written to a file.
@@ -85,7 +87,12 @@ class VideoResult:
         if not self.length:
             return []
         if self.video is not None:
-            return self.video.to_results(list(self.category_ids))
+            found = self.video.to_results(list(self.category_ids))
+            return [
+                dict(id=int(identity), **track)
+                for identity, track in zip(self.video.slots, found)
+                if track['score'] > 0
+            ]
         if self.log is not None:
             return results_from_log(self.log)
         raise ValueError(

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rocovis_mm.apis.writers import write_all
 from rocovis_mm.structures import RLE
+from rocovis_mm.visualization.room import write_all
 
 FORMAT = 'rocovis_mm stream'
 VERSION = 1
@@ -34,6 +34,7 @@ class ResultsLog:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.lines = 0
+        self.classes: tuple[str, ...] = ()
         try:
             self.file: io.FileIO = self.path.open('xb', buffering=0)
         except FileExistsError:
@@ -69,8 +70,19 @@ class ResultsLog:
         fps: float | None,
         classes: Sequence[str],
         category_ids: Sequence[int],
+        started: str | None = None,
     ) -> None:
-        """Write what holds for the whole video; size is (height, width)."""
+        """Write what holds for the whole video.
+
+        Args:
+            video_id: of the video in results.
+            size: (height, width).
+            fps: frames per second, or None.
+            classes: names by label.
+            category_ids: json category ids by label.
+            started: when time 0 was, in ISO 8601, for a live source.
+        """
+        self.classes = tuple(classes)
         self.write(
             dict(
                 format=FORMAT,
@@ -79,6 +91,7 @@ class ResultsLog:
                 height=size[0],
                 width=size[1],
                 fps=fps,
+                started=started,
                 classes=list(classes),
                 category_ids=list(category_ids),
             )
@@ -87,19 +100,33 @@ class ResultsLog:
     def add(
         self,
         frame: int,
-        instances: Sequence[tuple[int, int, float, RLE]],
+        time: float | None,
+        instances: Sequence[tuple[int, int, float, list[float], RLE]],
         standing: Sequence[tuple[int, int, float]],
     ) -> None:
         """Write a frame.
 
         Args:
             frame: its number, from 0.
-            instances: identity, label, score and mask of what is seen.
+            time: seconds from the video's beginning; None where nothing states them.
+            instances: identity, label, score, box (x1, y1, x2, y2) and mask of what is seen.
             standing: identity, label and score of the video's tracks so far.
         """
-        keys = ('id', 'label', 'score', 'segmentation')
-        seen = [dict(zip(keys, instance)) for instance in instances]
-        self.write(dict(frame=frame, instances=seen, standing=[list(x) for x in standing]))
+        seen = [
+            {
+                'id': identity,
+                'label': label,
+                'class': self.classes[label],
+                'score': score,
+                'box': box,
+                'segmentation': mask,
+            }
+            for identity, label, score, box, mask in instances
+        ]
+        time = None if time is None else round(time, 6)
+        self.write(
+            dict(frame=frame, time=time, instances=seen, standing=[list(x) for x in standing])
+        )
 
     def close(self) -> None:
         """Close the file."""
@@ -138,7 +165,8 @@ def results_from_log(path: str | Path, frames: int | None = None) -> list[dict[s
         frames: take the first so many frames, as if the video had ended there; all if None.
 
     Returns:
-        what :meth:`StreamSession.finish` gave, or would have given after the last whole line.
+        what the tracks of :meth:`StreamSession.finish` were, or would have been after the last
+        whole line.
 
     Raises:
         ValueError: it is no such file, damaged, or has fewer frames.
@@ -162,10 +190,12 @@ def results_from_log(path: str | Path, frames: int | None = None) -> list[dict[s
                     masks[instance['id']][record['frame']] = instance['segmentation']
     return [
         dict(
+            id=identity,
             video_id=header['video_id'],
             category_id=header['category_ids'][label],
             score=score,
             segmentations=masks[identity],
         )
         for identity, label, score in last['standing']
+        if score > 0
     ]

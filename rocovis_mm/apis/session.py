@@ -71,6 +71,8 @@ class StreamSession:
         self.on_size_change = on_size_change
         self.fps = fps
         self.size: tuple[int, int] | None = None  # height, width
+        self.time: float | None = None  # of the frame at work
+        self.started: str | None = None  # when time 0 was, of a live source
         self.closed = False
         self.pipeline = Compose(inferencer.pipeline)
         keep_masks = results_jsonl is None if keep_masks is None else keep_masks
@@ -87,18 +89,24 @@ class StreamSession:
         """Return the number of frames so far."""
         return self.video.recorder.length
 
-    def push(self, frame: np.ndarray) -> FrameResult:
+    def push(self, frame: np.ndarray, time: float | None = None) -> FrameResult:
         """Predict the next frame.
 
         Args:
             frame: (H, W, 3) BGR uint8, or anything :func:`as_bgr` takes.
+            time: of the frame in seconds, for `results_jsonl`; None counts by `fps`, if that
+                is known.
 
         Raises:
             ValueError: the frame is none, or of another size than those before; the
                 stream stays as it was and can go on.
             OSError: the results file cannot be written further.
         """
-        return self.inferencer.push([(self, frame)])[0]
+        self.time = time
+        try:
+            return self.inferencer.push([(self, frame)])[0]
+        finally:
+            self.time = None
 
     def fit(
         self, frame: np.ndarray | None, first_size: tuple[int, int] | None = None
@@ -178,13 +186,26 @@ class StreamSession:
                 self.fps,
                 self.inferencer.classes,
                 self.inferencer.category_ids,
+                self.started,
             )
         recorder = self.video.recorder
         kept = [recorder.masks.get(i, {}).get(result.frame) for i in result.ids.tolist()]
         codes = [code or encode_mask(mask) for code, mask in zip(kept, result.masks)]
+        time = self.time
+        if time is None and self.fps:
+            time = result.frame / self.fps
         self.log.add(
             result.frame,
-            list(zip(result.ids.tolist(), result.labels.tolist(), result.scores.tolist(), codes)),
+            time,
+            list(
+                zip(
+                    result.ids.tolist(),
+                    result.labels.tolist(),
+                    result.scores.tolist(),
+                    result.boxes.tolist(),
+                    codes,
+                )
+            ),
             [(track.identity, track.label, track.score) for track in recorder.standing()],
         )
 
@@ -198,7 +219,9 @@ class StreamSession:
         recorder = self.video.recorder
         return VideoResult(
             length=recorder.length,
-            standing=tuple(recorder.standing()) if recorder.length else (),
+            standing=tuple(x for x in recorder.standing() if x.score > 0)
+            if recorder.length
+            else (),
             classes=self.inferencer.classes,
             category_ids=self.inferencer.category_ids,
             video=recorder.finish(self.video_id) if recorder.keep_masks else None,

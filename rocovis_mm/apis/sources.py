@@ -1,12 +1,16 @@
-"""Where frames come from: files, folders, globs, cameras, URLs and arrays."""
+"""Where frames come from: files, folders, globs, lists, cameras, URLs and arrays."""
 
 from __future__ import annotations
 
 import glob
+import math
+import re
+import threading
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ from rocovis_mm.formats.frame_files import IMAGE_ENDINGS, in_order, is_image, li
 
 LOST_SHARE = 0.02
 """Share of a video's stated frames that may be missing at its end; headers are estimates."""
+RETRY = 1.0
+"""Seconds between attempts to connect to a live source again."""
 
 
 class SourceLostError(ConnectionError):
@@ -32,9 +38,14 @@ class Source(ABC):
         fps: frames per second, the mean where they vary; None where nothing states it.
         length: number of frames, as far as it is stated; None where it is not.
         live: whether frames come in their own time and have no end.
+        time: seconds from the first frame to the latest one: as a file states them, or by the
+            clock for a live source; None where nothing states them.
+        started: when the first frame of a live source came, in UTC.
     """
 
     name = 'video'
+    time: float | None = None
+    started: datetime | None = None
     fps: float | None = None
     length: int | None = None
     live = False
@@ -47,6 +58,19 @@ class Source(ABC):
             ValueError: there is none, or one is damaged.
             SourceLostError: a live source has stopped.
         """
+
+    def keep_connected(self, seconds: float) -> None:
+        """Connect again where the source is lost, for at most so many seconds at a time.
+
+        Raises:
+            ValueError: the source ends by itself, or the number is not above 0.
+        """
+        raise ValueError(
+            f'{self.name}: ends by itself; reconnect={seconds} is for cameras and live streams'
+        )
+
+    def stop(self) -> None:  # noqa: B027
+        """Give up connecting again; may be called from any thread."""
 
     def close(self) -> None:  # noqa: B027
         """Let go of files and devices."""
@@ -68,7 +92,8 @@ class ImageFiles(Source):
             raise ValueError(f'{name}: no image in it ({", ".join(IMAGE_ENDINGS)})')
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        for path in self.paths:
+        for number, path in enumerate(self.paths):
+            self.time = number / self.fps if self.fps else None
             content = path.read_bytes()
             try:
                 image = decode_image(content)
@@ -89,6 +114,7 @@ class Capture(Source):
     """
 
     def __init__(self, target: str | int) -> None:
+        self.target = target
         self.name = f'camera {target}' if isinstance(target, int) else str(target)
         self.capture = cv2.VideoCapture(target)
         if not self.capture.isOpened():
@@ -104,16 +130,81 @@ class Capture(Source):
         self.length = int(stated) if known else None
         is_url = '://' in self.name
         self.live = isinstance(target, int) or (is_url and not known)
+        self.patience: float | None = None
+        self.stopped = threading.Event()
+
+    def keep_connected(self, seconds: float) -> None:
+        """Connect again where the source is lost, for at most so many seconds at a time.
+
+        Raises:
+            ValueError: the source ends by itself, or the number is not above 0.
+        """
+        if not self.live:
+            super().keep_connected(seconds)
+        if not seconds > 0:
+            raise ValueError(f'reconnect={seconds}: give a number of seconds above 0')
+        self.patience = seconds
 
     def __iter__(self) -> Iterator[np.ndarray]:
         number = 0
+        start = now = lost = None
         while True:
             more, frame = self.capture.read()
-            if not more:
+            if more:
+                now = time.monotonic() if self.live else self.stated_time(number, now)
+                if start is None:
+                    start = now
+                    self.started = datetime.now(timezone.utc) if self.live else None
+                self.time = None if now is None else now - start
+                if lost is not None:
+                    warnings.warn(
+                        f'{self.name}: was lost after {number} frames and is connected again, '
+                        f'after {now - lost:.1f} s'
+                    )
+                    lost = None
+                yield frame
+                number += 1
+            elif self.patience is None:
                 break
-            yield frame
-            number += 1
-        self.check_end(number)
+            else:
+                first = lost is None
+                lost = time.monotonic() if first else lost
+                if not self.connect(lost, 0 if first else RETRY):
+                    break
+        if not self.stopped.is_set():
+            self.check_end(number)
+
+    def stated_time(self, number: int, before: float | None) -> float | None:
+        """Return when a file's frame is shown, in seconds.
+
+        Args:
+            number: of the frame.
+            before: the time of the frame before it.
+
+        Returns:
+            its time stamp; where stamps do not rise, what the rate says.
+        """
+        stamp = self.capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        if math.isfinite(stamp) and (before is None or stamp > before):
+            return stamp
+        return None if self.fps is None else number / self.fps
+
+    def connect(self, lost: float, pause: float) -> bool:
+        """Wait, and open a lost source again; False once the time for that is over.
+
+        Args:
+            lost: when the source was lost, by the monotonic clock.
+            pause: seconds.
+        """
+        if self.stopped.wait(pause) or time.monotonic() - lost > self.patience:
+            return False
+        self.capture.release()
+        self.capture = cv2.VideoCapture(self.target)
+        return True
+
+    def stop(self) -> None:
+        """Give up connecting again; may be called from any thread."""
+        self.stopped.set()
 
     def check_end(self, number: int) -> None:
         """Check that the video ended where it should.
@@ -142,7 +233,7 @@ class Arrays(Source):
     """Frames that somebody else makes.
 
     Args:
-        frames: arrays; see :func:`rocovis_mm.apis.as_bgr`.
+        frames: arrays (see :func:`rocovis_mm.apis.as_bgr`) or paths of image files.
     """
 
     def __init__(self, frames: Iterable[np.ndarray]) -> None:
@@ -153,7 +244,11 @@ class Arrays(Source):
     def __iter__(self) -> Iterator[np.ndarray]:
         number = 0
         for frame in self.frames:
-            yield frame
+            self.time = number / self.fps if self.fps else None
+            if isinstance(frame, (str, Path)):
+                yield from ImageFiles([Path(frame)], str(frame))
+            else:
+                yield frame
             number += 1
         if number == 0:
             raise ValueError(f'{self.name}: there is none')
@@ -196,35 +291,58 @@ class Thinned(Source):
     def __iter__(self) -> Iterator[np.ndarray]:
         period, due = 1 / self.max_fps, 0.0
         for number, frame in enumerate(self.source):
-            now = time.monotonic()
+            now = time.monotonic() if self.source.time is None else self.source.time
+            self.time, self.started = self.source.time, self.source.started
             if not self.live and self.kept(number):
                 yield frame
             elif self.live and (number == 0 or now >= due):
                 due = now + period if number == 0 else max(due + period, now + period / 2)
                 yield frame
 
+    def stop(self) -> None:
+        """Give up connecting again; may be called from any thread."""
+        self.source.stop()
+
     def close(self) -> None:
         """Let go of the source."""
         self.source.close()
 
 
-def open_source(video: Any) -> Source:
+def open_source(video: Any, reconnect: float | None = None) -> Source:
     """Return the frames of whatever a user calls a video.
 
     Args:
-        video: a video or image file; a folder or glob of images (in natural order of
-            their names); the number of a camera; a URL; or an iterable of arrays.
+        video: a video or image file; a folder, glob or pattern (``frames/%05d.jpg``) of images,
+            in natural order of their names; a list of image files, in its own order; the
+            number of a camera; a URL; or an iterable of arrays.
+        reconnect: seconds for which a live source that is lost is connected to again; None ends
+            there.
 
     Raises:
         FileNotFoundError: there is no such file, folder or match.
-        ValueError: it cannot be opened, or is no video at all.
+        ValueError: it cannot be opened, or is no video at all, or `reconnect` means nothing
+            for it.
     """
+    source = open_any(video)
+    if reconnect is not None:
+        try:
+            source.keep_connected(reconnect)
+        except ValueError:
+            source.close()
+            raise
+    return source
+
+
+def open_any(video: Any) -> Source:
+    """Return the frames of whatever a user calls a video; see :func:`open_source`."""
     if isinstance(video, Source):
         return video
     if isinstance(video, (int, np.integer)) and not isinstance(video, bool):
         return Capture(int(video))
     if isinstance(video, (str, Path)):
         return open_path(str(video))
+    if isinstance(video, Sequence) and video and all(isinstance(x, (str, Path)) for x in video):
+        return open_paths([Path(x) for x in video], f'the list of {len(video)} paths')
     if isinstance(video, Iterable):
         return Arrays(video)
     raise ValueError(
@@ -248,8 +366,40 @@ def open_path(text: str) -> Source:
         return Capture(text)
     if text.isdigit():
         return Capture(int(text))
-    found = glob.glob(text) if glob.has_magic(text) else []
-    matches = in_order(path for path in map(Path, found) if path.is_file())
+    found = [Path(x) for x in glob.glob(text)] if glob.has_magic(text) else numbered(path)
+    matches = in_order(path for path in found if path.is_file())
     if not matches:
         raise FileNotFoundError(f'{text}: no such file or folder, and no image matches it')
-    return ImageFiles(matches, text)
+    return open_paths(matches, text)
+
+
+def numbered(pattern: Path) -> list[Path]:
+    """Return the files that a pattern such as ``frames/%05d.jpg`` stands for."""
+    digits = re.compile(r'%(?:0(\d+))?d')
+    if not digits.search(pattern.name) or not pattern.parent.is_dir():
+        return []
+    name = digits.sub(lambda found: rf'\d{{{found[1] or 1},}}', re.escape(pattern.name))
+    return [x for x in pattern.parent.iterdir() if re.fullmatch(name, x.name)]
+
+
+def open_paths(paths: Sequence[Path], name: str) -> Source:
+    """Return the frames of image files, in the order given, or of a single file.
+
+    Args:
+        paths: one at least.
+        name: what messages call them.
+
+    Raises:
+        FileNotFoundError: one of them is missing.
+        ValueError: there are several, and one is no image file.
+    """
+    if len(paths) == 1:
+        return open_path(str(paths[0]))
+    for path in paths:
+        if not path.exists():
+            raise FileNotFoundError(f'{path}: no such file ({name})')
+        if path.suffix.lower() not in IMAGE_ENDINGS:
+            raise ValueError(
+                f'{path}: is no image file ({name}); give several images, or a single video'
+            )
+    return ImageFiles(paths, name)

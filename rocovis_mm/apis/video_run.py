@@ -9,7 +9,7 @@ import numpy as np
 
 from rocovis_mm.apis.overlap import Prefetch
 from rocovis_mm.apis.results import FrameResult, VideoResult
-from rocovis_mm.apis.sources import Thinned, open_source
+from rocovis_mm.apis.sources import Source, Thinned, open_source
 
 if TYPE_CHECKING:
     from rocovis_mm.apis.inferencer import RoCoVISInferencer
@@ -35,7 +35,10 @@ class VideoRun:
         inferencer: holds the model.
         video: anything :func:`open_source` takes.
         max_fps: frames closer together are left out; see :class:`Thinned`.
-        **stream_options: of :class:`StreamSession`.
+        reconnect: seconds for which a live source that is lost is connected to again; None
+            ends there.
+        **stream_options: of :class:`StreamSession`; `fps` also is the rate of a source that
+            states none.
 
     Attributes:
         source: of the frames.
@@ -48,10 +51,13 @@ class VideoRun:
         inferencer: RoCoVISInferencer,
         video: Any,
         max_fps: float | None = None,
+        reconnect: float | None = None,
         **stream_options: Any,
     ) -> None:
-        self.source = open_source(video)
+        self.source = open_source(video, reconnect)
         try:
+            if self.source.fps is None:
+                self.source.fps = stream_options.get('fps')
             if max_fps is not None:
                 self.source = Thinned(self.source, max_fps)
             self.fps = self.source.fps
@@ -75,12 +81,15 @@ class VideoRun:
         if self.reading is not None:
             raise ValueError(f'{self.source.name}: has been gone through; open it again')
         live = self.source.live
-        self.reading = Prefetch(self.source, LIVE_QUEUE if live else FILE_QUEUE, newest=live)
+        frames = timed(self.source)
+        self.reading = Prefetch(frames, LIVE_QUEUE if live else FILE_QUEUE, newest=live)
         if self.stopping:
             self.reading.stop()
-        for frame in self.reading:
+        for time, frame in self.reading:
+            if self.source.started is not None:
+                self.session.started = self.source.started.isoformat(timespec='milliseconds')
             frame = self.session.fit(frame)
-            yield frame, self.session.push(frame)
+            yield frame, self.session.push(frame, time)
 
     @property
     def dropped(self) -> int:
@@ -90,6 +99,7 @@ class VideoRun:
     def stop(self) -> None:
         """End after the frame at work; may be called from a signal or another thread."""
         self.stopping = True
+        self.source.stop()
         if self.reading is not None:
             self.reading.stop()
 
@@ -101,12 +111,19 @@ class VideoRun:
     def close(self) -> None:
         """Stop reading, let go of the source, and close the results file."""
         ended = True
+        self.source.stop()
         if self.reading is not None:
             self.reading.close()
             ended = not self.reading.thread.is_alive()
         if ended:  # a device must not be closed under a thread that waits for it
             self.source.close()
         self.session.close()
+
+
+def timed(source: Source) -> Iterator[tuple[float | None, np.ndarray]]:
+    """Yield a source's frames, each with its time in seconds."""
+    for frame in source:
+        yield source.time, frame
 
 
 def unbounded(model: OnlineVISModel) -> bool:

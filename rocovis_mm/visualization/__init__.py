@@ -7,6 +7,7 @@ from rocovis_mm.visualization.compositions import (
     write_pictures,
 )
 from rocovis_mm.visualization.curves import draw_curves, find_scalars, read_scalars
+from rocovis_mm.visualization.fonts import use_font
 from rocovis_mm.visualization.live import IdentityImages, LiveOverlay, identity_map
 from rocovis_mm.visualization.media import read_image, write_gif, write_image, write_mp4
 from rocovis_mm.visualization.overlay import draw_overlay
@@ -34,6 +35,7 @@ __all__ = [
     'mosaic_frames',
     'read_image',
     'read_scalars',
+    'use_font',
     'write_gif',
     'write_image',
     'write_mp4',

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from rocovis_mm.hosts.structures import TrackDataSample
 from rocovis_mm.models.vis.base import clip_targets
 from rocovis_mm.visualization.compositions import GAP, HEADER, tile, write_line
-from rocovis_mm.visualization.overlay import draw_overlay, font, instance_caption, resize_mask
+from rocovis_mm.visualization.fonts import draw_text, text_width
+from rocovis_mm.visualization.overlay import draw_overlay, instance_caption, resize_mask
 from rocovis_mm.visualization.palette import INK, PAPER, identity_color
 
 STRIPE = 12
@@ -179,14 +180,14 @@ def footer(width: int, name: str, chips: Iterable[tuple[tuple[int, int, int], st
     """Return a band with a frame's name and, crossed out, the instances it does not show."""
     picture = Image.new('RGB', (width, FOOTER), INK)
     pen = ImageDraw.Draw(picture)
-    pen.text((4, FOOTER // 2), name, PAPER, font(13), anchor='lm')
-    left = 12 + int(pen.textlength(name, font(13)))
+    draw_text(pen, (4, FOOTER // 2), name, PAPER, 13)
+    left = 12 + int(text_width(name, 13))
     for number, (color, text) in enumerate(chips):
         if not number:
-            pen.text((left, FOOTER // 2), 'absent', PAPER, font(13), anchor='lm')
-            left += 6 + int(pen.textlength('absent', font(13)))
-        right = left + int(pen.textlength(text, font(13)))
-        pen.text((left, FOOTER // 2), text, color, font(13), anchor='lm')
+            draw_text(pen, (left, FOOTER // 2), 'absent', PAPER, 13)
+            left += 6 + int(text_width('absent', 13))
+        right = left + int(text_width(text, 13))
+        draw_text(pen, (left, FOOTER // 2), text, color, 13)
         pen.line((left - 1, FOOTER // 2 + 1, right, FOOTER // 2 + 1), color)
         left = right + 7
     return np.asarray(picture)

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from rocovis_mm.visualization.fonts import draw_text
 from rocovis_mm.visualization.media import write_gif, write_image, write_mp4
-from rocovis_mm.visualization.overlay import font
 from rocovis_mm.visualization.palette import INK, PAPER
 from rocovis_mm.visualization.video_results import DrawnTrack, DrawnVideo
 
@@ -33,7 +33,7 @@ def fit(image: np.ndarray, width: int, height: int) -> np.ndarray:
 def write_line(canvas: np.ndarray, place: tuple[int, int], text: str, size: int = 15) -> np.ndarray:
     """Return the picture with a white line of text, its left middle at (x, y)."""
     picture = Image.fromarray(canvas)
-    ImageDraw.Draw(picture).text(place, text, PAPER, font(size), anchor='lm')
+    draw_text(ImageDraw.Draw(picture), place, text, PAPER, size)
     return np.asarray(picture).copy()
 
 

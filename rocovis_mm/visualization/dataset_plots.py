@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rocovis_mm.datasets.checks.summary import DatasetSummary
+from rocovis_mm.visualization.fonts import chart_fonts, readable
 from rocovis_mm.visualization.palette import identity_color
 
 BINS = 30
@@ -22,10 +25,17 @@ def draw_summary(summary: DatasetSummary, path: str | Path) -> Path:
         summary: of the data set.
         path: of the png.
     """
+    names = [readable(name, f'class {n}') for n, name in enumerate(summary.classes, start=1)]
+    with matplotlib.rc_context(chart_fonts(names)):
+        return draw_panels(summary, names, Path(path))
+
+
+def draw_panels(summary: DatasetSummary, names: Sequence[str], path: Path) -> Path:
+    """Write the picture, with the classes' names as they can be drawn."""
     rows = max(len(summary.classes), 1)
     figure = Figure(figsize=(15, max(7.0, 1.2 + 0.17 * rows)), dpi=110, layout='constrained')
     grid = figure.add_gridspec(2, 4)
-    draw_classes(figure.add_subplot(grid[:, 0]), summary.classes)
+    draw_classes(figure.add_subplot(grid[:, 0]), names, list(summary.classes.values()))
     panels = (
         ('frames per video', summary.video_lengths, 'videos'),
         ('tracks per video', summary.tracks_per_video, 'videos'),
@@ -37,7 +47,6 @@ def draw_summary(summary: DatasetSummary, path: str | Path) -> Path:
         axes = figure.add_subplot(grid[number // 3, 1 + number % 3])
         draw_histogram(axes, title, values, unit, color(number + 1))
     draw_resolutions(figure.add_subplot(grid[1, 3]), summary.resolutions)
-    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
     return path
@@ -48,13 +57,13 @@ def color(number: int) -> np.ndarray:
     return np.array(identity_color(number)) / 255
 
 
-def draw_classes(axes: Axes, classes: dict[str, int]) -> None:
-    """Draw the tracks of each class, most on top."""
+def draw_classes(axes: Axes, names: Sequence[str], tracks: Sequence[int]) -> None:
+    """Draw the number of tracks of each class, the first class on top."""
     axes.set_title('tracks of each class', loc='left')
-    places = np.arange(len(classes))[::-1]
-    bars = axes.barh(places, list(classes.values()), color=color(0))
+    places = np.arange(len(names))[::-1]
+    bars = axes.barh(places, tracks, color=color(0))
     axes.bar_label(bars, fontsize=7, padding=2)
-    axes.set_yticks(places, list(classes), fontsize=7)
+    axes.set_yticks(places, names, fontsize=7)
     axes.margins(y=0.01)
     axes.spines[['top', 'right']].set_visible(False)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from itertools import chain
-from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from rocovis_mm.visualization.fonts import draw_text, readable, text_width
 from rocovis_mm.visualization.geometry import Box, bounding_box, line_width, meet
 from rocovis_mm.visualization.palette import INK, PAPER, identity_color
 from rocovis_mm.visualization.trails import Trails
@@ -87,7 +86,8 @@ def instance_caption(
     """Return what is written on an instance: class, identity and score, as far as known."""
     words = [f'#{identity}']
     if label is not None:
-        words.insert(0, classes[label] if 0 <= label < len(classes) else str(label))
+        named = 0 <= label < len(classes)
+        words.insert(0, readable(classes[label], str(label)) if named else str(label))
     if score is not None:
         words.append(f'{score:.2f}')
     return ' '.join(words)
@@ -138,13 +138,6 @@ def outline(canvas: np.ndarray, mask: np.ndarray, box: Box, color: tuple[int, in
     cv2.drawContours(canvas, contours, -1, color, width, cv2.LINE_AA)
 
 
-@cache
-def font(size: int) -> ImageFont.FreeTypeFont:
-    """Return the sans-serif font that comes with matplotlib, `size` pixels high."""
-    path = Path(matplotlib.get_data_path(), 'fonts', 'ttf', 'DejaVuSans.ttf')
-    return ImageFont.truetype(str(path), size)
-
-
 def write_captions(
     canvas: np.ndarray,
     boxes: Sequence[Box],
@@ -155,7 +148,7 @@ def write_captions(
     type_size = max(12, round(canvas.shape[0] / 28))
     taken: list[Box] = []
     for anchor, caption, color in zip(boxes, captions, colors):
-        wide = int(font(type_size).getlength(caption)) + type_size
+        wide = int(text_width(caption, type_size)) + type_size
         high = round(1.5 * type_size)
         box = place_chip(anchor, canvas.shape[:2], wide, high, taken)
         taken.append(box)
@@ -165,7 +158,7 @@ def write_captions(
         pen.rounded_rectangle((0, 0, wide, high), radius=type_size // 3, fill=color, outline=INK)
         light = np.dot(color, (0.299, 0.587, 0.114)) > 110
         ink = INK if light else PAPER
-        pen.text((wide / 2, high / 2), caption, ink, font(type_size), anchor='mm')
+        draw_text(pen, (wide / 2, high / 2), caption, ink, type_size, centred=True)
         under[:] = np.asarray(chip)
 
 

@@ -21,6 +21,7 @@ from rocovis_mm.evaluation.functional.tracks import (
     load_predictions,
 )
 from rocovis_mm.evaluation.functional.tube_iou import mask_tube_iou
+from rocovis_mm.visualization.fonts import readable
 from rocovis_mm.visualization.media import read_image
 from rocovis_mm.visualization.overlay import DISPLAY_HEIGHT, display_scale, draw_overlay
 from rocovis_mm.visualization.shown import Shown
@@ -185,7 +186,7 @@ def name_tracks(
     """Give tracks their colours and captions."""
     drawn = []
     for track, identity in zip(tracks, identities):
-        caption = names[track.category_id]
+        caption = readable(names[track.category_id], str(track.category_id))
         if track.score:
             caption = f'{caption} {track.score:.2f}'
         drawn.append(DrawnTrack(identity, caption, track.tube))

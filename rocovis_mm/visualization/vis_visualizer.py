@@ -10,6 +10,7 @@ from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
 
 from rocovis_mm.registry import VISUALIZERS
+from rocovis_mm.visualization.fonts import use_font
 from rocovis_mm.visualization.media import write_image
 from rocovis_mm.visualization.overlay import draw_overlay, instance_caption
 
@@ -25,6 +26,7 @@ class VISLocalVisualizer(Visualizer):
         save_dir: folder of the backends.
         alpha: share of colour inside a mask.
         scale: whole number that frames are enlarged by; chosen by their height if None.
+        font: file to take first for names of classes, in all pictures of the process.
     """
 
     def __init__(
@@ -35,10 +37,13 @@ class VISLocalVisualizer(Visualizer):
         save_dir: str | None = None,
         alpha: float = 0.45,
         scale: int | None = None,
+        font: str | None = None,
     ) -> None:
         super().__init__(name, image, vis_backends, save_dir)
         self.alpha = alpha
         self.scale = scale
+        if font is not None:
+            use_font(font)
 
     @property
     def dataset_meta(self) -> dict[str, Any]:

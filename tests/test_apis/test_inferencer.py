@@ -59,7 +59,10 @@ def test_the_inferencer_and_a_stream_give_what_the_runners_loop_gives(inferencer
         (sample,) = inferencer.model.test_step(pseudo_collate([item]))
         if 'video_tracks' in sample:
             tracks = sample.video_tracks
-            expected[tracks.video_id] = tracks.to_results(list(inferencer.category_ids))
+            results = tracks.to_results(list(inferencer.category_ids))
+            expected[tracks.video_id] = [
+                dict(id=slot, **result) for slot, result in zip(tracks.slots.tolist(), results)
+            ]
     videos = folders_of(dataset)
     assert expected.keys() == videos.keys()
     for video_id, paths in videos.items():
@@ -126,6 +129,7 @@ def test_the_inferencer_gives_what_tools_test_gives(trained, dataset, tmp_path):
         out = tmp_path / f'{video_id}.json'
         inferencer(f'{paths[0].parent}/*', video_id=video_id, out=out)
         found += json.loads(out.read_text())
+    assert all(isinstance(track.pop('id'), int) for track in found)
     assert same_tracks(found, expected, tolerance=1e-6)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import errno
 import json
 
+import numpy as np
 import pytest
+from pycocotools import mask
 from tiny_streams import frames, same_tracks
 
 from rocovis_mm.apis import ResultsLog, read_log, results_from_log, results_log
+from rocovis_mm.models.vis.track_recorder import TrackRecorder
 
 
 @pytest.fixture(scope='module')
@@ -59,9 +62,44 @@ def test_the_file_tells_of_the_video(written):
     assert first['frame'] == 0 and first['instances'][0].keys() == {
         'id',
         'label',
+        'class',
         'score',
+        'box',
         'segmentation',
     }
+
+
+def test_a_line_has_the_time_and_each_instance_its_class_and_box(written):
+    header, *lines = read_log(written[0])
+    assert [line['time'] for line in lines] == [n / 25 for n in range(6)]
+    for line in lines:
+        for seen in line['instances']:
+            assert seen['class'] == header['classes'][seen['label']]
+            rows, columns = np.nonzero(mask.decode(seen['segmentation']))
+            box = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            assert seen['box'] == box
+
+
+def test_tracks_have_their_ids_and_none_has_score_0(rocovis, clip, tmp_path, monkeypatch):
+    recorder = 'rocovis_mm.models.vis.track_recorder.TrackRecorder.standing'
+    standing = TrackRecorder.standing
+
+    def with_zeros(self):
+        found = standing(self)
+        return [*found[:3], *(track._replace(score=0.0) for track in found[3:])]
+
+    with rocovis.stream() as stream:
+        for frame in clip:
+            stream.push(frame)
+        expected = stream.finish()
+    monkeypatch.setattr(recorder, with_zeros)
+    for options in (dict(), dict(results_jsonl=tmp_path / 'stream.jsonl')):
+        with rocovis.stream(**options) as stream:
+            for frame in clip:
+                stream.push(frame)
+            found = stream.finish()
+        assert len(found.standing) == 3 and found.tracks == expected.tracks[:3]
+        assert [x['id'] for x in found.tracks] == [x.identity for x in found.standing]
 
 
 def test_nothing_is_overwritten(written):

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
+from fractions import Fraction
 from types import SimpleNamespace
 
+import av
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_streams import frames
+from tiny_streams import FakeCapture, frames
 
-from rocovis_mm.apis import SourceLostError, open_source
+from rocovis_mm.apis import SourceLostError, open_source, sources
 from rocovis_mm.apis.sources import Thinned
 from rocovis_mm.visualization import write_mp4
 
@@ -203,3 +205,142 @@ def test_frames_of_a_steady_camera_come_at_the_rate_asked_for(
         for frame in Thinned(open_source(0), max_fps):
             seen.append(frame)
     assert abs(len(seen) - kept) <= 2
+
+
+@pytest.mark.parametrize('form', ['frame_%d.png', 'padded/%03d.png'])
+def test_a_pattern_stands_for_numbers(folder, form):
+    """In the order of the numbers; those of fewer digits than the pattern's do not count."""
+    (folder / 'padded').mkdir()
+    for number, image in enumerate(frames(12)):
+        cv2.imwrite(str(folder / 'padded' / f'{number * 5:03d}.png'), image)
+        cv2.imwrite(str(folder / 'padded' / f'{number % 10}.png'), image)
+    source = open_source(folder / form)
+    assert source.length == 12 and equal(source, frames(12))
+    with pytest.raises(FileNotFoundError, match=r'none_%05d\.png: no such file or folder'):
+        open_source(folder / 'none_%05d.png')
+
+
+@pytest.mark.parametrize('form', [list, tuple, iter])
+def test_a_list_of_images_is_read_in_its_own_order(folder, form):
+    numbers = [3, 11, 0]
+    paths = [str(folder / f'frame_{n}.png') for n in numbers]
+    paths[1] = folder / 'frame_11.png'
+    assert equal(open_source(form(paths)), [frames(12)[n] for n in numbers])
+
+
+@pytest.mark.parametrize('ending', ['.mp4', '.mov', '.avi'])
+def test_a_list_or_glob_of_one_video_is_that_video(tmp_path, ending):
+    path = write_mp4(tmp_path / f'video{ending}', [x[..., ::-1] for x in frames(5)])
+    for video in (path, [path], tmp_path / 'v*'):
+        source = open_source(video)
+        assert source.length == 5 and len(list(source)) == 5
+
+
+def test_a_list_of_something_else_is_refused(folder, tmp_path):
+    video = write_mp4(tmp_path / 'video.mp4', [x[..., ::-1] for x in frames(2)])
+    with pytest.raises(ValueError, match=r'video\.mp4: is no image file \(the list of 2 paths\)'):
+        open_source([folder / 'frame_3.png', video])
+    with pytest.raises(FileNotFoundError, match=r'frame_99\.png: no such file'):
+        open_source([folder / 'frame_3.png', folder / 'frame_99.png'])
+
+
+def times_of(source) -> list:
+    return [source.time for _ in source]
+
+
+def test_times_of_a_file_are_its_time_stamps(tmp_path):
+    """They are not evenly apart where the rate varies."""
+    stamps = [0, 40, 80, 200, 240, 1000]  # ms
+    path = tmp_path / 'video.mp4'
+    with av.open(str(path), 'w') as container:
+        stream = container.add_stream('libx264', rate=30)
+        stream.width, stream.height = 64, 48
+        stream.codec_context.time_base = Fraction(1, 1000)
+        for stamp, image in zip(stamps, frames(6, (48, 64))):
+            frame = av.VideoFrame.from_ndarray(image, format='bgr24')
+            frame.pts, frame.time_base = stamp, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    assert times_of(open_source(path)) == pytest.approx([x / 1000 for x in stamps], abs=2e-3)
+
+
+def test_times_by_the_rate_or_not_at_all(fake_camera, video_file, folder):
+    fake_camera(frames(4), count=4.0, fps=8.0)
+    assert times_of(open_source(video_file)) == [0, 0.125, 0.25, 0.375]
+    fake_camera(frames(4), count=4.0, fps=8.0)
+    assert times_of(Thinned(open_source(video_file), 4)) == [0, 0.25]
+    assert times_of(open_source(folder / 'frame_1*.png')) == [None] * 3
+
+
+def test_times_of_a_camera_are_by_the_clock(fake_camera, monkeypatch):
+    clock = SimpleNamespace(monotonic=iter([9.0, 9.5, 11.0]).__next__)
+    monkeypatch.setattr('rocovis_mm.apis.sources.time', clock)
+    fake_camera(frames(3))
+    source, seen = open_source(0), []
+    with pytest.raises(SourceLostError):
+        for _ in source:
+            seen.append(source.time)
+    assert seen == [0, 0.5, 2.0]
+
+
+@pytest.fixture
+def hiccups(monkeypatch):
+    """A camera that is lost again and again; returns a function that sets what each try gives."""
+    monkeypatch.setattr(sources, 'RETRY', 0.01)
+    captures = []
+
+    def set_up(*tries):
+        """Take a list of frames for each time the camera is opened, None where it is not there."""
+        given = iter(tries)
+
+        def capture(target):
+            images = next(given, None)
+            captures.append(FakeCapture(images or [], fps=float('nan')))
+            captures[-1].released = images is None
+            return captures[-1]
+
+        monkeypatch.setattr('rocovis_mm.apis.sources.cv2.VideoCapture', capture)
+        return captures
+
+    return set_up
+
+
+@pytest.mark.filterwarnings('ignore:.*is connected again')
+@pytest.mark.parametrize('target', [0, 'rtsp://camera.example/1'])
+def test_a_live_source_is_connected_to_again(hiccups, target):
+    """After a refusal, and after a connection without a frame, too."""
+    clip = frames(6)
+    captures = hiccups(clip[:2], None, [], clip[2:5], clip[5:])
+    source, seen = open_source(target, reconnect=30), []
+    for frame in source:
+        seen.append(frame)
+        if len(seen) == 6:
+            source.stop()
+    assert equal(seen, clip) and all(x.released for x in captures[:-1])
+
+
+def test_a_source_that_stays_lost_is_an_error_when_the_time_is_over(hiccups):
+    hiccups(frames(2))
+    seen = []
+    with pytest.raises(SourceLostError, match='camera 0: stopped after 2 frames'):
+        for frame in open_source(0, reconnect=0.05):
+            seen.append(frame)
+    assert len(seen) == 2
+
+
+def test_connecting_again_is_said(hiccups):
+    hiccups(frames(2), None, frames(1))
+    source = open_source(0, reconnect=0.1)
+    with pytest.warns(UserWarning, match='camera 0: was lost after 2 frames and is connected'):
+        with pytest.raises(SourceLostError):
+            list(source)
+
+
+def test_what_ends_by_itself_is_not_connected_to_again(folder, fake_camera, video_file):
+    fake_camera(frames(2), count=2.0)
+    for video in (folder, frames(2), video_file):
+        with pytest.raises(ValueError, match='ends by itself; reconnect=5 is for cameras'):
+            open_source(video, reconnect=5)
+    fake_camera(frames(2))
+    with pytest.raises(ValueError, match='reconnect=0: give a number of seconds above 0'):
+        open_source(0, reconnect=0)

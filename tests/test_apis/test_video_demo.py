@@ -19,8 +19,7 @@ from PIL import Image
 from tiny_streams import frames, same_tracks, tiny_inferencer, tiny_run_config
 
 import rocovis_mm.apis.video_run as video_run
-from rocovis_mm.apis import writers
-from rocovis_mm.visualization import write_mp4
+from rocovis_mm.visualization import media, write_mp4
 from rocovis_mm.visualization.palette import identity_color
 
 REPOSITORY = Path(__file__).parents[2]
@@ -50,8 +49,8 @@ def run_files(tmp_path_factory):
 def call(demo, run_files, monkeypatch, capsys):
     """Run the demo; returns its exit status (a text is an error) and what it printed."""
 
-    def run(*arguments, video=None):
-        words = [video or run_files[0], *run_files[1:], *arguments]
+    def run(*arguments, video=None, only=False):
+        words = [video or run_files[0], *([] if only else run_files[1:]), *arguments]
         monkeypatch.setattr(sys, 'argv', ['video_demo.py', *map(str, words)])
         with pytest.raises(SystemExit) as end:
             demo.main()
@@ -183,7 +182,7 @@ def test_a_full_disk_is_one_error_and_the_rest_is_whole(call, monkeypatch, tmp_p
             raise OSError(errno.ENOSPC, 'No space left on device')
         file.write(content)
 
-    monkeypatch.setattr(writers, 'write_all', no_room)
+    monkeypatch.setattr(media, 'write_all', no_room)
     status, _ = call('--out', tmp_path / 'out.gif', '--json', tmp_path / 'tracks.json')
     assert status.startswith('error:') and 'No space left on device' in status
     with Image.open(tmp_path / 'out.gif') as image:
@@ -200,35 +199,141 @@ def test_a_camera_that_is_unplugged_is_one_error(call, fake_camera, monkeypatch,
     assert len(json.loads((tmp_path / 'tracks.json').read_text())[0]['segmentations']) == 4
 
 
-def test_a_camera_ends_with_ctrl_c(call, demo, fake_camera, monkeypatch):
+def test_a_camera_ends_with_ctrl_c(call, demo, fake_camera, monkeypatch, tmp_path):
     def camera():
         while True:
             yield from frames(2)
 
     fake_camera(camera())
     monkeypatch.setattr(demo, 'note', lambda bar, run: signal.raise_signal(signal.SIGINT))
-    status, printed = call(video='0')
+    status, printed = call('--results-jsonl', tmp_path / 'log.jsonl', video='0')
     assert status == 0 and printed.out.startswith('1 frames')
+    header, line = map(json.loads, (tmp_path / 'log.jsonl').read_text().splitlines())
+    assert header['started'].endswith('+00:00') and 0 <= line['time'] < 60
 
 
 @pytest.mark.parametrize(
     ('arguments', 'message'),
     [
         (dict(video='none.mp4'), 'none.mp4: no such file or folder'),
-        (('--out', 'out.webm'), 'out.webm: the ending is .mp4, .gif'),
+        (dict(video='none_%05d.jpg'), 'none_%05d.jpg: no such file or folder'),
+        (('--out', 'out.webm'), 'out.webm: the ending is .mp4, .mov, .avi, .gif'),
         (('--max-fps', '-1'), 'max_fps=-1.0'),
+        (('--reconnect', '0'), 'reconnect=0.0'),
         (('--memory-frames', '0'), 'memory_frames=0'),
         (('--release-after', '0'), 'release_after=0'),
-        (('--show',), '--show: OpenCV cannot open a window here'),
+        (('--json', '.'), 'is a folder; give the name of a file'),
+        (('--json', 'a', '--results-jsonl', './a'), 'give each a file of its own'),
+        (('--font', 'no.ttf'), 'no.ttf: no such font file'),
+        ((), 'the results would go nowhere: give --out, --masks, --json'),
     ],
 )
-def test_mistakes_are_one_line(call, arguments, message, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv('DISPLAY', raising=False)
-    if '--show' in arguments and 'GUI:                           NONE' not in (
-        cv2.getBuildInformation()
-    ):
-        pytest.skip('this OpenCV has windows')
-    status, _ = call(**arguments) if isinstance(arguments, dict) else call(*arguments)
-    assert status.startswith('error: ') and message in status and '\n' not in status.strip()
+def test_mistakes_are_found_before_torch_is_loaded(
+    run_files, arguments, message, without_torch, tmp_path
+):
+    if isinstance(arguments, dict):
+        words = [arguments['video'], *run_files[1:], '--json', 'new.json']
+    else:
+        words = [*run_files, *arguments]
+        if '--out' not in words and '--json' not in words and arguments:
+            words += ['--json', 'new.json']
+    status, printed, said = without_torch(*words)
+    assert status == 1 and not printed
+    assert said.startswith('error: ') and message in said and said.count('\n') == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def without_torch(tmp_path_factory, tmp_path):
+    """Run the demo where torch fails to load; returns exit status, stdout and stderr."""
+    traps = tmp_path_factory.mktemp('traps')
+    for name in ('torch', 'mmengine', 'mmcv', 'mmdet'):
+        (traps / f'{name}.py').write_text('raise SystemExit("loaded too early")')
+
+    def run(*words):
+        done = subprocess.run(
+            [sys.executable, str(DEMO), *map(str, words)],
+            env={**os.environ, 'PYTHONPATH': f'{traps}:{REPOSITORY}'},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+def test_help_needs_no_torch(without_torch):
+    status, printed, said = without_torch('--help')
+    assert status == 0 and '--reconnect' in printed and not said
+
+
+def test_files_that_are_missing_are_found_before_torch_is_loaded(run_files, without_torch):
+    video, config, weights = run_files
+    status, _, said = without_torch(video, 'no.py', weights, '--json', 'x.json')
+    assert status == 1 and said.startswith('error: no.py: no such config file')
+    status, _, said = without_torch(video, config, 'no.pth', '--json', 'x.json')
+    assert status == 1 and said.startswith('error: no.pth: no such checkpoint')
+    status, _, said = without_torch(video, config, weights, '--json', 'x.json')
+    assert 'loaded too early' in said  # in order so far
+
+
+def test_the_input_is_never_overwritten(run_files, without_torch, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('frames')
+    video = write_mp4(folder / 'video.mp4', [x[..., ::-1] for x in frames(2)])
+    for number, image in enumerate(frames(3)):
+        cv2.imwrite(str(folder / f'{number:05d}.jpg'), image)
+    before = {x: x.read_bytes() for x in folder.iterdir()}
+    for source, option, out in (
+        (video, '--out', video),
+        (folder, '--out', folder),
+        (folder / '*.jpg', '--out', folder),
+        (folder / '%05d.jpg', '--out', folder / '%04d.png'),
+        (folder, '--masks', folder),
+        (video, '--json', video),
+    ):
+        status, _, said = without_torch(source, *run_files[1:], option, out)
+        assert status == 1 and said.startswith('error: ') and 'overwritten' in said
+    assert {x: x.read_bytes() for x in folder.iterdir()} == before
+
+
+def test_a_missing_device_and_screen_are_one_line(call, monkeypatch, tmp_path):
+    monkeypatch.delenv('DISPLAY', raising=False)
+    cases = [('--device', 'quantum', 'device=quantum: torch')]
+    if not torch.cuda.is_available():
+        cases.append(('--device', 'cuda', 'device=cuda: torch'))
+    for option, value, message in cases:
+        status, _ = call(option, value, '--json', tmp_path / 'x.json')
+        assert status.startswith(f'error: {message}') and '\n' not in status
+    if 'GUI:                           NONE' in cv2.getBuildInformation():
+        status, _ = call('--show')
+        assert status.startswith('error: --show: OpenCV cannot open a window here')
+        assert '\n' not in status.strip()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_images_that_a_shell_lists_are_taken_in_natural_order(call, demo, run_files, tmp_path):
+    """`frames/*.png` of a shell is in the order 1, 10, 2."""
+    paths = []
+    for number, image in enumerate(frames(11)):
+        paths.append(tmp_path / f'{number}.png')
+        cv2.imwrite(str(paths[-1]), image)
+    words = sorted(map(str, paths))
+    log = tmp_path / 'log.jsonl'
+    status, printed = call(*words[1:], *run_files[1:], '--results-jsonl', log, '--fps', 4,
+                           video=words[0], only=True)  # fmt: skip
+    assert status == 0 and printed.out.startswith('11 frames')
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line['time'] for line in lines[1:]] == [n / 4 for n in range(11)]
+    other = tmp_path / 'other.jsonl'
+    call('--results-jsonl', other, '--fps', 4, video=tmp_path / '%d.png')
+    assert other.read_text() == log.read_text()
+
+
+def test_tracks_have_their_ids(call, tmp_path):
+    log = tmp_path / 'log.jsonl'
+    call('--results-jsonl', log, '--json', tmp_path / 'tracks.json')
+    tracks = json.loads((tmp_path / 'tracks.json').read_text())
+    last = json.loads(log.read_text().splitlines()[-1])
+    assert [(x['id'], x['score']) for x in tracks] == [(x[0], x[2]) for x in last['standing']]
+    assert min(x['score'] for x in tracks) > 0

@@ -76,7 +76,7 @@ class FakeCapture:
         return not self.released
 
     def get(self, key):
-        return self.stated[key]
+        return self.stated.get(key, 0.0)
 
     def read(self):
         image = next(self.images, None)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 TOOLS = Path(__file__).parents[2] / 'tools'
+PYTHON = """case $1 in -c) exit "${{NO_TORCH:-0}}";; esac
+echo "$NODE" {} "$@\""""
 
 
 @pytest.fixture
 def programs(tmp_path):
     """A fake python that says how it was called, and a slurm of two nodes."""
     texts = dict(
-        python='echo "$NODE" python "$@"',
+        python=PYTHON.format('python'),
         scontrol='[ "$1 $2" = "show hostnames" ] && printf "%s\\n" node7 node8',
         srun="""echo srun "$@" >&2
         while [ "$1" != bash ]; do shift; done
@@ -25,14 +28,21 @@ def programs(tmp_path):
         done""",
     )
     for name, text in texts.items():
-        path = tmp_path / name
-        path.write_text(f'#!/usr/bin/env bash\n{text}\n')
-        path.chmod(0o755)
+        write_program(tmp_path / name, text)
     return tmp_path
 
 
+def write_program(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f'#!/usr/bin/env bash\n{text}\n')
+    path.chmod(0o755)
+
+
 def call(programs, script, *arguments, fails=False, **variables):
-    kept = {k: v for k, v in os.environ.items() if k not in ('PORT', 'NNODES', 'MASTER_ADDR')}
+    """Run a script in an entered environment, whose python is the fake one."""
+    unwanted = ('PORT', 'NNODES', 'MASTER_ADDR', 'PYTHON', 'CONDA_PREFIX')
+    kept = {k: v for k, v in os.environ.items() if k not in unwanted}
+    kept['VIRTUAL_ENV'] = str(programs)
     path = f'{programs}:{os.environ["PATH"]}'
     done = subprocess.run(
         [TOOLS / script, *arguments], env={**kept, 'PATH': path, 'NODE': '', **variables},
@@ -104,3 +114,44 @@ def test_what_is_missing_is_said(programs, script, given, message):
 def test_gpus_that_do_not_fill_machines(programs):
     _, said = call(programs, 'slurm_train.sh', 'p', 'j', 'a.py', fails=True, GPUS='12')
     assert 'GPUS=12 is no multiple of GPUS_PER_NODE=8' in said
+
+
+@pytest.fixture
+def checkout(tmp_path, programs):
+    """A checkout with a .venv of its own."""
+    shutil.copytree(TOOLS, tmp_path / 'checkout' / 'tools')
+    write_program(tmp_path / 'checkout/.venv/bin/python', 'NO_TORCH=\n' + PYTHON.format('own'))
+    return tmp_path / 'checkout'
+
+
+@pytest.mark.parametrize(
+    ('variables', 'name'),
+    [
+        (dict(VIRTUAL_ENV=''), 'own'),  # right after `make demo`
+        (dict(), 'python'),  # another environment is entered
+        (dict(VIRTUAL_ENV='', CONDA_PREFIX='/conda'), 'python'),
+        (dict(NO_TORCH='1'), 'own'),  # one without torch, such as conda's base
+    ],
+)
+def test_the_environment_of_the_checkout_is_found(programs, checkout, variables, name):
+    script = checkout / 'tools' / 'dist_train.sh'
+    (line,), _ = call(programs, script, 'a.py', '2', **variables)
+    assert line.startswith(f'{name} -m torch.distributed.run')
+
+
+def test_a_named_interpreter_comes_first(programs, checkout):
+    write_program(programs / 'other', PYTHON.format('other'))
+    script = checkout / 'tools' / 'dist_test.sh'
+    (line,), _ = call(programs, script, 'a.py', 'b.pth', '2', PYTHON=str(programs / 'other'))
+    assert line.startswith('other -m torch.distributed.run')
+
+
+@pytest.mark.parametrize('python', ['', '/nowhere/python'])
+def test_without_torch_the_script_says_what_to_do(programs, checkout, python):
+    shutil.rmtree(checkout / '.venv')
+    script = checkout / 'tools' / 'dist_train.sh'
+    lines, said = call(programs, script, 'a.py', '2', fails=True, NO_TORCH='1', PYTHON=python)
+    assert not lines and said.startswith(
+        f'error: {python or "python"} does not run or has no torch'
+    )
+    assert '. .venv/bin/activate' in said and said.count('\n') == 1

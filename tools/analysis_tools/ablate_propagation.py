@@ -31,6 +31,7 @@ from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.registry import init_default_scope
 from tqdm import tqdm
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.identity import identity_stats
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
@@ -373,6 +374,7 @@ def results_of(study: Study, groups: list[tuple[int, list[int]]], category_ids: 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the study."""
+    print_anything()
     args = parse_args(arguments)
     try:
         model, config = load(args)

@@ -45,6 +45,7 @@ from mmengine.registry import init_default_scope
 from terminaltables import AsciiTable
 from torch.utils.flop_counter import FlopCounterMode
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.formats.frame_files import list_images
 from rocovis_mm.testing import plan_scene, render_video
 from rocovis_mm.utils.memory import peak_bytes
@@ -327,6 +328,7 @@ def print_growth(found: dict[str, dict[str, Any]]) -> None:
 
 def main() -> None:
     """Measure and print."""
+    print_anything()
     args = parse_args()
     torch.set_num_threads(args.threads)
     started = time.strftime('%Y-%m-%d %H:%M')

@@ -39,6 +39,7 @@ from pycocotools import mask as mask_utils
 from terminaltables import AsciiTable
 from torch.utils.data import DataLoader, Dataset
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.testing import EmbeddedRecipe, make_embedded_dataset
 from rocovis_mm.utils import load_config
 
@@ -222,6 +223,7 @@ def measure(config: Config, split: str, options: argparse.Namespace) -> list[lis
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark and return its exit status."""
+    print_anything()
     options = parse_args(arguments)
     cv2.setNumThreads(0)  # as a runner sets it
     torch.set_num_threads(1)

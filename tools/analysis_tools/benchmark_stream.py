@@ -28,6 +28,7 @@ import torch
 from mmengine.config import DictAction
 
 from rocovis_mm.apis import RoCoVISInferencer, write_json
+from rocovis_mm.console import print_anything
 from rocovis_mm.utils import load_config
 from rocovis_mm.utils.memory import peak_bytes
 from rocovis_mm.visualization import write_mp4
@@ -148,11 +149,12 @@ def report(rows: list[dict[str, float]]) -> None:
 
 def main() -> None:
     """Measure."""
+    print_anything()
     args = parse_args()
     if args.alone:
         try:
             print(json.dumps(measure_stream(args)))
-        except (FileNotFoundError, ValueError) as error:
+        except (OSError, ValueError) as error:
             sys.exit(f'error: {error}')
         return
     if args.demo:

@@ -33,6 +33,7 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from torch import nn
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.engine import ActivationCheckpointHook
 from rocovis_mm.engine.hooks.activation_checkpoint_hook import PARTS, find_modules
 from rocovis_mm.models import RoCoVIS
@@ -147,6 +148,7 @@ def memory_peak() -> float:
 
 def main() -> None:
     """Measure all rows and print the table."""
+    print_anything()
     args = parse_args()
     config = load_config(args.config, args.cfg_options)
     if args.row:

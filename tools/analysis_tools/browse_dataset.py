@@ -25,9 +25,10 @@ from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import load_run_config
-from rocovis_mm.visualization import write_gif, write_image, write_mp4
+from rocovis_mm.visualization import use_font, write_gif, write_image, write_mp4
 from rocovis_mm.visualization.clips import (
     Clip,
     clip_sheet,
@@ -53,6 +54,7 @@ def parse_args() -> argparse.Namespace:
         '--format', nargs='+', choices=('png', 'mp4', 'gif'), default=['png'], help='[png]'
     )
     parser.add_argument('--fps', type=float, default=3.0, help='of mp4 and gif [3]')
+    parser.add_argument('--font', type=Path, help='font file to take first for names of classes')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings')
     args = parser.parse_args()
     if min(args.num, args.frames, args.width) < 1 or args.fps <= 0:
@@ -111,8 +113,10 @@ def write_clip(
 
 def main() -> None:
     """Write the pictures."""
+    print_anything()
     args = parse_args()
     try:
+        use_font(args.font)
         config = load_run_config(args.config, args.cfg_options)
         init_default_scope(config.get('default_scope', 'mmdet'))
         set_random_seed(args.seed)

@@ -12,11 +12,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.visualization import (
     draw_curves,
     find_scalars,
     load_drawn_videos,
     read_scalars,
+    use_font,
     write_pictures,
 )
 
@@ -34,14 +36,17 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--videos', type=int, help='first so many videos; all if not given')
     parser.add_argument('--sheet-videos', type=int, default=6, help='on sheet and in gif [6]')
     parser.add_argument('--fps', type=float, default=8.0, help='of video and gif [8]')
+    parser.add_argument('--font', type=Path, help='font file to take first for names of classes')
     parser.add_argument('--work-dir', type=Path, help='draw the curves of this training run')
     return parser.parse_args()
 
 
 def main() -> None:
     """Draw."""
+    print_anything()
     args = parse_args()
     try:
+        use_font(args.font)
         videos = load_drawn_videos(
             args.annotations, args.results, args.images, args.score_thr, args.videos
         )

@@ -38,6 +38,7 @@ from rocovis_mm.evaluation.functional.tracks import (  # noqa: E402
     load_ground_truth,
     load_predictions,
 )
+from rocovis_mm.visualization.fonts import chart_fonts, readable, use_font  # noqa: E402
 
 Scores = Mapping[str, Mapping[str, TubeScores]]
 """What each results file scored: name of the file, then kind of tube IoU."""
@@ -59,6 +60,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--classes', nargs='+', help='only these classes (default: all found)')
     parser.add_argument('--jobs', type=int, default=1, help='processes')
+    parser.add_argument('--font', type=Path, help='font file to take first for names')
     options = parser.parse_args(arguments)
     options.names = options.names or [Path(path).stem for path in options.predictions]
     if len(options.names) != len(options.predictions):
@@ -153,7 +155,7 @@ def plot_all(scores: Scores, categories: Mapping[int, str], options: argparse.Na
         if not shown or next(iter(curves[kinds[0]].values())).min() < 0:  # no ground truth
             continue
         for axes, kind in zip(new_figure(), kinds):
-            title = f'{TITLES[kind]}, {categories[category]}'
+            title = f'{TITLES[kind]}, {readable(categories[category], str(category))}'
             draw_precision_recall(axes, curves[kind], options.iou, title)
         save('precision_recall_' + re.sub(r'\W+', '_', categories[category]))
 
@@ -162,6 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
     options = parse_args(arguments)
     try:
+        use_font(options.font)
         for iou in options.iou:
             threshold_index(iou)
         truth = load_ground_truth(options.ground_truth)
@@ -172,7 +175,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             name: evaluate_tracks(truth, load_predictions(path, truth), jobs=options.jobs)
             for name, path in zip(options.names, options.predictions)
         }
-        plot_all(scores, truth.categories, options)
+        with plt.rc_context(chart_fonts([*scores, *truth.categories.values()])):
+            plot_all(scores, truth.categories, options)
     except (ValueError, OSError) as error:
         print('error:', ' '.join(str(error).split()), file=sys.stderr)
         return 2

@@ -19,6 +19,7 @@ import light_import  # noqa: E402
 
 light_import.prepare()
 
+from rocovis_mm.visualization.fonts import use_font  # noqa: E402
 from rocovis_mm.visualization.track_report.contents import load_report  # noqa: E402
 from rocovis_mm.visualization.track_report.page import draw_page  # noqa: E402
 from rocovis_mm.visualization.track_report.pictures import Pictures  # noqa: E402
@@ -45,6 +46,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--tracks', type=at_least(1), default=30, help='timelines per video [30]')
     parser.add_argument('--width', type=at_least(32), default=300, help='of a picture [300]')
     parser.add_argument('--quality', type=at_least(1), default=72, help='of JPEGs, 1 to 95 [72]')
+    parser.add_argument('--font', type=Path, help='font file to take first for names in pictures')
     return parser.parse_args(arguments)
 
 
@@ -64,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
     options = parse_args(arguments)
     try:
+        use_font(options.font)
         report = load_report(
             options.results, options.ground_truth, options.images, options.score_thr
         )

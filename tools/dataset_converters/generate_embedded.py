@@ -13,6 +13,7 @@ import argparse
 from dataclasses import fields
 from pathlib import Path
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.testing import EmbeddedRecipe, make_embedded_dataset
 from rocovis_mm.testing.embedded_dataset import HARD_SIZES, VERSIONS
 
@@ -40,6 +41,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     """Generate."""
+    print_anything()
     settings = vars(parse_args())
     root = settings.pop('root')
     try:

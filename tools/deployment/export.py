@@ -24,6 +24,7 @@ import torch
 from mmengine.config import DictAction
 
 from rocovis_mm.apis import RoCoVISInferencer
+from rocovis_mm.console import print_anything
 from rocovis_mm.deployment import (
     ExportedModel,
     FrameStep,
@@ -120,6 +121,7 @@ def export(args: argparse.Namespace) -> float:
 
 def main() -> None:
     """Export and verify."""
+    print_anything()
     args = parse_args()
     try:
         difference = export(args)

@@ -52,13 +52,18 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--fix', type=Path, metavar='OUT', help='write a mended copy')
     parser.add_argument('--overwrite', action='store_true', help='replace OUT')
     parser.add_argument('--out', type=Path, help='folder of problems.txt, summary.json and .png')
+    parser.add_argument('--font', help='font file to take first for names in summary.png')
     return parser.parse_args(arguments)
 
 
-def write_report(folder: Path, problems: Sequence[str], summary: DatasetSummary) -> None:
+def write_report(
+    folder: Path, problems: Sequence[str], summary: DatasetSummary, font: str | None
+) -> None:
     """Write problems, summary and plots."""
     from rocovis_mm.visualization.dataset_plots import draw_summary
+    from rocovis_mm.visualization.fonts import use_font
 
+    use_font(font)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / 'problems.txt').write_text(''.join(f'{each}\n' for each in problems), 'utf-8')
     text = json.dumps(summary.figures(), indent=1)
@@ -107,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     summary = summarize(annotations)
     print('', format_summary(summary), sep='\n')
     if args.out:
-        write_report(args.out, problems, summary)
+        write_report(args.out, problems, summary, args.font)
     if args.fix:
         problems = fix(args, content, look, fits)
     return int(bool(problems))

@@ -12,6 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from pycocotools import mask as mask_utils
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.average_precision import RECALL_POINTS, precision_recall
 from rocovis_mm.evaluation.functional.boundary import boundary_width, tube_boundary
 from rocovis_mm.evaluation.functional.run_lengths import Tube
@@ -133,6 +134,7 @@ def draw_pooled(path: Path) -> None:
 
 def main() -> None:
     """Draw all of them."""
+    print_anything()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

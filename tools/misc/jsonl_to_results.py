@@ -12,10 +12,12 @@ import argparse
 import sys
 
 from rocovis_mm.apis import results_from_log, write_json
+from rocovis_mm.console import print_anything
 
 
 def main() -> None:
     """Convert a file."""
+    print_anything()
     parser = argparse.ArgumentParser(description='Results of a stream to YouTube-VIS json')
     parser.add_argument('log', help='file that a stream has written, line by line')
     parser.add_argument('out', help='results file to write')

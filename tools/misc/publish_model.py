@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.utils.checkpoints import publish_file
 
 
@@ -22,6 +23,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     """Publish."""
+    print_anything()
     args = parse_args()
     try:
         _, report = publish_file(args.source, args.target)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.utils.checkpoints import convert_file
 
 
@@ -39,6 +40,7 @@ def parse_args() -> argparse.Namespace:
 
 def main() -> None:
     """Convert."""
+    print_anything()
     args = parse_args()
     try:
         print(convert_file(args.source, args.target, args.model, args.entry, args.reverse))

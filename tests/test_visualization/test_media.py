@@ -6,18 +6,32 @@ import errno
 from collections import namedtuple
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_streams import frames
 
-from rocovis_mm.apis import room, writers
-from rocovis_mm.apis.writers import GifWriter, open_writer
+from rocovis_mm.visualization import encoders, media, room, write_mp4
+from rocovis_mm.visualization.media import GifWriter, open_writer
 
 
 def pictures(number: int, size=(48, 72)) -> list[np.ndarray]:
-    return [x[..., ::-1].copy() for x in frames(number, size)]
+    """Return RGB pictures of smooth colours that drift."""
+    rng = np.random.default_rng(0)
+    start, end = rng.uniform(0, 255, (2, 6, 9, 3))
+    shares = np.linspace(0, 1, max(number, 2))[:number]
+    coarse = [((1 - share) * start + share * end).astype(np.uint8) for share in shares]
+    return [cv2.resize(x, size[::-1], interpolation=cv2.INTER_CUBIC) for x in coarse]
+
+
+def describe(path: Path) -> tuple[str, str, int, tuple[int, int]]:
+    """Return codec, pixel format, number of decoded frames and size, by PyAV."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        context = stream.codec_context
+        number = sum(1 for _ in container.decode(stream))
+        return context.name, context.pix_fmt, number, (context.width, context.height)
 
 
 def read_video(path: Path) -> list[np.ndarray]:
@@ -53,6 +67,69 @@ def test_an_mp4_holds_all_pictures(tmp_path):
     assert len(found) == 9 and list(path.parent.iterdir()) == [path]
     assert all(close_to(a, b, 12) for a, b in zip(found, pictures(9)))
     assert cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS) == pytest.approx(12)
+    assert describe(path) == ('h264', 'yuv420p', 9, (72, 48))
+
+
+def test_the_index_of_an_mp4_is_in_front(tmp_path):
+    """So a browser plays it while it loads."""
+    content = write_mp4(tmp_path / 'out.mp4', pictures(5)).read_bytes()
+    assert 0 < content.index(b'moov') < content.index(b'mdat')
+
+
+@pytest.mark.parametrize('ending', ['.mp4', '.MOV', '.avi'])
+@pytest.mark.parametrize('encoder', ['libx264', None])
+def test_video_files_of_odd_sizes(tmp_path, monkeypatch, ending, encoder):
+    """The last column and row are repeated; nothing is cut off."""
+    monkeypatch.setattr(encoders, 'h264_encoder', lambda: encoder)
+    path = tmp_path / f'a: 100% out{ending}'
+    kept = pictures(4, (47, 71))
+    if encoder:
+        write_mp4(path, kept, 29.97)
+        assert describe(path) == ('h264', 'yuv420p', 4, (72, 48))
+    else:
+        with pytest.warns(UserWarning, match='browsers do not play: .*pip install av'):
+            write_mp4(path, kept, 29.97)
+    assert [x.name for x in tmp_path.iterdir()] == [path.name]
+    found = read_video(path)
+    assert len(found) == 4 and found[0].shape == (48, 72, 3)
+    assert all(close_to(a[:47, :71], b, 12) for a, b in zip(found, kept))
+    assert all(close_to(a[47, :71], a[46, :71], 6) for a in found)
+    rate = cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS)
+    assert rate == pytest.approx(29.97, rel=1e-3)
+
+
+def test_colours_are_those_that_the_file_states(tmp_path):
+    """Players convert by the matrix and range in the file."""
+    levels = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255), (0, 0, 0)]
+    path = write_mp4(tmp_path / 'out.mp4', [np.full((32, 32, 3), x, np.uint8) for x in levels])
+    with av.open(str(path)) as container:
+        for frame, level in zip(container.decode(video=0), levels):
+            assert (frame.colorspace, frame.color_range) == (6, 1)
+            red, green, blue = np.array(level) / 255
+            luma = 16 + 219 * (0.299 * red + 0.587 * green + 0.114 * blue)  # BT.601
+            assert frame.to_ndarray()[16, 16] == pytest.approx(luma, abs=2)
+
+
+def test_a_video_has_the_frames_before_a_failure(tmp_path):
+    def frames():
+        yield from pictures(3)
+        raise ValueError('no more')
+
+    with pytest.raises(ValueError, match='no more'):
+        write_mp4(tmp_path / 'out.mp4', frames())
+    assert describe(tmp_path / 'out.mp4')[2] == 3
+    with pytest.raises(ValueError, match='no frames to write'):
+        write_mp4(tmp_path / 'none.mp4', [])
+    with pytest.raises(ValueError, match=r'x\.webm: the ending of a video is \.mp4, \.mov, \.avi'):
+        write_mp4(tmp_path / 'x.webm', pictures(1))
+    assert [x.name for x in tmp_path.iterdir()] == ['out.mp4']
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(media, 'check_room', lambda path, needed: None)
+    (tmp_path / 'out.part.mp4').mkdir()
+    with pytest.raises(OSError, match=r'out\.part\.mp4'):
+        write_mp4(tmp_path / 'out.mp4', pictures(1))
 
 
 def test_an_mp4_has_one_size(tmp_path):
@@ -103,8 +180,23 @@ def test_a_folder_holds_a_picture_each(tmp_path):
     assert close_to(found, pictures(3)[2], 6)
 
 
+def test_a_pattern_names_the_pictures(tmp_path):
+    writer = open_writer(tmp_path / 'new' / 'frame_%03d.png', 10.0)
+    for picture in pictures(2):
+        writer.write(picture)
+    names = sorted(x.name for x in (tmp_path / 'new').iterdir())
+    assert names == ['frame_000.png', 'frame_001.png']
+    assert np.array_equal(Image.open(tmp_path / 'new' / names[1]), pictures(2)[1])
+
+
+@pytest.mark.parametrize('name', ['out.jpg', 'out%s.exe', '50%.jpg', '%d.webm', '%d_%d.jpg'])
+def test_a_picture_is_no_place_for_a_video(tmp_path, name):
+    with pytest.raises(ValueError, match='the ending is .*or none for a folder'):
+        open_writer(tmp_path / name, 10.0)
+
+
 def test_another_ending_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r'out\.webm: the ending is \.mp4, \.gif, or none'):
+    with pytest.raises(ValueError, match=r'out\.webm: the ending is \.mp4, \.mov, \.avi, \.gif'):
         open_writer(tmp_path / 'out.webm', 10.0)
 
 
@@ -120,7 +212,7 @@ def test_a_gif_on_a_full_disk_keeps_what_it_has(tmp_path, monkeypatch):
     for picture in pictures(3):
         writer.write(picture)
     whole = path.read_bytes()
-    write_all = writers.write_all
+    write_all = media.write_all
 
     def no_room(file, content):
         if len(content) > 1:
@@ -128,7 +220,7 @@ def test_a_gif_on_a_full_disk_keeps_what_it_has(tmp_path, monkeypatch):
             raise OSError(errno.ENOSPC, 'No space left on device')
         write_all(file, content)
 
-    monkeypatch.setattr(writers, 'write_all', no_room)
+    monkeypatch.setattr(media, 'write_all', no_room)
     with pytest.raises(OSError, match='No space left'):
         writer.write(pictures(1)[0])
     writer.close()
@@ -174,13 +266,21 @@ def test_a_file_that_may_not_grow_is_closed_whole(tmp_path, monkeypatch, file_li
     assert 10 < written < 999 and len(found) == written
 
 
-def test_a_video_that_lost_pictures_is_not_given_its_name(tmp_path, monkeypatch, file_limit):
+@pytest.mark.filterwarnings('ignore:.*browsers do not play')
+@pytest.mark.parametrize(
+    ('encoder', 'message'),
+    [('libx264', r'File too large.*out\.part\.mp4'), (None, r'out\.part\.mp4: holds 0 of 100')],
+)
+def test_a_video_that_lost_pictures_is_not_given_its_name(
+    tmp_path, monkeypatch, file_limit, encoder, message
+):
     """Where something else filled the disk first."""
+    monkeypatch.setattr(encoders, 'h264_encoder', lambda: encoder)
     monkeypatch.setattr(room, 'RESERVE', -1e9)
     writer, rng = open_writer(tmp_path / 'out.mp4', 10.0), np.random.default_rng(0)
     for _ in range(100):
         writer.write(rng.integers(0, 256, (96, 144, 3), dtype=np.uint8))
     file_limit(100_000)
-    with pytest.raises(OSError, match=r'out\.part\.mp4: holds 0 of 100 pictures'):
+    with pytest.raises(OSError, match=message):
         writer.close()
     assert not (tmp_path / 'out.mp4').exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import shutil
 from pathlib import Path
 
@@ -39,3 +40,10 @@ def check_room(path: Path, needed: float) -> None:
             'whole: make room, or write elsewhere',
             str(path),
         )
+
+
+def write_all(file: io.FileIO, content: bytes) -> None:
+    """Write all of `content` to an unbuffered file; a full disk may take a part of it first."""
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
