@@ -106,10 +106,10 @@ def ends_as_if_nothing_had_been(tmp_path: Path, iterations: int, fates: list[tup
             assert torch.equal(found[part][name], value), name
     ours, theirs = (x['message_hub']['runtime_info'] for x in (found, expected))
     for key in ('clip_events', 'best_score', 'draw_seed', 'annotation_files', 'iter'):
-        assert ours[key] == theirs[key], key
-    assert Path(ours['best_ckpt']).name == Path(theirs['best_ckpt']).name
+        assert ours.get(key) == theirs.get(key), key
     names = [sorted(path.name for path in folder.glob('*.pth')) for folder in (whole, cut)]
-    assert names[0] == names[1] and len(names[0]) == 3  # the last two, the best
+    assert names[0] == names[1]
+    assert len(names[0]) == 2 + ('best_score' in theirs)  # the last two, and the best of any
     assert not list(cut.glob('.*'))
     return killed
 
