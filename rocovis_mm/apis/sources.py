@@ -134,11 +134,7 @@ class Capture(Source):
         self.stopped = threading.Event()
 
     def keep_connected(self, seconds: float) -> None:
-        """Connect again where the source is lost, for at most so many seconds at a time.
-
-        Raises:
-            ValueError: the source ends by itself, or the number is not above 0.
-        """
+        """Connect again where the source is lost; see :class:`Source`."""
         if not self.live:
             super().keep_connected(seconds)
         if not seconds > 0:
@@ -167,9 +163,8 @@ class Capture(Source):
             elif self.patience is None:
                 break
             else:
-                first = lost is None
-                lost = time.monotonic() if first else lost
-                if not self.connect(lost, 0 if first else RETRY):
+                pause, lost = (0, time.monotonic()) if lost is None else (RETRY, lost)
+                if not self.connect(lost, pause):
                     break
         if not self.stopped.is_set():
             self.check_end(number)
@@ -190,11 +185,10 @@ class Capture(Source):
         return None if self.fps is None else number / self.fps
 
     def connect(self, lost: float, pause: float) -> bool:
-        """Wait, and open a lost source again; False once the time for that is over.
+        """Wait `pause` seconds and open a source again that was lost at a time of the clock.
 
-        Args:
-            lost: when the source was lost, by the monotonic clock.
-            pause: seconds.
+        Returns:
+            False once the time for that is over.
         """
         if self.stopped.wait(pause) or time.monotonic() - lost > self.patience:
             return False
@@ -291,8 +285,8 @@ class Thinned(Source):
     def __iter__(self) -> Iterator[np.ndarray]:
         period, due = 1 / self.max_fps, 0.0
         for number, frame in enumerate(self.source):
-            now = time.monotonic() if self.source.time is None else self.source.time
             self.time, self.started = self.source.time, self.source.started
+            now = time.monotonic() if self.time is None else self.time
             if not self.live and self.kept(number):
                 yield frame
             elif self.live and (number == 0 or now >= due):
@@ -315,21 +309,19 @@ def open_source(video: Any, reconnect: float | None = None) -> Source:
         video: a video or image file; a folder, glob or pattern (``frames/%05d.jpg``) of images,
             in natural order of their names; a list of image files, in its own order; the
             number of a camera; a URL; or an iterable of arrays.
-        reconnect: seconds for which a live source that is lost is connected to again; None ends
-            there.
+        reconnect: seconds for which a live source that is lost is connected to again, or None.
 
     Raises:
         FileNotFoundError: there is no such file, folder or match.
-        ValueError: it cannot be opened, or is no video at all, or `reconnect` means nothing
-            for it.
+        ValueError: it cannot be opened, is no video at all, or ends by itself (`reconnect`).
     """
     source = open_any(video)
-    if reconnect is not None:
-        try:
+    try:
+        if reconnect is not None:
             source.keep_connected(reconnect)
-        except ValueError:
-            source.close()
-            raise
+    except ValueError:
+        source.close()
+        raise
     return source
 
 
