@@ -181,7 +181,9 @@ def test_areas_of_the_json_win_over_the_masks(files):
     assert load_ground_truth(truth).tracks[0].average_area == 12
     truth['annotations'][0]['areas'] = [100, None]
     assert load_ground_truth(truth).tracks[0].average_area == 100
-    truth['annotations'][0]['areas'] = [100, 0, 50.5]
+    truth['annotations'][0]['areas'] = [100, 0]
+    assert load_ground_truth(truth).tracks[0].average_area == 100
+    truth['annotations'][0]['areas'] = [100, 50.5]
     assert load_ground_truth(truth).tracks[0].average_area == 75.25
     assert mean_area([]) == 0.0
 
