@@ -161,7 +161,8 @@ def write_report(
         [table(figures, facts=facts), difference_table(shown), table(apart, boundary)]
     )
     (work_dir / 'comparison.md').write_text(text + '\n')
-    draw_comparison(figures, list(figures[last]), work_dir / 'comparison.png')
+    drawn = [name for name, values in figures[last].items() if min(values) >= 0]
+    draw_comparison(figures, drawn, work_dir / 'comparison.png')
     print(text)
 
 
