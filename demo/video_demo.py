@@ -22,11 +22,10 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 # isort: split
 import cv2
 import torch
-from mmengine.config import DictAction
 from tqdm import tqdm
 
 from rocovis_mm.apis import Outputs, RoCoVISInferencer, VideoResult, VideoRun
-from rocovis_mm.utils import load_config
+from rocovis_mm.utils import OptionAction, load_config
 from rocovis_mm.utils.memory import resident_bytes
 
 WINDOW = 'rocovis_mm: q ends'
@@ -66,7 +65,7 @@ def parse_args() -> argparse.Namespace:
         default='error',
         help='what becomes of a frame of another size than the first',
     )
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value ...')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, help='key=value ...')
     return parser.parse_args()
 
 

@@ -15,6 +15,7 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='rocovis_mm.VISVisualizationHook'),
+    variables=dict(type='rocovis_mm.VariablesHook'),  # none that was set too late
     annotations=dict(type='rocovis_mm.AnnotationFileHook'),  # the same ones after a resume
 )
 

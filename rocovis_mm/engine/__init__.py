@@ -8,6 +8,7 @@ from rocovis_mm.engine.hooks import (
     IterationSeedHook,
     IterPipelineSwitchHook,
     NormEvalHook,
+    VariablesHook,
     WholeCheckpointHook,
 )
 from rocovis_mm.engine.loops import IterTrainLoop
@@ -25,5 +26,6 @@ __all__ = [
     'MixedPrecisionOptimWrapper',
     'NormEvalHook',
     'ShardedOptimWrapper',
+    'VariablesHook',
     'WholeCheckpointHook',
 ]

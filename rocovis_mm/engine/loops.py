@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 import torch.nn as nn
 from mmengine.logging import print_log
-from mmengine.runner import IterBasedTrainLoop
+from mmengine.runner import IterBasedTrainLoop, Runner
 from torch.utils.data import BatchSampler, DataLoader
 
 from rocovis_mm.datasets.samplers import ClipSampler
 from rocovis_mm.registry import LOOPS
+from rocovis_mm.utils.config import check_complete
 
 DRAW_SEED = 'draw_seed'
 """Where the sampler's seed stands in the message hub, and so in checkpoints."""
@@ -29,6 +31,10 @@ class IterTrainLoop(IterBasedTrainLoop):
     sampler the loop does as MMEngine's. Arguments are those of
     :class:`mmengine.runner.IterBasedTrainLoop`.
     """
+
+    def __init__(self, runner: Runner, *args: Any, **kwargs: Any) -> None:
+        check_complete(runner.cfg)
+        super().__init__(runner, *args, **kwargs)
 
     def run(self) -> nn.Module:
         """Train until ``max_iters``, validating at intervals; return the model."""

@@ -21,7 +21,6 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 # isort: split
 import numpy as np
 import torch
-from mmengine.config import DictAction
 
 from rocovis_mm.apis import RoCoVISInferencer
 from rocovis_mm.deployment import (
@@ -31,7 +30,7 @@ from rocovis_mm.deployment import (
     export_program,
     frame_step,
 )
-from rocovis_mm.utils import check_checkpoint, load_config
+from rocovis_mm.utils import OptionAction, check_checkpoint, load_config
 
 CLOSE = 1e-3
 """Largest difference of a logit that passes as equal, relative to the largest logit."""
@@ -50,7 +49,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', required=True, help='file to write, .onnx or .pt2')
     parser.add_argument('--verify', type=int, default=5, help='random frames to compare over')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config'
+        '--cfg-options', nargs='+', action=OptionAction, help='override settings of the config'
     )
     args = parser.parse_args()
     if Path(args.out).suffix not in ('.onnx', '.pt2'):

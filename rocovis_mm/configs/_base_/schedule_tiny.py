@@ -18,6 +18,7 @@ from rocovis_mm.engine import (
     CurriculumHook,
     IterationSeedHook,
     IterTrainLoop,
+    VariablesHook,
     WholeCheckpointHook,
 )
 from rocovis_mm.visualization import VISLocalVisualizer, VISVisualizationHook
@@ -65,6 +66,7 @@ default_hooks = dict(
     ),
     sampler_seed=dict(type=DistSamplerSeedHook),
     visualization=dict(type=VISVisualizationHook),
+    variables=dict(type=VariablesHook),
     annotations=dict(type=AnnotationFileHook),
 )
 custom_hooks = [
