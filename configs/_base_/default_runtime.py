@@ -4,7 +4,7 @@ default_scope = 'mmdet'
 default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     logger=dict(type='LoggerHook', interval=50),
-    param_scheduler=dict(type='ParamSchedulerHook'),
+    param_scheduler=dict(type='rocovis_mm.ScheduleHook'),  # a resumed run follows its config
     checkpoint=dict(
         type='rocovis_mm.WholeCheckpointHook',  # a crash never leaves half a checkpoint
         by_epoch=False,

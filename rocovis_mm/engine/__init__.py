@@ -8,6 +8,7 @@ from rocovis_mm.engine.hooks import (
     IterationSeedHook,
     IterPipelineSwitchHook,
     NormEvalHook,
+    ScheduleHook,
     VariablesHook,
     WholeCheckpointHook,
 )
@@ -25,6 +26,7 @@ __all__ = [
     'IterationSeedHook',
     'MixedPrecisionOptimWrapper',
     'NormEvalHook',
+    'ScheduleHook',
     'ShardedOptimWrapper',
     'VariablesHook',
     'WholeCheckpointHook',

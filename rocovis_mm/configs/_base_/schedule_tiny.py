@@ -5,7 +5,6 @@ from mmengine.hooks import (
     EMAHook,
     IterTimerHook,
     LoggerHook,
-    ParamSchedulerHook,
 )
 from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
 from mmengine.runner import LogProcessor, TestLoop, ValLoop
@@ -18,6 +17,7 @@ from rocovis_mm.engine import (
     CurriculumHook,
     IterationSeedHook,
     IterTrainLoop,
+    ScheduleHook,
     VariablesHook,
     WholeCheckpointHook,
 )
@@ -55,7 +55,7 @@ param_scheduler = [
 default_hooks = dict(
     timer=dict(type=IterTimerHook),
     logger=dict(type=LoggerHook, interval=20),
-    param_scheduler=dict(type=ParamSchedulerHook),
+    param_scheduler=dict(type=ScheduleHook),
     checkpoint=dict(
         type=WholeCheckpointHook,
         by_epoch=False,

@@ -7,6 +7,7 @@ from rocovis_mm.engine.hooks.curriculum_hook import CurriculumHook
 from rocovis_mm.engine.hooks.iter_pipeline_switch_hook import IterPipelineSwitchHook
 from rocovis_mm.engine.hooks.iteration_seed_hook import IterationSeedHook
 from rocovis_mm.engine.hooks.norm_eval_hook import NormEvalHook
+from rocovis_mm.engine.hooks.schedule_hook import ScheduleHook
 from rocovis_mm.engine.hooks.variables_hook import VariablesHook
 from rocovis_mm.engine.hooks.whole_checkpoint_hook import WholeCheckpointHook
 
@@ -18,6 +19,7 @@ __all__ = [
     'IterPipelineSwitchHook',
     'IterationSeedHook',
     'NormEvalHook',
+    'ScheduleHook',
     'VariablesHook',
     'WholeCheckpointHook',
 ]
