@@ -251,11 +251,11 @@ def save_tracks(path: str | None, found: VideoResult, error: Exception | None) -
 
 
 def config_options(words: list[str] | None) -> dict[str, Any] | None:
-    """Return what ``--cfg-options`` sets, as MMEngine's tools read it."""
-    from mmengine.config import DictAction
+    """Return what ``--cfg-options`` sets, as the other tools read it."""
+    from rocovis_mm.utils import OptionAction
 
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction)
     return parser.parse_args(['--cfg-options', *words] if words else []).cfg_options
 
 

@@ -23,13 +23,13 @@ from pathlib import Path
 import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
 
 # isort: split
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from terminaltables import AsciiTable
 
 from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.report import percent
 from rocovis_mm.testing import EmbeddedRecipe
-from rocovis_mm.utils import load_run_config
+from rocovis_mm.utils import OptionAction, load_run_config
 from rocovis_mm.visualization import (
     draw_curves,
     find_scalars,
@@ -83,7 +83,7 @@ def run_tool(name: str, *arguments: object, quiet: bool = False) -> None:
 def parse_options(options: list[str]) -> dict | None:
     """Read ``key=value`` texts as ``--cfg-options`` does."""
     parser = argparse.ArgumentParser()
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction)
     return parser.parse_args(['--cfg-options', *options] if options else []).cfg_options
 
 

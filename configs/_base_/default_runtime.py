@@ -5,7 +5,7 @@ default_hooks = dict(
     timer=dict(type='IterTimerHook'),
     # validation figures at their iteration; MMEngine's own default counts them in epochs
     logger=dict(type='rocovis_mm.EarlyLoggerHook', interval=50, log_metric_by_epoch=False),
-    param_scheduler=dict(type='ParamSchedulerHook'),
+    param_scheduler=dict(type='rocovis_mm.ScheduleHook'),  # a resumed run follows its config
     checkpoint=dict(
         type='rocovis_mm.WholeCheckpointHook',  # a crash never leaves half a checkpoint
         by_epoch=False,
@@ -17,6 +17,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'),
     visualization=dict(type='rocovis_mm.VISVisualizationHook'),
     checkpoint_fit=dict(type='rocovis_mm.CheckpointFitHook'),  # a misfit trains or tests noise
+    variables=dict(type='rocovis_mm.VariablesHook'),  # none that was set too late
     annotations=dict(type='rocovis_mm.AnnotationFileHook'),  # the same ones after a resume
     divergence=dict(type='rocovis_mm.DivergenceHook'),  # NaN ends a run with a message
 )

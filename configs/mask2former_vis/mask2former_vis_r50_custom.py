@@ -11,7 +11,13 @@ classes = ('person', 'car', 'dog', 'motorbike', 'hoofed_animal', 'bird')
 num_classes = len(classes)
 train_scale = (640, 360)
 test_scale = (640, 360)
+num_frames = 2  # of a training clip
+frame_range = 20  # the clip lies within so many frames to either side of a random one
+event_prob = 0.0  # share of the clips chosen to hold an exit, an entry or an occlusion
+batch_size = 2
 num_workers = 2
+max_iters = 6000
+lr_step = max(max_iters * 2 // 3, 1)  # iteration at which the learning rate falls
 
 model = dict(
     track_head=dict(
@@ -20,7 +26,12 @@ model = dict(
 )
 
 train_pipeline = [
-    dict(type='rocovis_mm.SampleClip', num_frames=_base_.num_frames, frame_range=20),
+    dict(
+        type='rocovis_mm.SampleClip',
+        num_frames=num_frames,
+        frame_range=frame_range,
+        event_prob=event_prob,
+    ),
     dict(
         type='TransformBroadcaster',
         share_random_params=True,
@@ -45,7 +56,7 @@ test_pipeline = [
 ]
 train_dataloader = dict(
     _delete_=True,
-    batch_size=2,
+    batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
     sampler=dict(type='rocovis_mm.ClipSampler'),
@@ -78,10 +89,12 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(_delete_=True, type='rocovis_mm.VISMetric', ann_file=data_root + val_ann)
+join = __import__('os').path.join  # a folder ends with a slash or without
+val_evaluator = dict(_delete_=True, type='rocovis_mm.VISMetric', ann_file=join(data_root, val_ann))
 test_evaluator = val_evaluator
 
-train_cfg = dict(type='rocovis_mm.IterTrainLoop')
+param_scheduler = dict(end=max_iters, milestones=[lr_step])
+train_cfg = dict(type='rocovis_mm.IterTrainLoop', max_iters=max_iters)
 default_hooks = dict(
     # the first lines at once, and validation figures at their iteration
     logger=dict(type='rocovis_mm.EarlyLoggerHook', interval=50, log_metric_by_epoch=False),

@@ -12,7 +12,8 @@ model = dict(
     track_rule=dict(max_tracks=_base_.max_tracks),
 )
 
+test_scale = (1333, 448)  # as published for Swin-L
 test_pipeline = _base_.test_pipeline
-test_pipeline[1].scale = _base_.swin_l_test_scale
+test_pipeline[1].scale = test_scale
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

@@ -15,7 +15,8 @@ model = dict(
 # Where masks are scored here, by the long videos: Table 1 is on them.
 default_hooks = dict(checkpoint=dict(save_best='long/AP'))
 
+test_scale = (1333, 448)  # as published for Swin-L
 test_pipeline = _base_.test_pipeline
-test_pipeline[1].scale = _base_.swin_l_test_scale
+test_pipeline[1].scale = test_scale
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = dict(dataset=dict(pipeline=test_pipeline))

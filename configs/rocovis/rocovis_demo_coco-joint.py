@@ -4,16 +4,20 @@ _base_ = ['./rocovis_demo.py', '../_base_/datasets/coco_joint.py']
 
 image_ratio = 1.0
 video_ratio = 1.0
+coco_root = _base_.data_root
+coco_ann = 'images.json'
+coco_images = 'JPEGImages'
+pseudo_scales = [_base_.input_size]
+pseudo_crop_scales = [_base_.input_size]
+pseudo_crop_range = (80, 128)
 
 coco_dataset = _base_.coco_dataset
-coco_dataset.update(
-    data_root=_base_.data_root, ann_file='images.json', data_prefix=dict(img='JPEGImages')
-)
+coco_dataset.update(data_root=coco_root, ann_file=coco_ann, data_prefix=dict(img=coco_images))
 coco_dataset.pipeline[2].update(
     num_frames=_base_.num_frames,
-    scales=[_base_.input_size],
-    crop_scales=[_base_.input_size],
-    crop_range=(80, 128),
+    scales=pseudo_scales,
+    crop_scales=pseudo_crop_scales,
+    crop_range=pseudo_crop_range,
 )
 train_dataloader = dict(
     dataset=dict(

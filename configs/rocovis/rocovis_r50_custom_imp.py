@@ -1,4 +1,6 @@
 # Ablation (Table 2): direct query decoding + instance mask propagation, with plain UVLA.
 _base_ = './rocovis_r50_custom.py'
 
-model = dict(track_head=dict(assigner=dict(type='rocovis_mm.UVLAAssigner')))
+assigner = 'rocovis_mm.UVLAAssigner'
+
+model = dict(track_head=dict(assigner=dict(type=assigner)))

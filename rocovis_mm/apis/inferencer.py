@@ -21,8 +21,9 @@ from rocovis_mm.apis.video_run import VideoRun
 from rocovis_mm.models import OnlineVISModel
 from rocovis_mm.models.vis.video_in_progress import waves
 from rocovis_mm.registry import MODELS
-from rocovis_mm.utils import check_checkpoint, load_config
+from rocovis_mm.utils import check_checkpoint, check_complete, load_config
 from rocovis_mm.utils.checkpoints.fitting import load_model
+from rocovis_mm.utils.run_config import kind_of
 
 LOADERS = ('LoadVISFrame', 'LoadImageFromFile', 'LoadImageFromNDArray', 'InferencerLoader')
 
@@ -69,6 +70,8 @@ class RoCoVISInferencer:
         config = config_or_model
         if isinstance(config, (str, Path)):
             config = load_config(config)
+        elif isinstance(config, Config):
+            check_complete(config, ['model', 'test_dataloader'])
         built = isinstance(config_or_model, torch.nn.Module)
         self.model = config_or_model if built else build_model(config)
         check_online(self.model)
@@ -279,7 +282,7 @@ def frame_pipeline(pipeline: Sequence[dict] | None) -> list[dict]:
         raise ValueError(
             'no test pipeline: give a config with test_dataloader.dataset.pipeline, or pipeline='
         )
-    first = str(pipeline[0]['type']).rpartition('.')[2]
+    first = kind_of(pipeline[0])
     if first not in LOADERS:
         raise ValueError(
             f'the test pipeline begins with {first}; it should begin with the step that loads a '

@@ -11,6 +11,8 @@ from rocovis_mm.engine.hooks import (
     IterationSeedHook,
     IterPipelineSwitchHook,
     NormEvalHook,
+    ScheduleHook,
+    VariablesHook,
     WholeCheckpointHook,
 )
 from rocovis_mm.engine.loops import EpochTrainLoop, IterTrainLoop
@@ -33,6 +35,8 @@ __all__ = [
     'IterationSeedHook',
     'MixedPrecisionOptimWrapper',
     'NormEvalHook',
+    'ScheduleHook',
     'ShardedOptimWrapper',
+    'VariablesHook',
     'WholeCheckpointHook',
 ]

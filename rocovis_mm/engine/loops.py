@@ -14,6 +14,7 @@ from rocovis_mm.datasets.samplers import ClipSampler
 from rocovis_mm.divergence import named_in_matching
 from rocovis_mm.engine.interruption import VALIDATED, Interruption, unheard_by_children
 from rocovis_mm.registry import LOOPS
+from rocovis_mm.utils.config import check_complete
 
 DRAW_SEED = 'draw_seed'
 """Where the sampler's seed stands in the message hub, and so in checkpoints."""
@@ -32,6 +33,7 @@ class IterTrainLoop(IterBasedTrainLoop):
     """
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs: Any) -> None:
+        check_complete(runner.cfg)
         with unheard_by_children():
             super().__init__(runner, dataloader, **kwargs)
         self.interruption = Interruption(runner)
@@ -118,6 +120,7 @@ class EpochTrainLoop(EpochBasedTrainLoop):
     """
 
     def __init__(self, runner: Runner, dataloader: DataLoader | dict, **kwargs: Any) -> None:
+        check_complete(runner.cfg)
         super().__init__(runner, dataloader, **kwargs)
         self.interruption = Interruption(runner)
 

@@ -1,6 +1,7 @@
 """Helpers of the command-line tools."""
 
-from rocovis_mm.utils.config import load_config
+from rocovis_mm.utils.config import check_complete, load_config
+from rocovis_mm.utils.options import OptionAction
 from rocovis_mm.utils.run_config import (
     add_run_arguments,
     check_annotation_files,
@@ -15,10 +16,12 @@ from rocovis_mm.utils.run_config import (
 )
 
 __all__ = [
+    'OptionAction',
     'add_run_arguments',
     'check_annotation_files',
     'check_checkpoint',
     'check_fit',
+    'check_complete',
     'check_shards',
     'load_config',
     'load_run_config',

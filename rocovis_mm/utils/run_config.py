@@ -10,13 +10,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.logging import print_log
 
 from rocovis_mm.utils.checkpoints.fitting import weights_in
 from rocovis_mm.utils.checkpoints.reading import glance
 from rocovis_mm.utils.checkpoints.resuming import check_resumable, find_whole_checkpoint
-from rocovis_mm.utils.config import load_config
+from rocovis_mm.utils.config import load_config, without_variables
+from rocovis_mm.utils.options import OptionAction
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--cfg-options',
         nargs='+',
-        action=DictAction,
+        action=OptionAction,
         help='override settings of the config: key=value, lists as key="[a,b]"',
     )
     parser.add_argument(
@@ -45,6 +46,9 @@ def load_run_config(
 ) -> Config:
     """Read a config as ``tools/train.py`` and ``tools/test.py`` do.
 
+    It has no variables left, and so has the copy that a run leaves in its work folder: nothing
+    would read them there.
+
     Args:
         path: of the config file.
         options: as ``--cfg-options`` gives them; see :func:`load_config`.
@@ -54,6 +58,7 @@ def load_run_config(
 
     Raises:
         FileNotFoundError: there is no such config.
+        ValueError: a file or an option sets something that nothing reads.
     """
     config = load_config(path, options)
     config.launcher = launcher
@@ -63,7 +68,7 @@ def load_run_config(
         config.work_dir = str(Path('work_dirs', Path(path).stem))
     if 'results' not in (options or {}):
         keep_results_apart(config)
-    return config
+    return without_variables(config)
 
 
 def keep_results_apart(config: Config) -> None:

@@ -119,7 +119,7 @@ class GeneratedData:
         options = dict(self.written[name])
         if 'classes' in config:
             options['classes'] = CLASSES
-        if 'coco_root' in config:
+        if 'coco_root' in config and 'benchmark' in config:  # the demo's are its own images
             options.update(self.coco)
         return options
 
@@ -155,7 +155,7 @@ def reduced_config(name: str, data: GeneratedData, work_dir: Path, **options: An
     """Return a config that trains, validates and tests in a second."""
     plain = read_config(name)
     options = {**data.options(plain), **options}
-    if 'results' in plain:
+    if plain.get('results') and plain.val_evaluator.get('format_only'):
         options['results'] = str(work_dir / 'results')
     config = load_config(CONFIGS[name], options)
     reduce_model(config.model)

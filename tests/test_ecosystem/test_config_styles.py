@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import json
+import runpy
+import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from mmdet.models.backbones import MobileNetV2
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from rocovis_mm.apis import RoCoVISInferencer
 from rocovis_mm.models import RoCoVIS, UVLAAssigner
 from rocovis_mm.testing import make_tiny_dataset
 from rocovis_mm.utils import load_config
@@ -86,10 +92,76 @@ def test_options_of_a_pure_python_config(tmp_path):
         load_config(path, {'data_root': 'x/'})
 
 
+def test_a_variable_of_a_pure_python_heir_is_refused(tmp_path):
+    path = tmp_path / 'heir.py'
+    text = (
+        'from mmengine.config import read_base\nwith read_base():\n'
+        '    from rocovis_mm.configs.rocovis.rocovis_demo import *\n'
+    )
+    path.write_text(text + 'workers = 0\ntrain_dataloader.num_workers = workers\n')
+    assert load_config(path).train_dataloader.num_workers == 0
+    path.write_text(text + "data_root = 'x/'\n")
+    with pytest.raises(ValueError, match=r"heir.py: .*\['data_root'\].*set the entries"):
+        load_config(path)
+
+
 def test_a_submission_from_a_pure_python_config(tmp_path):
     config = load_config(PURE / 'rocovis_demo.py')
     write_results_to(config, str(tmp_path / 'results.json'), format_only=True)
     assert config.test_evaluator.outfile_prefix == str(tmp_path / 'results')
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    """A checkpoint of the text-style demo, and what it finds in two frames."""
+    path = tmp_path_factory.mktemp('weights') / 'demo.pth'
+    torch.manual_seed(0)
+    inferencer = RoCoVISInferencer(TEXT / 'rocovis_demo.py', device='cpu')
+    meta = dict(dataset_meta=dict(classes=tuple('abcde')))
+    torch.save(dict(state_dict=inferencer.model.state_dict(), meta=meta), path)
+    frames = np.random.default_rng(0).integers(0, 256, (2, 64, 96, 3), dtype=np.uint8)
+    RoCoVISInferencer(TEXT / 'rocovis_demo.py', path, 'cpu')(
+        list(frames), path.with_suffix('.json')
+    )
+    return path, frames, json.loads(path.with_suffix('.json').read_text())
+
+
+@pytest.mark.parametrize('given', [str, Config.fromfile])
+def test_the_inferencer_takes_a_pure_python_config(weights, given, tmp_path):
+    path, frames, expected = weights
+    inferencer = RoCoVISInferencer(given(PURE / 'rocovis_demo.py'), path, 'cpu')
+    assert inferencer.classes == tuple('abcde')
+    inferencer(list(frames), tmp_path / 'found.json')
+    assert json.loads((tmp_path / 'found.json').read_text()) == expected
+
+
+def test_the_demo_takes_a_pure_python_config(weights, tmp_path, monkeypatch):
+    path, frames, expected = weights
+    (tmp_path / 'frames').mkdir()
+    for number, frame in enumerate(frames):
+        cv2.imwrite(str(tmp_path / f'frames/{number}.png'), frame)
+    words = [tmp_path / 'frames', PURE / 'rocovis_demo.py', path, '--device', 'cpu']
+    words += ['--json', tmp_path / 'found.json']
+    monkeypatch.setattr(sys, 'argv', ['video_demo.py', *map(str, words)])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(REPOSITORY / 'demo/video_demo.py'), run_name='__main__')
+    assert end.value.code == 0
+    assert len(json.loads((tmp_path / 'found.json').read_text())) == len(expected)
+
+
+def test_the_export_takes_a_pure_python_config(weights, tmp_path, monkeypatch):
+    path, _, _ = weights
+    words = [PURE / 'rocovis_demo.py', path, '--size', 64, 96, '--out', tmp_path / 'demo.onnx']
+    monkeypatch.setattr(sys, 'argv', ['export.py', *map(str, words)])
+    tool = runpy.run_path(str(REPOSITORY / 'tools/deployment/export.py'), run_name='export')
+    written = []
+    known = tool['export'].__globals__
+    monkeypatch.setitem(known, 'export_onnx', lambda *arguments: written.append(arguments))
+    monkeypatch.setitem(known, 'by_onnx', lambda out: (None, ()))
+    monkeypatch.setitem(known, 'largest_difference', lambda step, *rest: step.size)
+    assert tool['export'](tool['parse_args']()) == (64, 96)
+    ((model, _, _, classes),) = written
+    assert type(model) is RoCoVIS and classes == tuple('abcde')
 
 
 def test_ours_inherits_from_mmdetection_by_name():

@@ -32,7 +32,7 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 import cv2
 import numpy as np
 import torch
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATA_SAMPLERS, DATASETS, DefaultScope
 from pycocotools import mask as mask_utils
@@ -41,7 +41,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from rocovis_mm.console import print_anything
 from rocovis_mm.testing import EmbeddedRecipe, make_embedded_dataset
-from rocovis_mm.utils import load_config
+from rocovis_mm.utils import OptionAction, load_config
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / 'configs/rocovis/rocovis_r50_custom.py'
 SPLITS = ('train', 'test')
@@ -56,7 +56,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument('config', nargs='?', help='config file; without it, generated videos')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction)
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction)
     parser.add_argument('--split', nargs='+', choices=SPLITS, default=list(SPLITS))
     parser.add_argument('--workers', nargs='+', type=int, default=[0, 1, 2])
     parser.add_argument('--frames', type=int, default=160, help='loaded in each pass, at least')

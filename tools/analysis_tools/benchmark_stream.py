@@ -25,11 +25,10 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 # isort: split
 import numpy as np
 import torch
-from mmengine.config import DictAction
 
 from rocovis_mm.apis import RoCoVISInferencer, write_json
 from rocovis_mm.console import print_anything
-from rocovis_mm.utils import load_config
+from rocovis_mm.utils import OptionAction, load_config
 from rocovis_mm.utils.memory import peak_bytes
 from rocovis_mm.visualization import write_mp4
 
@@ -54,7 +53,7 @@ def parse_args() -> argparse.Namespace:
         '--demo', action='store_true', help='measure demo/video_demo.py, writing all it can'
     )
     parser.add_argument('--out', help='json file for the figures')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='key=value ...')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, help='key=value ...')
     parser.add_argument(
         '--allow-missing', action='store_true', help='weights that the checkpoint lacks stay random'
     )

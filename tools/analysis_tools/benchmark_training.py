@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from mmdet.structures import DetDataSample, TrackDataSample
 from mmdet.structures.mask import BitmapMasks
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.device import get_device
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
@@ -38,7 +38,7 @@ from rocovis_mm.engine import ActivationCheckpointHook
 from rocovis_mm.engine.hooks.activation_checkpoint_hook import PARTS, find_modules
 from rocovis_mm.models import RoCoVIS
 from rocovis_mm.registry import MODELS
-from rocovis_mm.utils import load_config, use_mixed_precision
+from rocovis_mm.utils import OptionAction, load_config, use_mixed_precision
 from rocovis_mm.utils.memory import peak_bytes, resident_bytes
 
 INSTANCES = 4
@@ -66,7 +66,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--iterations', type=int, default=3, help='timed, after one that is not')
     parser.add_argument('--rounds', type=int, default=2, help='over all rows; the lowest counts')
     parser.add_argument('--rows', nargs='+', choices=[*ROWS], help='measure these alone')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='as tools/train.py')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, help='as tools/train.py')
     parser.add_argument('--row', choices=[*ROWS], help=argparse.SUPPRESS)  # in a row's own process
     return parser.parse_args()
 

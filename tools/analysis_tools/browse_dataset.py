@@ -20,14 +20,14 @@ import numpy as np
 import rocovis_mm  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
 
 # isort: split
-from mmengine.config import Config, DictAction
+from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from mmengine.runner import Runner, set_random_seed
 
 from rocovis_mm.console import print_anything
 from rocovis_mm.registry import DATASETS, MODELS
-from rocovis_mm.utils import load_run_config
+from rocovis_mm.utils import OptionAction, load_run_config
 from rocovis_mm.visualization import use_font, write_gif, write_image, write_mp4
 from rocovis_mm.visualization.clips import (
     Clip,
@@ -55,7 +55,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--fps', type=float, default=3.0, help='of mp4 and gif [3]')
     parser.add_argument('--font', type=Path, help='font file to take first for names of classes')
-    parser.add_argument('--cfg-options', nargs='+', action=DictAction, help='override settings')
+    parser.add_argument('--cfg-options', nargs='+', action=OptionAction, help='override settings')
     args = parser.parse_args()
     if min(args.num, args.frames, args.width) < 1 or args.fps <= 0:
         parser.error('--num, --frames, --width and --fps must be positive')

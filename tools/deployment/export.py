@@ -21,7 +21,6 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 # isort: split
 import numpy as np
 import torch
-from mmengine.config import DictAction
 
 from rocovis_mm.apis import RoCoVISInferencer
 from rocovis_mm.console import print_anything
@@ -32,7 +31,7 @@ from rocovis_mm.deployment import (
     export_program,
     frame_step,
 )
-from rocovis_mm.utils import check_checkpoint, load_config
+from rocovis_mm.utils import OptionAction, check_checkpoint, load_config
 
 CLOSE = 1e-3
 """Largest difference of a logit that passes as equal, relative to the largest logit."""
@@ -51,7 +50,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--out', required=True, help='file to write, .onnx or .pt2')
     parser.add_argument('--verify', type=int, default=5, help='random frames to compare over')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='override settings of the config'
+        '--cfg-options', nargs='+', action=OptionAction, help='override settings of the config'
     )
     parser.add_argument(
         '--allow-missing', action='store_true', help='weights that the checkpoint lacks stay random'

@@ -6,6 +6,7 @@ num_frames = 3  # of a training clip
 batch_size = 4
 num_workers = 0  # a loading process would take the cores that train
 test_size = (448, 256)  # and of a run's last part
+event_video_prob = 0.6 * _base_.event_prob  # share of the clips whose video is chosen to have one
 
 sample_clip = dict(
     type='rocovis_mm.SampleClip',
@@ -59,7 +60,7 @@ train_dataloader = dict(
     batch_size=batch_size,
     num_workers=num_workers,
     persistent_workers=num_workers > 0,
-    sampler=dict(type='rocovis_mm.ClipSampler', event_prob=0.3),
+    sampler=dict(type='rocovis_mm.ClipSampler', event_prob=event_video_prob),
     dataset=dict(pipeline=train_pipeline),
 )
 val_dataloader = dict(

@@ -60,5 +60,6 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='rocovis_mm.VISMetric', ann_file=data_root + 'val.json')
+join = __import__('os').path.join  # a folder ends with a slash or without
+val_evaluator = dict(type='rocovis_mm.VISMetric', ann_file=join(data_root, 'val.json'))
 test_evaluator = val_evaluator

@@ -38,9 +38,10 @@ test_dataloader = dict(
     )
 )
 
+join = __import__('os').path.join  # a folder ends with a slash or without
 val_evaluator = dict(
-    type='rocovis_mm.VISMetric', ann_file=data_root + val_ann, mask_source=mask_source
+    type='rocovis_mm.VISMetric', ann_file=join(data_root, val_ann), mask_source=mask_source
 )
 test_evaluator = dict(
-    type='rocovis_mm.VISMetric', ann_file=data_root + test_ann, mask_source=mask_source
+    type='rocovis_mm.VISMetric', ann_file=join(data_root, test_ann), mask_source=mask_source
 )

@@ -31,9 +31,10 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
+join = __import__('os').path.join  # a folder ends with a slash or without
 val_evaluator = dict(
     type='rocovis_mm.VISMetric',
-    ann_file=data_root + val_ann,
+    ann_file=join(data_root, val_ann),
     format_only=not val_has_masks,
     outfile_prefix=None if val_has_masks else results,
 )

@@ -29,5 +29,6 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
-val_evaluator = dict(type='rocovis_mm.VISMetric', ann_file=data_root + val_ann)
+join = __import__('os').path.join  # a folder ends with a slash or without
+val_evaluator = dict(type='rocovis_mm.VISMetric', ann_file=join(data_root, val_ann))
 test_evaluator = val_evaluator

@@ -22,12 +22,13 @@ val_dataloader = dict(
 )
 test_dataloader = val_dataloader
 
+join = __import__('os').path.join  # a folder ends with a slash or without
 if val_has_masks:
     metric = dict(type='rocovis_mm.VISMetric', other_videos='ignore')
     val_evaluator = [
-        dict(**metric, ann_file=val_root + short_ann),
-        dict(**metric, ann_file=val_root + long_ann, prefix='long'),
+        dict(**metric, ann_file=join(val_root, short_ann)),
+        dict(**metric, ann_file=join(val_root, long_ann), prefix='long'),
     ]
 else:
-    val_evaluator = dict(ann_file=val_root + val_ann, outfile_prefix=results)
+    val_evaluator = dict(ann_file=join(val_root, val_ann), outfile_prefix=results)
 test_evaluator = val_evaluator

@@ -20,4 +20,3 @@ swin_l = dict(
     ),
     track_head=dict(num_queries=200),
 )
-swin_l_test_scale = (1333, 448)

@@ -1,7 +1,7 @@
 _base_ = './schedule_iter.py'
 
 max_iters = 15000
-lr_step = 10000
+lr_step = max(max_iters * 2 // 3, 1)
 
 train_cfg = dict(max_iters=max_iters)
 param_scheduler = [

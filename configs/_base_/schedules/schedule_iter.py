@@ -2,8 +2,9 @@
 _base_ = '../default_runtime.py'
 
 max_iters = 90000
-lr_step = 50000
+lr_step = max(max_iters * 5 // 9, 1)  # iteration at which the learning rate falls
 val_interval = 5000
+warmup = 10  # iterations until the learning rate is whole
 base_lr = 5e-5  # for 8 clips in a step on all GPUs together; --auto-scale-lr adapts it
 
 train_cfg = dict(type='rocovis_mm.IterTrainLoop', max_iters=max_iters, val_interval=val_interval)
@@ -25,10 +26,8 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=0.01, norm_type=2),
 )
 
-# Each one has its `end`: MMEngine else writes the run's length into the checkpoint, and a run
-# that is resumed to go on longer would keep the old end.
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=10),
+    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=warmup),
     dict(
         type='MultiStepLR',
         by_epoch=False,

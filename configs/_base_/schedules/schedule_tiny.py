@@ -1,10 +1,12 @@
 # Minutes on a CPU, from random weights: single frames first, then clips; averaged weights count.
+# The stages have their shares of a run of any length.
 _base_ = './schedule_iter.py'
 
 max_iters = 1000
-val_interval = 500
+val_interval = max(max_iters // 2, 1)
 base_lr = 1.5e-3
-single_frames_until = 300  # iteration at which clips begin
+warmup = max(min(100, max_iters // 10), 1)  # iterations until the learning rate is whole
+single_frames_until = min(max(max_iters * 3 // 10, 1), max_iters // 3)  # clips begin there
 
 train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
 optim_wrapper = dict(
@@ -15,7 +17,7 @@ optim_wrapper = dict(
     ),
 )
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=100),
+    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warmup),
     dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=0, end=max_iters),
 ]
 custom_hooks = [

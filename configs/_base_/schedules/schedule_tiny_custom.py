@@ -1,14 +1,16 @@
 # About 40 minutes on two CPU cores, from random weights. The last part refines masks: whole frames
-# at the test's size, nothing pasted, fixed batch norms, and a second, smaller cosine.
+# at the test's size, nothing pasted, fixed batch norms, and a second, smaller cosine. The parts
+# have their shares of a run of any length.
 _base_ = './schedule_tiny.py'
 
 max_iters = 6600
+val_interval = max(max_iters // 4, 1)
 warmup = max(min(100, max_iters // 4), 1)
-single_frames_until = 500  # at half size too
-half_size_until = 500
+single_frames_until = min(max(max_iters * 5 // 66, 1), max_iters // 3)  # at half size too
+half_size_until = single_frames_until
 whole_frames_from = max(max_iters * 10 // 11, warmup + 1)
 
-train_cfg = dict(max_iters=max_iters, val_interval=max(max_iters // 4, 1))
+train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
 param_scheduler = [
     dict(_base_.param_scheduler[0], end=warmup),
     dict(
@@ -27,4 +29,4 @@ custom_hooks[2].update(
     half_size_until=half_size_until,
     augment_until=whole_frames_from,
 )
-default_hooks = dict(checkpoint=dict(interval=max(max_iters // 4, 1)))
+default_hooks = dict(checkpoint=dict(interval=val_interval))

@@ -10,7 +10,7 @@ num_frames = 4  # of a training clip
 frame_range = 10  # they lie within so many frames to either side of a random one
 train_scale = (640, 360)
 max_iters = 15000
-lr_step = 10000
+lr_step = max(max_iters * 2 // 3, 1)
 
 model = dict(
     data_preprocessor=dict(

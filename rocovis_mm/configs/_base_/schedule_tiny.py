@@ -4,7 +4,6 @@ from mmengine.hooks import (
     DistSamplerSeedHook,
     EMAHook,
     IterTimerHook,
-    ParamSchedulerHook,
 )
 from mmengine.optim import CosineAnnealingLR, LinearLR, OptimWrapper
 from mmengine.runner import LogProcessor, TestLoop, ValLoop
@@ -21,6 +20,8 @@ from rocovis_mm.engine import (
     EarlyLoggerHook,
     IterationSeedHook,
     IterTrainLoop,
+    ScheduleHook,
+    VariablesHook,
     WholeCheckpointHook,
 )
 from rocovis_mm.visualization import VISLocalVisualizer, VISVisualizationHook
@@ -56,7 +57,7 @@ param_scheduler = [
 default_hooks = dict(
     timer=dict(type=IterTimerHook),
     logger=dict(type=EarlyLoggerHook, interval=20, log_metric_by_epoch=False),
-    param_scheduler=dict(type=ParamSchedulerHook),
+    param_scheduler=dict(type=ScheduleHook),
     checkpoint=dict(
         type=WholeCheckpointHook,
         by_epoch=False,
@@ -68,6 +69,7 @@ default_hooks = dict(
     sampler_seed=dict(type=DistSamplerSeedHook),
     visualization=dict(type=VISVisualizationHook),
     checkpoint_fit=dict(type=CheckpointFitHook),
+    variables=dict(type=VariablesHook),
     annotations=dict(type=AnnotationFileHook),
     divergence=dict(type=DivergenceHook),
 )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterator, Sized
 
 import numpy as np
 from mmengine.dist import get_dist_info, sync_random_seed
+from mmengine.logging import print_log
 from torch.utils.data import Sampler
 
 from rocovis_mm.datasets.draws import Draw
@@ -37,11 +39,11 @@ class ClipSampler(Sampler):
             pass, rounded up to a multiple of the ranks, for training by epochs. A pass of a
             ``JointDataset`` is as long as its first part is seen once on average.
         event_prob: share of the draws that take, instead of the next video in turn, one of
-            the data set's ``event_videos``, in which an instance comes or goes. Of a
+            the data set's ``event_videos``, if any, in which an instance comes or goes. Of a
             ``JointDataset``, share of the draws from those parts that have such videos.
 
     Raises:
-        ValueError: there are no videos, or none to prefer.
+        ValueError: there are no videos, or the data set does not say which to prefer.
     """
 
     def __init__(
@@ -109,9 +111,11 @@ class ClipSampler(Sampler):
                 'something happens; set event_prob=0, or sample a rocovis_mm.VISDataset itself'
             )
         if not any(found):
-            raise ValueError(
-                'ClipSampler: in no video of the data set does an instance come or go; set '
-                'event_prob=0'
+            print_log(
+                'ClipSampler: in no video of the data set does an instance come or go: event_prob '
+                'prefers none',
+                'current',
+                logging.WARNING,
             )
         return [list(videos or ()) for videos in found]
 

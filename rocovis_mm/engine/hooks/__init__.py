@@ -10,6 +10,8 @@ from rocovis_mm.engine.hooks.early_logger_hook import EarlyLoggerHook
 from rocovis_mm.engine.hooks.iter_pipeline_switch_hook import IterPipelineSwitchHook
 from rocovis_mm.engine.hooks.iteration_seed_hook import IterationSeedHook
 from rocovis_mm.engine.hooks.norm_eval_hook import NormEvalHook
+from rocovis_mm.engine.hooks.schedule_hook import ScheduleHook
+from rocovis_mm.engine.hooks.variables_hook import VariablesHook
 from rocovis_mm.engine.hooks.whole_checkpoint_hook import WholeCheckpointHook
 
 __all__ = [
@@ -23,5 +25,7 @@ __all__ = [
     'IterPipelineSwitchHook',
     'IterationSeedHook',
     'NormEvalHook',
+    'ScheduleHook',
+    'VariablesHook',
     'WholeCheckpointHook',
 ]
