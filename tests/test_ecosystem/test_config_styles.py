@@ -40,7 +40,7 @@ def content(value, name=None):
         return {key: content(entry, key) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [content(entry) for entry in value]
-    if name in ('type', 'ema_type') and isinstance(value, str):
+    if name in ('type', 'ema_type', 'constructor') and isinstance(value, str):
         return value.rpartition('.')[2]
     return value
 

@@ -214,7 +214,7 @@ def test_the_test_tool_scores_a_published_checkpoint(tmp_path):
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert 'Tube-Boundary AP ' in done.stdout
-    assert 'unexpected key' not in done.stdout and 'missing keys' not in done.stdout
+    assert 'tensors of the model were loaded' not in done.stdout  # said where some were not
 
 
 def test_the_command_line(run, tmp_path, monkeypatch, capsys):
