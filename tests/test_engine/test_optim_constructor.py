@@ -29,7 +29,10 @@ PUBLISHED = [
 ]
 TINY = ['rocovis_demo', 'genvis_demo', 'minvis_tiny_custom', 'rocovis_tiny_custom']
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
-BARE = r'(relative_position_bias_table|pos_embed|cls_token|background|age|log_width|gate|gamma|ls\d?\.weight)$'
+BARE = (
+    r'(relative_position_bias_table|pos_embed|cls_token|background|age|log_width|gate|gamma'
+    r'|ls\d?\.weight)$'
+)
 """Names of parameters that no linear map, convolution, norm or embedding has."""
 
 
