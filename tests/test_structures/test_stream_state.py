@@ -21,7 +21,7 @@ def state(batch: int, frames: int = 2, grad: bool = False) -> StreamState:
 def tensors(past: StreamState) -> list[torch.Tensor]:
     found = [past.queries]
     for frame in past.memory:
-        found += [*frame.features.values(), *frame.identity.values()]
+        found += [*frame.keys.values(), *frame.values.values()]
     return found
 
 
