@@ -67,8 +67,8 @@ def test_map_leaves_the_frame_as_it_was():
     before = {s: x.clone() for s, x in frame.features.items()}
     doubled = frame.map(lambda x: x * 2)
     for stride, x in before.items():
-        assert torch.equal(frame.features[stride], x)
-        assert torch.equal(doubled.features[stride], 2 * x)
+        assert torch.equal(frame.keys[stride], x)
+        assert torch.equal(doubled.keys[stride], 2 * x)
 
 
 def test_a_state_is_frozen():
