@@ -159,6 +159,7 @@ def test_loaders_that_a_signal_ended_too_end_the_run_in_order(tmp_path):
 
 def train_a_rank(folder) -> None:
     """One of two joined ranks; only the second one is told to end."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     torch.distributed.init_process_group('gloo')
     rank = torch.distributed.get_rank()
     tell = Tell(('before_train_iter', 2) if rank else None)
