@@ -64,7 +64,7 @@ def test_detach_cuts_every_tensor_and_keeps_every_value():
 
 def test_map_leaves_the_frame_as_it_was():
     frame = state(1).memory[0]
-    before = {s: x.clone() for s, x in frame.features.items()}
+    before = {s: x.clone() for s, x in frame.keys.items()}
     doubled = frame.map(lambda x: x * 2)
     for stride, x in before.items():
         assert torch.equal(frame.keys[stride], x)
