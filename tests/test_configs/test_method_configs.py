@@ -62,11 +62,14 @@ def test_a_config_builds_the_model_of_its_name(path, build):
         assert type(head.assigner) is (UVLAAssigner if plain else UVLAPlusPlusAssigner)
     if '_r50_' in name or '_swin-l_' in name:
         queries = 200 if '_swin-l_' in name else 100
-        assert model.num_queries == queries
+        assert model.num_queries == (100 if method == 'genvis' else queries)
         assert head.query_decoder.query_feat.num_embeddings == queries
         assert len(head.query_decoder.transformer_decoder.layers) == 9
         assert len(head.pixel_decoder.encoder.layers) == 6
     if method == 'genvis':
+        decoder = head.object_decoder
+        layers = len(decoder.encoder.layers), len(decoder.decoder.layers)
+        assert layers == (6, 3) or '_tiny' in name or '_demo' in name
         assert model.freeze_detector == ('_tiny' not in name and '_demo' not in name)
 
 

@@ -29,6 +29,8 @@ def folder(tmp_path_factory) -> Path:
     """A folder of a config, a checkpoint that fits it, and others that do not."""
     folder = tmp_path_factory.mktemp('misfits')
     dataset = make_tiny_dataset(folder / 'data')
+    frame = min(path for path in dataset.root.rglob('JPEGImages/**/*') if path.is_file())
+    (folder / 'video').symlink_to(frame.parent)
     base = REPOSITORY / 'configs' / '_base_'
     (folder / 'tiny.py').write_text(CONFIG.format(base=base, data=dataset.root))
     config = Config.fromfile(folder / 'tiny.py')
@@ -75,7 +77,7 @@ LOADERS = {
     'export': (
         'tools/deployment/export.py', 'tiny.py', 'FILE', '--size', 64, 64, '--out', 'x.pt2'
     ),
-    'demo': ('demo/video_demo.py', 'data/JPEGImages/val_000', 'tiny.py', 'FILE', '--out', 'x.gif'),
+    'demo': ('demo/video_demo.py', 'video', 'tiny.py', 'FILE', '--out', 'x.gif'),
 }  # fmt: skip
 
 
