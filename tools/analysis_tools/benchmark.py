@@ -20,6 +20,7 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -291,15 +292,15 @@ def print_costs(found: dict[str, dict[str, float]]) -> None:
     print(AsciiTable(rows).table)
 
 
-def grow(args: argparse.Namespace, name: str, frames: int, files: list[Path], out: Any) -> None:
-    """Run one video in a process of its own and report its peak memory and latencies."""
+def grow(args: argparse.Namespace, name: str, frames: int, files: list[Path]) -> dict[str, Any]:
+    """Run one video and return its peak memory and latencies; for a process of its own."""
     torch.set_num_threads(args.threads)
     (contestant,) = make_contestants(args, [name])
     peak = reset_peak(args.device)
     seconds = [sum(frame.values()) for frame in contestant.run(Frames(files), frames)]
     part = max(len(seconds) // 10, 1)
     early, late = (statistics.median(s) for s in (seconds[part : 2 * part], seconds[-part:]))
-    out.put(dict(host=peak_bytes(), device=peak(), early=early, late=late))
+    return dict(host=peak_bytes(), device=peak(), early=early, late=late)
 
 
 def growth(args: argparse.Namespace, files: list[Path]) -> dict[str, dict[str, Any]]:
@@ -308,11 +309,9 @@ def growth(args: argparse.Namespace, files: list[Path]) -> dict[str, dict[str, A
     found = {}
     for name in args.methods:
         for frames in args.growth:
-            queue = context.Queue()
-            process = context.Process(target=grow, args=(args, name, frames, files, queue))
-            process.start()
-            found[f'{name} {frames}'] = queue.get()
-            process.join()
+            with ProcessPoolExecutor(1, context) as process:  # says so where the process dies
+                figures = process.submit(grow, args, name, frames, files).result()
+            found[f'{name} {frames}'] = figures
     return found
 
 

@@ -49,7 +49,7 @@ STAGES = (
     'write',
 )
 NETWORK = STAGES[2:6]
-OURS_ALONE = ('type', 'assigner', 'loss', 'memory_frames', 'detach_every')
+OURS_ALONE = ('type', 'assigner', 'loss', 'memory_frames', 'scale_memory', 'detach_every')
 """Keys of RoCoVIS' head that MMDetection's has not."""
 ADD = TrackRecorder.add
 
@@ -117,7 +117,8 @@ def mask2former_config(ours: ConfigDict) -> ConfigDict:
     """
     fitted = fit_head(ours.track_head, MODELS.build(ours.backbone), None)
     head = {k: v for k, v in fitted.items() if k not in OURS_ALONE}
-    pixel_decoder = {k: v for k, v in head['pixel_decoder'].items() if 'propagation' not in k}
+    ours_alone = ('propagation_strides', 'propagation', 'mask_pooling')
+    pixel_decoder = {k: v for k, v in head['pixel_decoder'].items() if k not in ours_alone}
     classes = head.pop('num_classes')
     losses = {k: v for k, v in ours.track_head.loss.items() if k.startswith('loss_')}
     losses['loss_cls'] = dict(losses['loss_cls'], class_weight=[1.0] * classes + [0.1])
