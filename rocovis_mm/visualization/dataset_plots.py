@@ -13,6 +13,8 @@ from rocovis_mm.datasets.checks.summary import DatasetSummary
 from rocovis_mm.visualization.palette import identity_color
 
 BINS = 30
+MOST_CLASSES = 200
+"""Classes that are drawn; more make a picture that no viewer shows."""
 
 
 def draw_summary(summary: DatasetSummary, path: str | Path) -> Path:
@@ -22,7 +24,7 @@ def draw_summary(summary: DatasetSummary, path: str | Path) -> Path:
         summary: of the data set.
         path: of the png.
     """
-    rows = max(len(summary.classes), 1)
+    rows = max(min(sum(number > 0 for number in summary.classes.values()), MOST_CLASSES), 1)
     figure = Figure(figsize=(15, max(7.0, 1.2 + 0.17 * rows)), dpi=110, layout='constrained')
     grid = figure.add_gridspec(2, 4)
     draw_classes(figure.add_subplot(grid[:, 0]), summary.classes)
@@ -49,12 +51,15 @@ def color(number: int) -> np.ndarray:
 
 
 def draw_classes(axes: Axes, classes: dict[str, int]) -> None:
-    """Draw the tracks of each class, most on top."""
-    axes.set_title('tracks of each class', loc='left')
-    places = np.arange(len(classes))[::-1]
-    bars = axes.barh(places, list(classes.values()), color=color(0))
+    """Draw the tracks of each class that has any, most on top; at most `MOST_CLASSES`."""
+    found = {name: number for name, number in classes.items() if number}
+    shown = dict(list(found.items())[:MOST_CLASSES])
+    rest = f' ({len(shown)} of {len(classes)} classes)' if len(shown) < len(classes) else ''
+    axes.set_title(f'tracks of each class{rest}', loc='left')
+    places = np.arange(len(shown))[::-1]
+    bars = axes.barh(places, list(shown.values()), color=color(0))
     axes.bar_label(bars, fontsize=7, padding=2)
-    axes.set_yticks(places, list(classes), fontsize=7)
+    axes.set_yticks(places, list(shown), fontsize=7)
     axes.margins(y=0.01)
     axes.spines[['top', 'right']].set_visible(False)
 
