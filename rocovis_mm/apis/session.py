@@ -13,7 +13,6 @@ from mmengine.dataset import Compose
 from rocovis_mm.apis.frames import as_bgr
 from rocovis_mm.apis.results import FrameResult, VideoResult, boxes_of
 from rocovis_mm.apis.results_log import ResultsLog
-from rocovis_mm.evaluation.functional.run_lengths import encode_mask
 from rocovis_mm.models.vis.segmentation import FrameMasks
 
 if TYPE_CHECKING:
@@ -180,11 +179,10 @@ class StreamSession:
                 self.inferencer.category_ids,
             )
         recorder = self.video.recorder
-        kept = [recorder.masks.get(i, {}).get(result.frame) for i in result.ids.tolist()]
-        codes = [code or encode_mask(mask) for code, mask in zip(kept, result.masks)]
+        columns = (result.ids.tolist(), result.labels.tolist(), result.scores.tolist())
         self.log.add(
             result.frame,
-            list(zip(result.ids.tolist(), result.labels.tolist(), result.scores.tolist(), codes)),
+            list(zip(*columns, result.encode())),
             [(track.identity, track.label, track.score) for track in recorder.standing()],
         )
 

@@ -123,7 +123,7 @@ class ExportedModel:
                 queries = class_logits.shape[1]
                 recorder = TrackRecorder(queries, self.metadata['num_classes'], self.rule)
             masks = self.segment(class_logits, mask_logits)
-            recorder.add(masks.class_logits, masks.slots, masks.masks, masks.inside)
+            recorder.add_frame(masks)
         if recorder is None:
             raise ValueError(f'video {video_id} has no frames')
         return recorder.finish(video_id)

@@ -13,7 +13,7 @@ from rocovis_mm.datasets.checks.summary import DatasetSummary
 from rocovis_mm.visualization.palette import identity_color
 
 BINS = 30
-MOST_CLASSES = 200
+MOST_CLASSES = 120
 """Classes that are drawn; more make a picture that no viewer shows."""
 
 
