@@ -123,7 +123,7 @@ def score(arguments: argparse.Namespace) -> None:
     tables = [summary_table(figures)]
     if arguments.per_class:
         figures['per_class'] = per_class_stats(scores, truth.categories)
-        tables.append(class_table(figures['per_class']))
+        tables.append(class_table(figures['per_class'], len(truth.categories)))
     if arguments.errors:
         figures['errors'] = analyze_errors(truth, predictions).summary()
         tables.append(error_table([Path(arguments.predictions).name], [figures['errors']]))

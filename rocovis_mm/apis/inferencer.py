@@ -14,8 +14,9 @@ from mmengine.config import Config, ConfigDict
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope, init_default_scope
 
+from rocovis_mm.apis.categories import resolve_categories
 from rocovis_mm.apis.outputs import Outputs
-from rocovis_mm.apis.results import FrameResult, VideoResult, checked_categories
+from rocovis_mm.apis.results import FrameResult, VideoResult
 from rocovis_mm.apis.session import StreamSession
 from rocovis_mm.apis.video_run import VideoRun
 from rocovis_mm.models import OnlineVISModel
@@ -49,7 +50,7 @@ class RoCoVISInferencer:
     Attributes:
         model: in test mode, on its device.
         classes: names by label.
-        category_ids: json category id of each label: the training data set's.
+        category_ids: json category id of each label, see :func:`resolve_categories`.
 
     Raises:
         FileNotFoundError: config or checkpoint is missing.
@@ -77,20 +78,14 @@ class RoCoVISInferencer:
         check_online(self.model)
         self.config = getattr(self.model, 'cfg', None) if built else config
         self.pipeline = frame_pipeline(pipeline or inference_dataset(self.config).get('pipeline'))
-        meta = dict(inference_dataset(self.config).get('metainfo') or {})
-        meta.update(getattr(self.model, 'dataset_meta', None) or {})
+        trained = dict(getattr(self.model, 'dataset_meta', None) or {})
         if weights is not None:
-            meta.update(load_weights(self.model, str(weights), allow_missing))
+            trained.update(load_weights(self.model, str(weights), allow_missing))
         elif not built:
             warnings.warn('no weights given: the model is random')
-        names = classes or meta.get('classes')
-        self.classes = tuple(names or map(str, range(self.model.num_classes)))
-        self.category_ids = tuple(checked_categories(self.classes, meta.get('category_ids')))
-        if len(self.classes) != self.model.num_classes:
-            raise ValueError(
-                f'{len(self.classes)} classes for a model of {self.model.num_classes}; give the '
-                'config that the checkpoint was trained with'
-            )
+        self.classes, self.category_ids = resolve_categories(
+            inference_dataset(self.config), trained, classes, self.model.num_classes
+        )
         if device != 'auto':
             self.model.to(device)
         elif not built and torch.cuda.is_available():

@@ -5,7 +5,6 @@ n instances, H x W a frame's own resolution, T frames.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -115,16 +114,3 @@ def write_json(path: str | Path, content: Any) -> Path:
 def boxes_of(masks: np.ndarray) -> np.ndarray:
     """Return (n, 4) float32 boxes (x1, y1, x2, y2) around (n, H, W) masks, none of them empty."""
     return np.array([bounding_box(mask) for mask in masks], dtype=np.float32).reshape(-1, 4)
-
-
-def checked_categories(classes: Sequence[str], category_ids: Sequence[int] | None) -> list[int]:
-    """Return the json category id of each class: those given, else 1, 2, 3, ...
-
-    Raises:
-        ValueError: there are more or fewer than classes.
-    """
-    if category_ids is None:
-        return list(range(1, len(classes) + 1))
-    if len(category_ids) != len(classes):
-        raise ValueError(f'{len(category_ids)} category_ids for {len(classes)} classes')
-    return [int(number) for number in category_ids]

@@ -13,7 +13,6 @@ from mmengine.dataset import Compose
 from rocovis_mm.apis.frames import as_bgr
 from rocovis_mm.apis.results import FrameResult, VideoResult, boxes_of
 from rocovis_mm.apis.results_log import ResultsLog
-from rocovis_mm.evaluation.functional.run_lengths import encode_mask
 from rocovis_mm.models.vis.segmentation import FrameMasks
 
 if TYPE_CHECKING:
@@ -189,23 +188,14 @@ class StreamSession:
                 self.started,
             )
         recorder = self.video.recorder
-        kept = [recorder.masks.get(i, {}).get(result.frame) for i in result.ids.tolist()]
-        codes = [code or encode_mask(mask) for code, mask in zip(kept, result.masks)]
         time = self.time
         if time is None and self.fps:
             time = result.frame / self.fps
+        columns = (result.ids, result.labels, result.scores, result.boxes)
         self.log.add(
             result.frame,
             time,
-            list(
-                zip(
-                    result.ids.tolist(),
-                    result.labels.tolist(),
-                    result.scores.tolist(),
-                    result.boxes.tolist(),
-                    codes,
-                )
-            ),
+            list(zip(*(column.tolist() for column in columns), result.encode())),
             [(track.identity, track.label, track.score) for track in recorder.standing()],
         )
 

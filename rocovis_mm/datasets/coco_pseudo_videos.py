@@ -18,6 +18,7 @@ from rocovis_mm.datasets.coco_annotations import (
 )
 from rocovis_mm.datasets.converters.coco_categories import check_categories
 from rocovis_mm.datasets.record_reader import raise_problems
+from rocovis_mm.evaluation.functional.validation import listed
 from rocovis_mm.registry import DATASETS
 
 
@@ -115,8 +116,8 @@ class COCOPseudoVideos(ClipDataset):
         if not found:
             raise ValueError(
                 f'{self.ann_file}: none of its categories '
-                f'{[category["name"] for category in categories]} is one of the classes '
-                f'{list(classes)}; say by category_map which category is which class'
+                f'{listed(category["name"] for category in categories)} is one of the classes '
+                f'{listed(classes)}; say by category_map which category is which class'
             )
         return found
 
@@ -134,14 +135,14 @@ class COCOPseudoVideos(ClipDataset):
         if strange:
             raise ValueError(
                 f'{self.ann_file}: category_map names categories {strange} that are not among its '
-                f'own {list(names)}; correct category_map'
+                f'own {listed(names)}; correct category_map'
             )
         classes = self._metainfo.get('classes')
         unknown = [name for name in self.category_map.values() if classes and name not in classes]
         if unknown:
             raise ValueError(
                 f'{self.ann_file}: category_map leads to {unknown}, which are not among the '
-                f'classes {list(classes)}; correct category_map or metainfo'
+                f'classes {listed(classes)}; correct category_map or metainfo'
             )
         return {names[name]: target for name, target in self.category_map.items()}
 

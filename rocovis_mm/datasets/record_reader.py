@@ -12,6 +12,7 @@ from rocovis_mm.evaluation.functional.validation import (
     Place,
     as_identifier,
     as_integer,
+    listed,
     require,
     require_type,
 )
@@ -153,7 +154,7 @@ class RecordReader:
             )
         if category not in categories:
             place.fail(
-                f'unknown category {category}, the file has {sorted(categories)}',
+                f'unknown category {category}, the file has {listed(sorted(categories))}',
                 'add it to categories or correct category_id',
             )
         return identifier, owner, category

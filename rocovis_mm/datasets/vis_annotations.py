@@ -286,11 +286,12 @@ class _Reader(RecordReader):
         categories = self.read_categories(parts['categories'])
         videos = self.read_items(parts['videos'], VIDEO_NEEDS, read_video)
         if with_tracks:
-            self.read_tracks(parts['annotations'], videos, [record['id'] for record in categories])
+            known = {record['id'] for record in categories}
+            self.read_tracks(parts['annotations'], videos, known)
         return VISAnnotations(list(videos.values()), categories)
 
     def read_tracks(
-        self, records: list[Any], videos: dict[int, VISVideo], categories: list[int]
+        self, records: list[Any], videos: dict[int, VISVideo], categories: set[int]
     ) -> None:
         place = self.place / 'annotations'
         seen: set[int] = set()
@@ -305,7 +306,7 @@ class _Reader(RecordReader):
                 video.tracks.append(track)
 
     def _read_track(
-        self, record: Any, videos: dict[int, VISVideo], categories: list[int], place: Place
+        self, record: Any, videos: dict[int, VISVideo], categories: set[int], place: Place
     ) -> tuple[VISVideo, VISTrack]:
         identifier, video_id, category = self.read_owner(
             record, place, TRACK_NEEDS, videos, categories

@@ -19,6 +19,7 @@ from rocovis_mm.datasets.vis_annotations import (
     find_missing_images,
     read_vis_annotations,
 )
+from rocovis_mm.evaluation.functional.validation import listed
 from rocovis_mm.registry import DATASETS
 
 
@@ -93,8 +94,9 @@ class VISDataset(ClipDataset):
                 return [{key: [x[key] for x in video] for key in video[0]} for video in frames]
             return [frame for video in frames for frame in video]
         self._refuse_or_report_other_categories(annotations)
+        labels = {category: label for label, category in enumerate(self._metainfo['category_ids'])}
         items = [
-            self._video_item(video, first_img_id)
+            self._video_item(video, first_img_id, labels)
             for video, first_img_id in zip(videos, first_img_ids)
         ]
         if not any(item['instances'] for item in items):
@@ -148,7 +150,8 @@ class VISDataset(ClipDataset):
         absent = [name for name in classes if name not in by_name]
         if absent:
             raise ValueError(
-                f'{self.ann_file}: classes {absent} are not among its categories {list(by_name)}; '
+                f'{self.ann_file}: classes {listed(absent)} are not among its categories '
+                f'{listed(by_name)}; '
                 "correct metainfo['classes'] or leave it out to take the file's own"
             )
         colors = [by_name[name].get('color') for name in classes]
@@ -177,9 +180,10 @@ class VISDataset(ClipDataset):
                 logger='current',
             )
 
-    def _video_item(self, video: VISVideo, first_img_id: int) -> dict[str, Any]:
-        """Return a training item: a video with its labelled instances."""
-        labels = {category: label for label, category in enumerate(self._metainfo['category_ids'])}
+    def _video_item(
+        self, video: VISVideo, first_img_id: int, labels: dict[int, int]
+    ) -> dict[str, Any]:
+        """Return a training item: a video with its instances that have a label."""
         instances = [
             self._instance(track, labels[track.category_id])
             for track in video.tracks

@@ -36,6 +36,8 @@ class ExportedModel:
 
     Attributes:
         size: (H, W) of the frames it takes.
+        classes: names by label.
+        category_ids: json category ids by label, for :meth:`VideoTracks.to_results`.
 
     Raises:
         ModuleNotFoundError: onnxruntime is not installed.
@@ -57,6 +59,10 @@ class ExportedModel:
         self.metadata = json.loads(metadata)
         self.size = tuple(self.metadata['size'])
         self.rule = TrackRule(**self.metadata['track_rule'])
+        labels = range(self.metadata['num_classes'])
+        self.classes = tuple(self.metadata.get('classes') or map(str, labels))
+        ids = self.metadata.get('category_ids')
+        self.category_ids = tuple(ids or (label + 1 for label in labels))
 
     def first_state(self) -> Arrays:
         """Return what is remembered before the first frame: zeros."""
@@ -117,7 +123,7 @@ class ExportedModel:
                 queries = class_logits.shape[1]
                 recorder = TrackRecorder(queries, self.metadata['num_classes'], self.rule)
             masks = self.segment(class_logits, mask_logits)
-            recorder.add(masks.class_logits, masks.slots, masks.masks, masks.inside)
+            recorder.add_frame(masks)
         if recorder is None:
             raise ValueError(f'video {video_id} has no frames')
         return recorder.finish(video_id)

@@ -37,6 +37,7 @@ def export_onnx(
     size: tuple[int, int],
     path: str | Path,
     classes: Sequence[str] | None = None,
+    category_ids: Sequence[int] | None = None,
 ) -> None:
     """Write a model's step as an ONNX file that :class:`ExportedModel` reads.
 
@@ -45,6 +46,7 @@ def export_onnx(
         size: (H, W) of the frames.
         path: file to write.
         classes: names by label, kept in the file.
+        category_ids: json category ids by label, kept in the file.
 
     Raises:
         ModuleNotFoundError: onnx or onnxscript is not installed.
@@ -62,17 +64,27 @@ def export_onnx(
             output_names=['class_logits', 'mask_logits', *(f'new_{name}' for name in names)],
             verbose=False,
         )
-    metadata = dict(
-        size=step.size,
-        padded=step.padded,
-        num_classes=model.num_classes,
-        track_rule=asdict(model.track_rule),
-        scale_output=getattr(model, 'scale_output', False),
-        classes=classes,
-    )
-    program.model.metadata_props[METADATA] = json.dumps(metadata)
+    program.model.metadata_props[METADATA] = metadata_of(step, classes, category_ids)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     program.save(str(path))
+
+
+def metadata_of(
+    step: FrameStep, classes: Sequence[str] | None, category_ids: Sequence[int] | None
+) -> str:
+    """Return the json text that turns a step's outputs into tracks; see :class:`ExportedModel`."""
+    model = step.model
+    return json.dumps(
+        dict(
+            size=step.size,
+            padded=step.padded,
+            num_classes=model.num_classes,
+            track_rule=asdict(model.track_rule),
+            scale_output=getattr(model, 'scale_output', False),
+            classes=classes,
+            category_ids=category_ids,
+        )
+    )
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ class VideoTracks:
     slots: np.ndarray
     segmentations: list[list[RLE | None]]
 
-    def to_results(self, category_ids: list[int]) -> list[dict[str, Any]]:
+    def to_results(self, category_ids: Sequence[int]) -> list[dict[str, Any]]:
         """Return the tracks in YouTube-VIS submission form.
 
         Args:

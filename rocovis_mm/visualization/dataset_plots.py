@@ -16,6 +16,8 @@ from rocovis_mm.visualization.fonts import chart_fonts, readable
 from rocovis_mm.visualization.palette import identity_color
 
 BINS = 30
+MOST_CLASSES = 120
+"""Classes that are drawn; more make a picture that no viewer shows."""
 
 
 def draw_summary(summary: DatasetSummary, path: str | Path) -> Path:
@@ -25,17 +27,21 @@ def draw_summary(summary: DatasetSummary, path: str | Path) -> Path:
         summary: of the data set.
         path: of the png.
     """
-    names = [readable(name, f'class {n}') for n, name in enumerate(summary.classes, start=1)]
+    found = {name: number for name, number in summary.classes.items() if number}
+    shown = dict(list(found.items())[:MOST_CLASSES])
+    names = [readable(name, f'class {n}') for n, name in enumerate(shown, start=1)]
     with matplotlib.rc_context(chart_fonts(names)):
-        return draw_panels(summary, names, Path(path))
+        return draw_panels(summary, names, list(shown.values()), Path(path))
 
 
-def draw_panels(summary: DatasetSummary, names: Sequence[str], path: Path) -> Path:
-    """Write the picture, with the classes' names as they can be drawn."""
-    rows = max(len(summary.classes), 1)
+def draw_panels(
+    summary: DatasetSummary, names: Sequence[str], tracks: Sequence[int], path: Path
+) -> Path:
+    """Write the picture, with the names of the shown classes as they can be drawn."""
+    rows = max(len(names), 1)
     figure = Figure(figsize=(15, max(7.0, 1.2 + 0.17 * rows)), dpi=110, layout='constrained')
     grid = figure.add_gridspec(2, 4)
-    draw_classes(figure.add_subplot(grid[:, 0]), names, list(summary.classes.values()))
+    draw_classes(figure.add_subplot(grid[:, 0]), names, tracks, len(summary.classes))
     panels = (
         ('frames per video', summary.video_lengths, 'videos'),
         ('tracks per video', summary.tracks_per_video, 'videos'),
@@ -57,9 +63,17 @@ def color(number: int) -> np.ndarray:
     return np.array(identity_color(number)) / 255
 
 
-def draw_classes(axes: Axes, names: Sequence[str], tracks: Sequence[int]) -> None:
-    """Draw the number of tracks of each class, the first class on top."""
-    axes.set_title('tracks of each class', loc='left')
+def draw_classes(axes: Axes, names: Sequence[str], tracks: Sequence[int], number: int) -> None:
+    """Draw the tracks of each class that has any, most on top.
+
+    Args:
+        axes: to draw into.
+        names: of at most `MOST_CLASSES` classes.
+        tracks: of each of them.
+        number: of all classes of the data set.
+    """
+    rest = f' ({len(names)} of {number} classes)' if len(names) < number else ''
+    axes.set_title(f'tracks of each class{rest}', loc='left')
     places = np.arange(len(names))[::-1]
     bars = axes.barh(places, tracks, color=color(0))
     axes.bar_label(bars, fontsize=7, padding=2)

@@ -40,6 +40,8 @@ def test_writes_a_file_that_equals_the_model(checkpoint, tmp_path):
     done = export(checkpoint, '--size', 64, 96, '--out', out, '--verify', 3)
     assert done.returncode == 0, done.stderr
     assert out.is_file() and 'logits differ by at most' in done.stdout
+    model, classes = ExportedModel(out), Config.fromfile(ROOT / CONFIG).classes
+    assert model.classes == classes and model.category_ids == tuple(range(1, len(classes) + 1))
 
 
 def test_a_missing_checkpoint_is_one_clear_line(tmp_path):

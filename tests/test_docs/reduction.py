@@ -84,6 +84,7 @@ ADDED = {
     r'benchmark_loading\.py': ['--frames=4', '--rounds=1', '--height=72', '--width=128'],
     r'--difficulty hard': ['--train-videos=2', '--val-videos=1', '--val-frames=20'],
     r'benchmark_stream\.py': ['--size', '64', '96'],
+    r'benchmark_tracks\.py': ['--input=64x96', '--frames=3'],
     r'benchmark_training\.py': ['--iterations=1', '--rounds=1', '--rows=bfloat16'],
 }
 """Tool (as a regular expression) -> arguments that make it quick."""

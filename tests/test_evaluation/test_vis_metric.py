@@ -148,7 +148,7 @@ def test_a_video_without_its_last_frame_is_an_error(files):
     (first, shown), (_, frames), *_ = frame_samples(metric, truth, results).items()
     sample = track(*shown)
     sample.set_field(whole[first], 'video_tracks')
-    with pytest.raises(ValueError, match='did not; test each video to its last frame'):
+    with pytest.raises(ValueError, match='it did not; test each video to its last frame'):
         feed(metric, [[sample], [track(*frames)]])
 
 

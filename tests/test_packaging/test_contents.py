@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.specifiers import SpecifierSet
 
 from rocovis_mm.version import __version__
 from tests.conftest import REPOSITORY
@@ -71,3 +73,17 @@ def test_a_wheel_from_the_source_distribution_is_the_same(sources, wheel, tmp_pa
     unpacked = tmp_path / f'rocovis_mm-{__version__}'
     with zipfile.ZipFile(build(unpacked, 'bdist_wheel', tmp_path / 'wheel')) as other:
         assert sorted(other.namelist()) == sorted(wheel.namelist())
+
+
+def test_every_limit_of_setuptools_ends_where_pkg_resources_does(wheel):
+    """setuptools 81.0.0 has it, 82.0.0 has not; a pin is an exact release before that."""
+    files = [REPOSITORY / 'pyproject.toml', REPOSITORY / 'docs/troubleshooting.md']
+    texts = [path.read_text() for path in [*files, *REPOSITORY.glob('requirements/*.txt')]]
+    (metadata,) = (name for name in wheel.namelist() if name.endswith('/METADATA'))
+    texts.append(wheel.read(metadata).decode())
+    limits = re.findall(r'\bsetuptools *\(?([<=>!~]=?[\d.]+)', '\n'.join(texts))
+    ranges = [SpecifierSet(limit) for limit in limits if not limit.startswith('==')]
+    assert len(ranges) >= 4 and len(limits) > len(ranges)
+    assert all('81.0.0' in each and '82.0.0' not in each for each in ranges)
+    pins = [limit for limit in limits if limit.startswith('==')]
+    assert all(pin[2:] in SpecifierSet('<82') for pin in pins)

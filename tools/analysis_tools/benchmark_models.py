@@ -22,6 +22,7 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from torch import nn
 
+from rocovis_mm.evaluation.functional.run_lengths import encode_mask
 from rocovis_mm.models.layers import PropagationAttention
 from rocovis_mm.models.vis.feature_maps import fit_head
 from rocovis_mm.models.vis.track_recorder import TrackRecorder
@@ -51,7 +52,7 @@ STAGES = (
 NETWORK = STAGES[2:6]
 OURS_ALONE = ('type', 'assigner', 'loss', 'memory_frames', 'scale_memory', 'detach_every')
 """Keys of RoCoVIS' head that MMDetection's has not."""
-ADD = TrackRecorder.add
+ADD = TrackRecorder.add_frame
 
 
 @dataclass
@@ -265,12 +266,25 @@ class FrameByFrame:
         for t in range(frames):
             with self.stopwatch('read'):
                 image = torch.from_numpy(read(t)).permute(2, 0, 1)
-            add, TrackRecorder.add = TrackRecorder.add, self.stopwatch.timed(ADD, 'write')
+            add, TrackRecorder.add_frame = ADD, self.stopwatch.timed(ADD, 'write')
             try:
                 self._step(image, t, frames)
             finally:
-                TrackRecorder.add = add
+                TrackRecorder.add_frame = add
+            if not self.frames_of_mmdet and t + 1 < frames:
+                with self.stopwatch('write'):
+                    self._write_tracks()
             yield self.stopwatch.take()
+
+    def _write_tracks(self) -> None:
+        """Make the frame's masks of the best tracks so far: the frame's share of the video's end.
+
+        The model itself makes them when the video ends and its tracks are known.
+        """
+        (video,) = self.model._videos.values()
+        kept = sorted({track.identity for track in video.recorder.standing()})
+        for mask in video.recorder.waiting[-1].make(kept)[1]:
+            encode_mask(mask)
 
     @torch.no_grad()
     def _step(self, image: torch.Tensor, t: int, frames: int) -> None:

@@ -146,14 +146,18 @@ def plot_all(scores: Scores, categories: Mapping[int, str], options: argparse.Na
         curves = {name: own[kind].pooled_precision for name, own in scores.items()}
         draw_precision_recall(axes, curves, options.iou, f'{TITLES[kind]}, all classes pooled')
     save('precision_recall_pooled')
-    for index, category in enumerate(sorted(categories)):
+    first = next(iter(scores.values()))[kinds[0]]  # all have the rows of the ground truth
+    for category, precision in zip(first.category_ids, first.precision):
+        shown = not options.classes or categories[category] in options.classes
+        if not shown or precision.min() < 0:  # no ground truth
+            continue
         curves = {
-            kind: {name: own[kind].precision[index] for name, own in scores.items()}
+            kind: {
+                name: own[kind].precision[own[kind].row_of(category)][0]
+                for name, own in scores.items()
+            }
             for kind in kinds
         }
-        shown = not options.classes or categories[category] in options.classes
-        if not shown or next(iter(curves[kinds[0]].values())).min() < 0:  # no ground truth
-            continue
         for axes, kind in zip(new_figure(), kinds):
             title = f'{TITLES[kind]}, {readable(categories[category], str(category))}'
             draw_precision_recall(axes, curves[kind], options.iou, title)

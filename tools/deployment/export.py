@@ -4,7 +4,8 @@
     python tools/deployment/export.py CONFIG CHECKPOINT --size 360 640 --out model.pt2
 
 An .onnx file is read by ``rocovis_mm.deployment.ExportedModel``; it needs
-``pip install -r requirements/export.txt``. A .pt2 file is a ``torch.export`` program. Shapes are
+``pip install -r requirements/export.txt``. A .pt2 file is a ``torch.export`` program. Both contain
+the classes and their category ids, as json under the key ``rocovis_mm``. Shapes are
 fixed: a file takes frames of the one size it was exported for. The exported file is then run
 beside the model over --verify random frames.
 """
@@ -31,6 +32,8 @@ from rocovis_mm.deployment import (
     export_program,
     frame_step,
 )
+from rocovis_mm.deployment.exported_model import METADATA
+from rocovis_mm.deployment.exporting import metadata_of
 from rocovis_mm.utils import OptionAction, check_checkpoint, load_config
 
 CLOSE = 1e-3
@@ -110,10 +113,12 @@ def export(args: argparse.Namespace) -> float:
     model, size = inferencer.model, tuple(args.size)
     step = frame_step(model, size)
     if Path(args.out).suffix == '.onnx':
-        export_onnx(model, size, args.out, inferencer.classes)
+        export_onnx(model, size, args.out, inferencer.classes, inferencer.category_ids)
         return largest_difference(step, *by_onnx(args.out), args.verify)
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    torch.export.save(export_program(model, size), args.out)
+    metadata = metadata_of(step, inferencer.classes, inferencer.category_ids)
+    program = export_program(model, size)
+    torch.export.save(program, args.out, extra_files={METADATA: metadata})
     exported = by_model(torch.export.load(args.out).module())
     return largest_difference(step, exported, tuple(step.first_state().values()), args.verify)
 

@@ -6,6 +6,7 @@ Letters: T frames of a video.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from rocovis_mm.datasets.vis_annotations import (
     other_format,
     renamed_frames,
 )
+from rocovis_mm.evaluation.functional.validation import listed
 from rocovis_mm.formats.frame_files import read_header, refuse_several, turned_note
 
 ZERO = 'number from 1: tools take an id 0 for none (an unmatched track, a missing id)'
@@ -268,16 +270,14 @@ def compare_classes(
     absent = [each for each in classes if each not in by_name]
     if absent:
         problems.append(
-            f"{name}: categories: the config's classes {absent} are not there; correct "
-            f"metainfo['classes'], the file has {sorted(by_name)}"
+            f"{name}: categories: the config's classes {listed(absent)} are not there; correct "
+            f"metainfo['classes'], the file has {listed(sorted(by_name))}"
         )
+    numbers = Counter(track.category_id for video in annotations.videos for track in video.tracks)
+    left_out = by_name.keys() - set(classes)
     for label, identifier in by_name.items():
-        number = sum(
-            track.category_id == identifier
-            for video in annotations.videos
-            for track in video.tracks
-        )
-        if label not in classes and number:
+        number = numbers[identifier]
+        if label in left_out and number:
             problems.append(
                 f'{name}: categories: {number} annotations are of {label!r}, which is none of the '
                 "config's classes, and would be left out; add it to metainfo['classes'] or remove "

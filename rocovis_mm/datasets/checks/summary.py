@@ -14,6 +14,7 @@ import numpy as np
 
 from rocovis_mm.datasets.clip_events import EVENT_NAMES, count_clip_events
 from rocovis_mm.datasets.vis_annotations import VISAnnotations
+from rocovis_mm.evaluation.functional.validation import listed
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,10 @@ def format_summary(summary: DatasetSummary) -> str:
     lines.append(
         'frame sizes: ' + ', '.join(f'{key} ({n})' for key, n in figures['resolutions'].items())
     )
-    width = max((len(name) for name in summary.classes), default=0)
-    lines += [f'  {name:<{width}} {number:>6}' for name, number in summary.classes.items()]
+    found = {name: number for name, number in summary.classes.items() if number}
+    width = max((len(name) for name in found), default=0)
+    lines += [f'  {name:<{width}} {number:>6}' for name, number in found.items()]
+    empty = [name for name in summary.classes if name not in found]
+    if empty:
+        lines.append(f'  {len(empty)} classes without tracks: {listed(empty, 30)}')
     return '\n'.join(lines)

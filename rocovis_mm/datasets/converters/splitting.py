@@ -14,6 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from rocovis_mm.datasets.converters.files import read_parts, write_annotations
+from rocovis_mm.evaluation.functional.validation import listed
 
 FORMAT = 'a YouTube-VIS json holds videos, annotations and categories'
 VIDEOS = dict(videos=('id', 'file_names'), categories=('id', 'name'))
@@ -229,7 +230,11 @@ def describe_split(
         f'{out}: {list(half_of.values()).count(half)} videos, {sum(sums[half].values())} tracks'
         for half, out in enumerate(outs)
     ]
-    width = max(map(len, names.values()), default=0)
-    for key, name in names.items():
+    found = {key: name for key, name in names.items() if key in sums[FIRST] or key in sums[SECOND]}
+    width = max((len(name) for name in found.values()), default=0)
+    for key, name in found.items():
         lines.append(f'  {name:<{width}}  {sums[FIRST][key]:>6} {sums[SECOND][key]:>6}')
+    empty = [name for key, name in names.items() if key not in found]
+    if empty:
+        lines.append(f'  {len(empty)} classes without tracks: {listed(empty, 30)}')
     return lines

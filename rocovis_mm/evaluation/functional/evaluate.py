@@ -1,8 +1,13 @@
-"""Scores of a results file; A area ranges, T thresholds, R recall points, K categories."""
+"""Scores of a results file; A area ranges, T thresholds, R recall points, K categories.
+
+K counts the categories that have tracks or predictions. A benchmark may name many thousands more;
+they take part in no mean and cost nothing.
+"""
 
 from __future__ import annotations
 
 import multiprocessing
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +55,7 @@ class TubeScores:
     """All that was measured with one kind of tube IoU; -1 where nothing counts.
 
     Attributes:
-        category_ids: K ids in ascending order.
+        category_ids: K ids in ascending order, those that have tracks or predictions.
         precision: (K, T, R), all areas, 100 predictions per video and category.
         ap: (K, A, T), mean precision.
         recall: (K, A, T), with 100 predictions per video and category.
@@ -83,9 +88,14 @@ class TubeScores:
             'AP75_pool': float(self.pooled_ap[at75]),
         }
 
-    def class_stats(self, index: int) -> dict[str, float]:
+    def row_of(self, category_id: int) -> slice:
+        """Return the place of a category among the K; empty where it is none of them."""
+        row = bisect_left(self.category_ids, category_id)
+        return slice(row, row + (category_id in self.category_ids[row : row + 1]))
+
+    def class_stats(self, category_id: int) -> dict[str, float]:
         """Return the twelve figures of one category."""
-        row = slice(index, index + 1)
+        row = self.row_of(category_id)
         return _named_stats(self.ap[row], self.recall[row], self.recall_of_few[:, row])
 
 
@@ -129,11 +139,7 @@ def evaluate_tracks(
         What each kind measured.
     """
     cells = match_videos(truth, predictions, kinds, jobs)
-    categories = sorted(truth.categories)
-    return {
-        kind: accumulate([cell for video in cells for cell in video[kind]], categories)
-        for kind in kinds
-    }
+    return {kind: accumulate([cell for video in cells for cell in video[kind]]) for kind in kinds}
 
 
 def match_videos(
@@ -266,7 +272,7 @@ def _outside(areas: Sequence[float]) -> np.ndarray:
     return (sizes < AREA_RANGES[:, :1]) | (sizes > AREA_RANGES[:, 1:])
 
 
-def accumulate(cells: Sequence[Cell], category_ids: list[int]) -> TubeScores:
+def accumulate(cells: Sequence[Cell]) -> TubeScores:
     """Turn matches into precision and recall, per category and pooled.
 
     Pooling (AP^Pool) puts all predictions, matched within their categories as usual, into one
@@ -274,13 +280,13 @@ def accumulate(cells: Sequence[Cell], category_ids: list[int]) -> TubeScores:
 
     Args:
         cells: of one kind; videos in ascending order of id, categories within.
-        category_ids: K ids in ascending order.
     """
-    by_category: dict[int, list[Cell]] = {category: [] for category in category_ids}
+    by_category: dict[int, list[Cell]] = defaultdict(list)
     for cell in cells:
         by_category[cell.category_id].append(cell)
+    category_ids = sorted(by_category)
     ap, recall, few, precision = [], [], [], []
-    for own in by_category.values():
+    for own in map(by_category.__getitem__, category_ids):
         curves = [_curve(own, area) for area in range(len(AREA_RANGES))]
         precision.append(curves[0][0])
         ap.append([curve[0].mean(axis=1) for curve in curves])
@@ -289,7 +295,7 @@ def accumulate(cells: Sequence[Cell], category_ids: list[int]) -> TubeScores:
     shape = (len(category_ids), len(AREA_RANGES), len(IOU_THRESHOLDS))
     pooled = _curve(cells, 0)[0]
     return TubeScores(
-        category_ids=list(category_ids),
+        category_ids=category_ids,
         precision=np.array(precision).reshape(shape[0], *pooled.shape),
         ap=np.array(ap).reshape(shape),
         recall=np.array(recall).reshape(shape),

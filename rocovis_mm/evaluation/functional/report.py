@@ -36,12 +36,16 @@ def name_pooled_stats(scores: Mapping[str, TubeScores]) -> dict[str, float]:
 def per_class_stats(
     scores: Mapping[str, TubeScores], categories: Mapping[int, str]
 ) -> list[dict[str, Any]]:
-    """Return each category's id, name and figures; -1 where it has no ground truth."""
+    """Return the id, name and figures of each category that has tracks or predictions.
+
+    A figure is -1 where the category has no ground truth. Most of the categories of a large
+    vocabulary are empty; they are left out.
+    """
     rows = []
-    for index, category in enumerate(sorted(categories)):
+    for category in sorted({key for measured in scores.values() for key in measured.category_ids}):
         row: dict[str, Any] = {'category_id': category, 'name': categories[category]}
         for kind, measured in scores.items():
-            for name, value in measured.class_stats(index).items():
+            for name, value in measured.class_stats(category).items():
                 row[f'{name}{SUFFIXES[kind]}'] = value
         rows.append(row)
     return rows
@@ -66,8 +70,13 @@ def summary_table(figures: Mapping[str, float]) -> str:
     return AsciiTable([header, *rows]).table
 
 
-def class_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a table of each category's AP, AP50, AP75 and AR10 in percent."""
+def class_table(rows: Sequence[Mapping[str, Any]], number: int) -> str:
+    """Return a table of each category's AP, AP50, AP75 and AR10 in percent.
+
+    Args:
+        rows: of :func:`per_class_stats`.
+        number: of all categories; one line counts those without a row.
+    """
     shown = [
         f'{name}{suffix}'
         for suffix in SUFFIXES.values()
@@ -75,7 +84,13 @@ def class_table(rows: Sequence[Mapping[str, Any]]) -> str:
         if rows and f'{name}{suffix}' in rows[0]
     ]
     cells = [[row['name'], *(percent(row[name]) for name in shown)] for row in rows]
-    return AsciiTable([['class (%)', *shown], *cells]).table
+    table = AsciiTable([['class (%)', *shown], *cells]).table
+    return '\n'.join([table, *empty_classes(number - len(rows), 'tracks or predictions')])
+
+
+def empty_classes(number: int, things: str) -> list[str]:
+    """Return the line that stands for so many classes without `things`; no line for none."""
+    return [f'{number} other classes have no {things}'] if number else []
 
 
 def group_table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -95,7 +95,7 @@ class GroundTruth:
         Raises:
             ValueError: an id is not in the file.
         """
-        chosen = list(video_ids)
+        chosen = dict.fromkeys(video_ids)
         unknown = [video for video in chosen if video not in self.videos]
         if unknown:
             raise ValueError(
@@ -105,7 +105,7 @@ class GroundTruth:
         return replace(
             self,
             videos={video: self.videos[video] for video in chosen},
-            tracks=[track for track in self.tracks if track.video_id in set(chosen)],
+            tracks=[track for track in self.tracks if track.video_id in chosen],
         )
 
 
@@ -188,6 +188,7 @@ def _read_videos(records: Any, place: Place) -> dict[int, Video]:
 
 def _read_categories(records: Any, place: Place) -> dict[int, str]:
     categories: dict[int, str] = {}
+    names: set[str] = set()
     remedy = 'each category needs an id and a name of its own'
     for index, record in enumerate(require_type(records, list, place, remedy)):
         where = place / index
@@ -196,8 +197,9 @@ def _read_categories(records: Any, place: Place) -> dict[int, str]:
         if identifier in categories:
             (where / 'id').fail(f'duplicate category id {identifier}', remedy)
         name = read_name(record, where, remedy)
-        if name in categories.values():
+        if name in names:
             (where / 'name').fail(f'duplicate category name {name!r}', remedy)
+        names.add(name)
         categories[identifier] = name
     return categories
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 MAX_SIDE = (1 << 16) - 1  # run lengths count a frame's pixels in 32 bits
@@ -40,6 +40,14 @@ def describe(value: Any) -> str:
         return f'a {type(value).__name__} of {len(value)}'
     text = repr(value)
     return text if len(text) <= 40 else f'{text[:37]}...'
+
+
+def listed(values: Iterable[Any], most: int = 60) -> str:
+    """Return the text of a list for a message; of a long one the first values and their number."""
+    values = list(values)
+    if len(values) <= most:
+        return str(values)
+    return f'{str(values[: most // 6])[:-1]}, ... {len(values)} in all]'
 
 
 def require(record: Mapping[str, Any], key: str, place: Place, remedy: str) -> Any:

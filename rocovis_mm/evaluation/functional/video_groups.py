@@ -25,8 +25,11 @@ def group_videos(truth: GroundTruth) -> dict[str, list[int]]:
     ``rest``: neither. Crowds do not count.
     """
     groups: dict[str, list[int]] = {name: [] for name in GROUPS}
-    for video in truth.videos:
-        tracks = [track for track in truth.tracks if track.video_id == video and not track.crowd]
+    by_video: dict[int, list[Track]] = {video: [] for video in truth.videos}
+    for track in truth.tracks:
+        if not track.crowd:
+            by_video[track.video_id].append(track)
+    for video, tracks in by_video.items():
         found = [
             name
             for name, holds in (

@@ -75,6 +75,8 @@ class TrackCollector:
                 'meta_keys of the step that packs the inputs'
             )
         found = _get(frame, 'pred_track_instances')
+        if getattr(found, 'tracks_follow', False):  # what is not looked at need not be made
+            return FrameRecord(int(video_id), int(frame_id), [], [], [], None)
         ids = _to_list(_get(found, 'instances_id'))
         masks = None
         if not self._tracks_are_given:
@@ -150,8 +152,9 @@ def link_frames(
             )
         if frame.masks is None:
             raise ValueError(
-                f'video {frame.video_id}: other videos came as whole tracks (video_tracks), this '
-                'one did not; test each video to its last frame'
+                f'video {frame.video_id}: the model gives whole tracks (video_tracks) with the '
+                'last frame of each video, with this one it did not; test each video to its last '
+                'frame'
             )
         for identity, label, score, mask in zip(frame.ids, frame.labels, frame.scores, frame.masks):
             track = growing.setdefault(identity, _Growing([None] * length))

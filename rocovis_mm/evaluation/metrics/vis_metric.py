@@ -166,7 +166,8 @@ class VISMetric(BaseMetric):
         print_log('\n' + summary_table(figures), logger='current')
         if self.classwise:
             rows = per_class_stats(scores, self.truth.categories)
-            print_log('\n' + class_table(rows), logger='current')
+            table = class_table(rows, len(self.truth.categories))
+            print_log('\n' + table, logger='current')
         return figures
 
     def _select(self, scores: dict[str, TubeScores]) -> dict[str, float]:

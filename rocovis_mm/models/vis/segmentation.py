@@ -1,11 +1,15 @@
 """From a prediction's logits to the masks of one frame at its own resolution.
 
-N queries, K classes, H x W a frame's own size; h x w the resolution of the mask logits.
+N queries, K classes, H x W a frame's own size; h x w the resolution of the mask logits. Of the N
+queries m may have a mask. A mask at the frame's resolution costs much more than its logits, so it
+is made when it is asked for.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -17,22 +21,160 @@ QUERIES_AT_ONCE = 16
 """Masks that are enlarged together: floats of a frame's own resolution, which cost memory."""
 
 
-@dataclass(frozen=True)
-class FrameMasks:
-    """The masks of one frame that are not empty; n of N queries.
+class FrameSizes(NamedTuple):
+    """Heights and widths in pixels, as a data sample names them.
 
     Attributes:
-        class_logits: (N, K + 1); the last class is "no object".
-        slots: (n,) long, their queries.
-        masks: (n, H, W) bool at the frame's own resolution.
-        inside: (N, 2), sum of pixel probabilities inside each mask, and its area, at
-            the input's resolution; zeros unless the track rule scores masks.
+        batch_input_shape: of the padded input.
+        img_shape: of the input without padding.
+        ori_shape: of the frame itself.
     """
 
-    class_logits: np.ndarray
-    slots: np.ndarray
-    masks: np.ndarray
-    inside: np.ndarray
+    batch_input_shape: tuple[int, int]
+    img_shape: tuple[int, int]
+    ori_shape: tuple[int, int]
+
+
+class MaskLogits:
+    """The mask logits of one frame, which any of its masks can be made of, also later.
+
+    Pixel probability = sigmoid(mask logit) * foreground; 0.5 decides. A mask and its sums do not
+    depend on which others are made with it.
+
+    Args:
+        mask_logits: (N, h, w) of the padded input.
+        foreground: (N,), factor of each query's pixel probabilities.
+        frame: the sizes of :class:`FrameSizes`.
+        mask_scoring: whether sums inside the masks are needed.
+    """
+
+    def __init__(
+        self, mask_logits: Tensor, foreground: Tensor, frame: DetDataSample, mask_scoring: bool
+    ) -> None:
+        thresholds = mask_thresholds(foreground)
+        # interpolated values lie between those they are made of, but for their rounding
+        highest = mask_logits.flatten(1).amax(-1).float()
+        queries = (highest > thresholds - 1e-3).nonzero().flatten()
+        self.queries = queries.cpu().numpy()  # (m,) those that can have a mask, ascending
+        self.logits = mask_logits[queries].detach()  # (m, h, w)
+        self.foreground = foreground[queries, None, None]
+        self.thresholds = thresholds[queries, None, None]
+        self.sizes = FrameSizes(
+            *(tuple(getattr(frame, name)[:2]) for name in FrameSizes._fields)  # of (H, W, 3) too
+        )
+        self.mask_scoring = mask_scoring
+        self._inside = np.zeros((len(foreground), 2), dtype=np.float32)
+        self._summed = np.full(len(foreground), not mask_scoring)
+        self._summed[np.setdiff1d(np.arange(len(foreground)), self.queries)] = True
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory that the logits take."""
+        return self.logits.numel() * self.logits.element_size()
+
+    def make(self, queries: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return masks that are not empty.
+
+        Args:
+            queries: whose masks are wanted, ascending.
+
+        Returns:
+            (n,) long, those of `queries` whose masks are not empty, and (n, H, W) bool.
+        """
+        height, width = self.sizes.ori_shape
+        wanted = torch.from_numpy(np.flatnonzero(np.isin(self.queries, queries)))
+        parts = [np.zeros((0, height, width), dtype=bool)]
+        found = [np.zeros(0, dtype=np.int64)]
+        for rows, number in self._batches(wanted):
+            logits = self._input_logits(rows, number)
+            masks = resize_to_frame(logits, self.sizes) > self.thresholds[rows]
+            masks = masks[:number].cpu().numpy()
+            seen = masks.any((1, 2))
+            parts.append(masks if seen.all() else masks[seen])
+            found.append(self.queries[rows[:number].numpy()[seen]])
+        return np.concatenate(found), np.concatenate(parts)
+
+    def inside(self, queries: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return sums inside masks at the input's resolution; zeros unless masks are scored.
+
+        Args:
+            queries: whose sums are wanted.
+
+        Returns:
+            (n, 2) float32, the sum of the pixel probabilities inside each mask, and its area.
+        """
+        queries = np.asarray(queries, dtype=int)
+        left = queries[~self._summed[queries]]
+        for rows, number in self._batches(torch.from_numpy(np.searchsorted(self.queries, left))):
+            self._input_logits(rows, number)
+        return self._inside[queries]
+
+    def _input_logits(self, rows: Tensor, number: int) -> Tensor:
+        """Return logits at the input's resolution; the sums inside their masks are kept."""
+        logits = resize_to_input(self.logits[rows].float(), self.sizes)
+        queries = self.queries[rows[:number].numpy()]
+        if not self._summed[queries].all():
+            # one by one: what a vector unit rounds depends on where in memory a number is
+            probabilities = torch.stack([mask.sigmoid() for mask in logits])
+            sums = sums_inside(probabilities * self.foreground[rows])
+            self._inside[queries] = sums[:number].cpu().numpy()
+            self._summed[queries] = True
+        return logits
+
+    def _batches(self, rows: Tensor) -> Iterator[tuple[Tensor, int]]:
+        """Yield rows that are made together, and how many of them count.
+
+        How a number is rounded depends on how many rows there are: on a CPU on whether they are
+        1 (sums) or 3 (resizing has code of its own for images of 3 channels), on a GPU on any
+        number. So a batch repeats its last row until it rounds as the batches of all rows do.
+        """
+        total = len(self.queries)
+        whole = total - total % QUERIES_AT_ONCE
+        on_cpu = self.logits.device.type == 'cpu'
+        for part, size in (
+            (rows[rows < whole], QUERIES_AT_ONCE),
+            (rows[rows >= whole], total - whole),
+        ):
+            for some in part.split(QUERIES_AT_ONCE) if len(part) else ():
+                number = len(some)
+                alike = number + (number in (1, 3)) if on_cpu and size not in (1, 3) else size
+                yield torch.cat([some, some[-1:].expand(alike - number)]), number
+
+
+class FrameMasks:
+    """The masks of one frame that are not empty; n of N queries. All are made at first use.
+
+    Args:
+        class_logits: (N, K + 1); the last class is "no object".
+        logits: what the masks are made of.
+
+    Attributes:
+        class_logits: as above.
+        logits: as above.
+    """
+
+    def __init__(self, class_logits: np.ndarray, logits: MaskLogits) -> None:
+        self.class_logits = class_logits
+        self.logits = logits
+
+    @cached_property
+    def _made(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.logits.make(self.logits.queries)
+
+    @property
+    def slots(self) -> np.ndarray:
+        """(n,) long, the queries of the masks."""
+        return self._made[0]
+
+    @property
+    def masks(self) -> np.ndarray:
+        """(n, H, W) bool at the frame's own resolution."""
+        return self._made[1]
+
+    @property
+    def inside(self) -> np.ndarray:
+        """(N, 2); see :meth:`MaskLogits.inside`."""
+        return self.logits.inside(np.arange(len(self.class_logits)))
 
 
 def frame_masks(
@@ -42,10 +184,7 @@ def frame_masks(
     frame: DetDataSample,
     mask_scoring: bool,
 ) -> FrameMasks:
-    """Turn logits into masks at the frame's own resolution.
-
-    Pixel probability = sigmoid(mask logit) * foreground; 0.5 decides. A query that
-    cannot have a mask is not resized; see :func:`mask_thresholds`.
+    """Return the masks of a frame at its own resolution, to be made when they are asked for.
 
     Args:
         class_logits: (N, K + 1); the last class is "no object".
@@ -54,25 +193,8 @@ def frame_masks(
         frame: sizes: ``batch_input_shape`` (padded input), ``img_shape``, ``ori_shape``.
         mask_scoring: whether :attr:`FrameMasks.inside` is needed.
     """
-    thresholds = mask_thresholds(foreground)
-    # interpolated values lie between those they are made of, but for their rounding
-    highest = mask_logits.flatten(1).amax(-1).float()
-    slots = (highest > thresholds - 1e-3).nonzero().flatten()
-    inside = foreground.new_zeros(len(foreground), 2)
-    parts = [torch.zeros((0, *frame.ori_shape[:2]), dtype=torch.bool, device=foreground.device)]
-    for some in slots.split(QUERIES_AT_ONCE):
-        logits = resize_to_input(mask_logits[some].float(), frame)
-        if mask_scoring:
-            inside[some] = sums_inside(logits.sigmoid() * foreground[some, None, None])
-        parts.append(resize_to_frame(logits, frame) > thresholds[some, None, None])
-    masks = torch.cat(parts)
-    seen = masks.flatten(1).any(-1)
-    return FrameMasks(
-        class_logits.cpu().numpy(),
-        slots[seen].cpu().numpy(),
-        masks[seen].cpu().numpy(),
-        inside.cpu().numpy(),
-    )
+    logits = MaskLogits(mask_logits, foreground, frame, mask_scoring)
+    return FrameMasks(class_logits.detach().cpu().numpy(), logits)
 
 
 def mask_thresholds(foreground: Tensor) -> Tensor:
@@ -93,13 +215,13 @@ def sums_inside(probabilities: Tensor) -> Tensor:
     return torch.stack([(probabilities * sure).flatten(1).sum(-1), sure.flatten(1).sum(-1)], dim=-1)
 
 
-def resize_to_input(logits: Tensor, frame: DetDataSample) -> Tensor:
+def resize_to_input(logits: Tensor, frame: DetDataSample | FrameSizes) -> Tensor:
     """Bring (n, h, w) mask logits to the resolution of a frame's input, padding cut off."""
     height, width = frame.img_shape[:2]
     return resize(logits, frame.batch_input_shape)[..., :height, :width]
 
 
-def resize_to_frame(logits: Tensor, frame: DetDataSample) -> Tensor:
+def resize_to_frame(logits: Tensor, frame: DetDataSample | FrameSizes) -> Tensor:
     """Bring logits of :func:`resize_to_input` to a frame's own resolution (as Mask2Former)."""
     return resize(logits, frame.ori_shape[:2])
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
@@ -14,6 +15,39 @@ from torch import Tensor
 from rocovis_mm.models.vis.segmentation import FrameMasks
 from rocovis_mm.models.vis.track_recorder import TrackRecorder
 from rocovis_mm.structures import StreamState
+
+
+class LaterInstances(InstanceData):
+    """Instances of a frame that are made when one of their fields is first needed.
+
+    Args:
+        make: returns the fields; None for an object without any, as slices begin.
+        **kwargs: of :class:`mmengine.structures.InstanceData`.
+    """
+
+    tracks_follow = True
+    """Whether the video's tracks come with its last frame; see ``TrackCollector``."""
+
+    def __init__(
+        self, make: Callable[[], dict[str, np.ndarray]] | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if make is not None:
+            del self.__dict__['_data_fields']  # all access to fields asks for it
+            self.__dict__['_make'] = make
+
+    def __getattr__(self, name: str) -> Any:
+        """Make the fields where one of them, or their list, is asked for."""
+        if name not in ('_data_fields', *FIELDS) or '_make' not in self.__dict__:
+            raise AttributeError(f'{type(self).__name__!r} has no attribute {name!r}')
+        make = self.__dict__.pop('_make')
+        self.__dict__['_data_fields'] = set()
+        for key, value in make().items():
+            setattr(self, key, torch.from_numpy(value))
+        return getattr(self, name)
+
+
+FIELDS = ('instances_id', 'labels', 'scores', 'masks')
 
 
 @dataclass
@@ -57,20 +91,17 @@ class VideoInProgress:
 
     def advance(self, masks: FrameMasks, state: StreamState) -> None:
         """Take in what a frame has brought."""
-        self.recorder.add(masks.class_logits, masks.slots, masks.masks, masks.inside)
+        self.recorder.add_frame(masks)
         if self.memory_frames is not None:
             state = replace(state, memory=state.memory[-self.memory_frames :])
         self.state = state
 
     def to_instances(self, masks: FrameMasks) -> InstanceData:
-        """Return the last frame's masks with the class and score their tracks have so far."""
-        scores = self.recorder.scores[masks.slots]
-        return InstanceData(
-            instances_id=torch.from_numpy(self.recorder.identities[masks.slots]),
-            labels=torch.from_numpy(scores.argmax(-1)),
-            scores=torch.from_numpy(scores.max(-1)),
-            masks=torch.from_numpy(masks.masks),
-        )
+        """Return the last frame's masks with the class and score their tracks have so far.
+
+        They are made when one is first looked at, which a test of whole tracks never does.
+        """
+        return LaterInstances(self.recorder.snapshot(masks).instances)
 
 
 Item = TypeVar('Item')
