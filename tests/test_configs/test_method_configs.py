@@ -97,11 +97,15 @@ def test_a_benchmark_has_its_classes_tracks_scale_and_length(path):
         assert loader.dataset.pipeline[1].scale == (1333, side)
 
 
-def test_ablations_are_one_line():
+def test_ablations_are_one_setting():
     for path in CONFIGS:
         if path.stem.endswith(('_direct', '_imp')):
             lines = [line for line in path.read_text().splitlines() if line and line[0] != '#']
-            assert len(lines) == 2 and lines[0].startswith('_base_ = ')
+            base, setting, model = lines
+            name = setting.partition(' = ')[0]
+            assert base.startswith('_base_ = ')
+            assert name in ('propagation_strides', 'assigner')
+            assert model.startswith('model = ') and model.count(name) == 2
 
 
 def test_schedules_end_where_the_training_ends():
