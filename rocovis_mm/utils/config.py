@@ -109,12 +109,13 @@ class ConfigChain:
         """
         read = {name for file in self.files for name in file.own_reads | file.base_reads}
         top = self.files[0]
+        runs = any('model' in file.names for file in self.files)  # else a part for other configs
         for file in self.files:
             inner = [other for other in self.files if other.depth > file.depth]
             known = {name for other in inner for name in other.names} | READ_BY_MMENGINE
             idle = sorted(file.names - known - read)
             if not inner:
-                if file is top and idle:
+                if file is top and runs and idle:
                     print_log(
                         f'{file.path}: nothing reads {idle}; {SET_ENTRIES}',
                         'current',
@@ -122,7 +123,7 @@ class ConfigChain:
                     )
                 continue
             for name in idle:
-                if file is top or get_close_matches(name, known, 1, CLOSE):
+                if (file is top and runs) or get_close_matches(name, known, 1, CLOSE):
                     raise ValueError(f'{file.path}: nothing reads {name!r}{nearest(name, known)}')
 
     def check_effects(

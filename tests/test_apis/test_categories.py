@@ -53,7 +53,8 @@ def published(shared_dir):
 
 def with_tiny_model(name: str, options: dict | None = None) -> Config:
     """A benchmark's data config with a model of so many classes that takes a moment."""
-    config = load_config(REPOSITORY / f'configs/_base_/datasets/{name}.py', options or {})
+    path = REPOSITORY / f'configs/rocovis/rocovis_r50_{name.replace("_", "-")}.py'
+    config = load_config(path, options or {})
     model = tiny_config(strides=(16,))
     model.track_head.num_classes = config.num_classes
     model.data_preprocessor = dict(type='rocovis_mm.VISDataPreprocessor', pad_size_divisor=32)
@@ -109,7 +110,8 @@ def test_results_of_the_inferencer_the_metric_and_an_exported_file(
     monkeypatch.setattr(tool, 'export_program', lambda *_: torch.export.export(Negate(), ONE))
     monkeypatch.setattr(tool, 'by_onnx', lambda path: (None, None))
     monkeypatch.setattr(tool, 'largest_difference', lambda *_: 0.0)
-    options = dict(config='config.py', cfg_options=None, size=(64, 96), verify=0)
+    options = dict(cfg_options=None, size=(64, 96), verify=0, allow_missing=False)
+    options['config'] = 'config.py'
     options['checkpoint'] = str(tmp_path / 'converted.pth')
     for out in ('model.onnx', 'model.pt2'):
         tool.export(argparse.Namespace(**options, out=str(tmp_path / out)))

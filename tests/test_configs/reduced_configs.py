@@ -155,7 +155,7 @@ def reduced_config(name: str, data: GeneratedData, work_dir: Path, **options: An
     """Return a config that trains, validates and tests in a second."""
     plain = read_config(name)
     options = {**data.options(plain), **options}
-    if plain.get('results') and plain.val_evaluator.get('format_only'):
+    if 'results' in plain and not options.get('val_has_masks', plain.val_has_masks):
         options['results'] = str(work_dir / 'results')
     config = load_config(CONFIGS[name], options)
     reduce_model(config.model)

@@ -160,8 +160,9 @@ def test_the_export_takes_a_pure_python_config(weights, tmp_path, monkeypatch):
     monkeypatch.setitem(known, 'by_onnx', lambda out: (None, ()))
     monkeypatch.setitem(known, 'largest_difference', lambda step, *rest: step.size)
     assert tool['export'](tool['parse_args']()) == (64, 96)
-    ((model, _, _, classes),) = written
+    ((model, _, _, classes, category_ids),) = written
     assert type(model) is RoCoVIS and classes == tuple('abcde')
+    assert category_ids == (1, 2, 3, 4, 5)
 
 
 def test_ours_inherits_from_mmdetection_by_name():
