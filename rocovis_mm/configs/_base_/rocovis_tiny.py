@@ -59,7 +59,7 @@ model = dict(
         pixel_decoder=dict(
             type=MaskPropagationPixelDecoder,
             propagation_strides=(8, 16),
-            propagation=dict(num_heads=4, prior=True, window=None, ages=True, start='full'),
+            propagation=dict(num_heads=4, prior=True, window=3, ages=True, start='full'),
             mask_pooling='max',
             num_outs=3,
             norm_cfg=dict(type='GN', num_groups=8),
