@@ -22,6 +22,7 @@ import torch
 from terminaltables import AsciiTable
 from torch import Tensor
 
+from rocovis_mm.console import print_anything
 from rocovis_mm.models.vis.segmentation import frame_masks
 from rocovis_mm.models.vis.track_recorder import TrackRecorder, TrackRule
 from rocovis_mm.structures import VideoTracks
@@ -97,6 +98,7 @@ def run(args: argparse.Namespace, rule: TrackRule, wait: bool) -> tuple[VideoTra
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure and print."""
+    print_anything()
     args = parse_args(arguments)
     torch.set_num_threads(args.threads)
     table = [['ms a frame', 'frames', 'end', 'both']]

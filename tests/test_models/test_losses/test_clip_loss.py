@@ -76,7 +76,9 @@ def supervise(kind, predictions, targets):
     return supervision
 
 
-def reference(predictions, supervision, targets, initial=True, scale=1) -> dict[str, float]:
+def reference(
+    predictions, supervision, targets, initial=True, scale=1, carried=False
+) -> dict[str, float]:
     """Return every loss, query by query and pixel by pixel."""
     weight = [1.0] * CLASSES + [0.1]
     frames = [(t, b) for t in range(FRAMES) for b in range(CLIPS)]
@@ -93,7 +95,8 @@ def reference(predictions, supervision, targets, initial=True, scale=1) -> dict[
             for n in range(QUERIES):
                 label = int(target.labels[layer, n])
                 classes = predictions[t].class_logits[layer][b, n].detach().numpy()
-                cls -= weight[label] * np.log(plain.softmax(classes)[label]) / class_sum
+                if layer > 0 or t == 0 or carried:  # else those of the frame before
+                    cls -= weight[label] * np.log(plain.softmax(classes)[label]) / class_sum
                 g = int(target.instances[layer, n])
                 if g < 0:
                     continue
@@ -114,13 +117,14 @@ CASES = [PRESENCE, [[], [[1, 1, 0]]], [[], []], [[[0, 0, 0]], []]]
 
 
 @BOTH
-@pytest.mark.parametrize('initial', [True, False])
+@pytest.mark.parametrize(('initial', 'carried'), [(True, False), (False, False), (True, True)])
 @pytest.mark.parametrize('presences', CASES)
-def test_equals_the_plain_computation(every_pixel, kind, initial, presences):
+def test_equals_the_plain_computation(every_pixel, kind, initial, carried, presences):
     predictions, targets = clip(0, presences)
     supervision = supervise(kind, predictions, targets)
-    losses = build(supervise_initial=initial)(predictions, supervision, targets)
-    expected = reference(predictions, supervision, targets, initial)
+    criterion = build(supervise_initial=initial, supervise_carried=carried)
+    losses = criterion(predictions, supervision, targets)
+    expected = reference(predictions, supervision, targets, initial, carried=carried)
     assert losses.keys() == expected.keys()
     for key, value in losses.items():
         assert value.item() == pytest.approx(expected[key], rel=1e-5, abs=1e-6), key
@@ -141,9 +145,8 @@ def test_only_uvla_plus_plus_teaches_a_disappeared_instance_an_empty_mask(every_
     supervision = supervise(kind, predictions, targets)
     losses = build()(predictions, supervision, targets)
     sum(losses.values()).backward()
+    query = supervision[0][0].instances[-1].tolist().index(0)  # its instance is away in frame 1
     for layer in range(LAYERS):
-        owner_before = supervision[0][0].instances[layer].tolist()
-        query = owner_before.index(0)  # of the instance that is away in frame 1
         assert supervision[1][0].labels[layer, query] == CLASSES
         gradient = predictions[1].mask_logits[layer].grad[0, query]
         if kind is UVLAAssigner:
@@ -195,8 +198,11 @@ def test_unsupervised_initial_prediction_gets_no_gradient_in_frame_zero_alone():
     sum(build(supervise_initial=False)(predictions, supervision, targets).values()).backward()
     for t, prediction in enumerate(predictions):
         for layer in range(LAYERS):
-            expected = not (t == 0 and layer == 0)
-            for logits in (prediction.class_logits[layer], prediction.mask_logits[layer]):
+            # classes of prediction 0 are those of the frame before, which have learned them
+            for logits, expected in (
+                (prediction.class_logits[layer], layer > 0),
+                (prediction.mask_logits[layer], layer > 0 or t > 0),
+            ):
                 learns = logits.grad is not None and bool(logits.grad.any())
                 assert learns == expected
 
@@ -232,6 +238,6 @@ def agreeing_loss(predictions, supervision, targets, sign):
     with torch.no_grad():
         for t, prediction in enumerate(predictions):
             for layer, logits in enumerate(prediction.mask_logits):
-                query = supervision[0][0].instances[layer].tolist().index(0)
+                query = supervision[t][0].instances[layer].tolist().index(0)
                 logits[0, query] = (targets[0].masks[0, t].float() * 2 - 1) * sign
     return build()(predictions, supervision, targets)
