@@ -16,7 +16,8 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from types import SimpleNamespace
@@ -62,9 +63,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--videos', type=int, help='test only so many, the first ones')
     parser.add_argument('--rows', nargs='+', help='rows of the table; all of them by default')
     add_run_arguments(parser)
-    args = parser.parse_args(arguments)
-    args.work_dir = None
-    return args
+    return parser.parse_args(arguments)
 
 
 @contextmanager
@@ -122,33 +121,24 @@ def exchanged_identities(model: RoCoVIS) -> Iterator[None]:
         yield
 
 
-def memory_of(frames: int) -> Switch:
-    """Return the switch that lets the calibration remember so many frames."""
-
-    @contextmanager
-    def switch(model: RoCoVIS) -> Iterator[None]:
-        with replaced(model.track_head, 'memory_frames', frames):
-            yield
-
-    return switch
-
-
-def scaling(output: bool, memory: bool) -> Switch:
-    """Return the switch of the scaling of output and propagated masks by the foreground."""
-
-    @contextmanager
-    def switch(model: RoCoVIS) -> Iterator[None]:
-        with replaced(model, 'scale_output', output):
-            with replaced(model.track_head, 'scale_memory', memory):
-                yield
-
-    return switch
+@contextmanager
+def memory_of(model: RoCoVIS, frames: int) -> Iterator[None]:
+    """Let the calibration remember so many frames."""
+    with replaced(model.track_head, 'memory_frames', frames):
+        yield
 
 
 @contextmanager
-def as_it_is(model: RoCoVIS) -> Iterator[None]:
+def scaling(model: RoCoVIS, output: bool, memory: bool) -> Iterator[None]:
+    """Switch the scaling of output and propagated masks by the foreground."""
+    with replaced(model, 'scale_output', output):
+        with replaced(model.track_head, 'scale_memory', memory):
+            yield
+
+
+def as_it_is(model: RoCoVIS) -> nullcontext:
     """Change nothing."""
-    yield
+    return nullcontext()
 
 
 def switches(model: RoCoVIS, wanted: Sequence[str] | None = None) -> dict[str, Switch]:
@@ -166,13 +156,14 @@ def switches(model: RoCoVIS, wanted: Sequence[str] | None = None) -> dict[str, S
         'identities exchanged': exchanged_identities,
     }
     for frames in range(1, model.track_head.memory_frames):
-        rows[f'memory of {frames}'] = memory_of(frames)
+        rows[f'memory of {frames}'] = partial(memory_of, frames=frames)
     own = model.scale_output, model.track_head.scale_memory
     for output in (True, False):
         for memory in (True, False):
             if (output, memory) != own:
                 scaled = [n for n, on in (('output', output), ('memory', memory)) if on]
-                rows[f'scaled: {" and ".join(scaled) or "nothing"}'] = scaling(output, memory)
+                switch = partial(scaling, output=output, memory=memory)
+                rows[f'scaled: {" and ".join(scaled) or "nothing"}'] = switch
     unknown = set(wanted or ()) - set(rows)
     if unknown:
         raise ValueError(f'no row is called {sorted(unknown)[0]!r}; there are {", ".join(rows)}')
