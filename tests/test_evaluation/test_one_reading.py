@@ -70,8 +70,7 @@ def raise_first(path):
 def test_all_accept(case, tmp_path):
     content = copy.deepcopy(CONTENT)
     ACCEPTED[case](content)
-    for read in readers(tmp_path, content):
-        read()
+    assert all(read() is not None for read in readers(tmp_path, content))
 
 
 @pytest.mark.parametrize('case', REFUSED)
