@@ -70,7 +70,7 @@ $(MMTRACK)/installed: requirements/mmtrack.txt requirements/mmtrack-openmmlab.tx
 	@touch $@
 
 mmtrack: $(MMTRACK)/installed
-	$(MMTRACK)/bin/python -m pytest tests/test_hosts/test_mmtrack.py
+	$(MMTRACK)/bin/python -m pytest tests/test_compat/test_mmtrack.py
 
 docs: $(INSTALLED)
 	$(PIP) -r requirements/docs.txt

@@ -68,7 +68,7 @@ setup(
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.9',
     # OpenMMLab's own packages are left out on purpose, see requirements/runtime.txt;
-    # rocovis_mm/compat.py checks them at import and says what to install.
+    # rocovis_mm/compat/dependencies.py checks them at import and says what to install.
     install_requires=read_requirements('runtime'),
     extras_require={
         'mm': read_requirements('mminstall'),

@@ -19,9 +19,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / 'tools'))
-import light_import  # noqa: E402
-
 if TYPE_CHECKING:  # torch comes in once the arguments are found to be in order
     from tqdm import tqdm
 
@@ -101,21 +98,20 @@ def check_arguments(args: argparse.Namespace) -> None:
     names = [Path(x).resolve() for x in (args.out, args.json, args.results_jsonl) if x]
     if len(set(names)) < len(names):
         raise ValueError('--out, --json and --results-jsonl: give each a file of its own')
-    with light_import.borrowed():
-        from rocovis_mm.apis import video_arguments as check
+    from rocovis_mm.apis import video_arguments as check
 
-        args.video = check.chosen_video(args.input)
-        inputs = check.check_video(args.video)
-        check.check_exists(args.config, 'config file; see configs/ for those that exist')
-        check.check_exists(args.checkpoint, 'checkpoint; training writes them into --work-dir')
-        if args.font:
-            check.check_exists(args.font, 'font file')
-        if args.out:
-            check.check_drawing(args.out, inputs)
-        if args.masks:
-            check.check_folder(args.masks, inputs)
-        for path in filter(None, (args.json, args.results_jsonl)):
-            check.check_file(path, inputs)
+    args.video = check.chosen_video(args.input)
+    inputs = check.check_video(args.video)
+    check.check_exists(args.config, 'config file; see configs/ for those that exist')
+    check.check_exists(args.checkpoint, 'checkpoint; training writes them into --work-dir')
+    if args.font:
+        check.check_exists(args.font, 'font file')
+    if args.out:
+        check.check_drawing(args.out, inputs)
+    if args.masks:
+        check.check_folder(args.masks, inputs)
+    for path in filter(None, (args.json, args.results_jsonl)):
+        check.check_file(path, inputs)
     if args.results_jsonl and Path(args.results_jsonl).exists():
         raise FileExistsError(
             f'{args.results_jsonl}: is there already and would have to be overwritten; give '
@@ -267,7 +263,7 @@ def run_demo(args: argparse.Namespace) -> int:
     import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
     from rocovis_mm.apis import RoCoVISInferencer, check_device
     from rocovis_mm.utils import load_config
-    from rocovis_mm.visualization import use_font
+    from rocovis_mm.visualization.fonts import use_font
 
     use_font(args.font)
     check_device(args.device)

@@ -4,6 +4,9 @@
 this module when it meets the scope, and ``locations`` says what to import next.
 """
 
+from rocovis_mm.compat import checked  # noqa: F401, I001  (first: it says what is missing)
+
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
@@ -19,11 +22,14 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
 
-from rocovis_mm.compat import prepare_torch
+from rocovis_mm.compat.compiled_ops import use_pytorch_deformable_attention
+from rocovis_mm.compat.safe_globals import allow_mmengine_checkpoints
 
 SCOPE = 'rocovis_mm'
 
-prepare_torch()
+use_pytorch_deformable_attention()
+allow_mmengine_checkpoints()
+MODULE2PACKAGE.setdefault(SCOPE, SCOPE)  # lets MMEngine look up rocovis_mm:: configs
 
 
 def _child(parent: Registry, *packages: str) -> Registry:
@@ -36,11 +42,11 @@ TASK_UTILS = _child(MMENGINE_TASK_UTILS, 'models')
 DATASETS = _child(MMENGINE_DATASETS, 'datasets')
 DATA_SAMPLERS = _child(MMENGINE_DATA_SAMPLERS, 'datasets')
 TRANSFORMS = _child(MMENGINE_TRANSFORMS, 'datasets')
-METRICS = _child(MMENGINE_METRICS, 'evaluation')
-HOOKS = _child(MMENGINE_HOOKS, 'engine', 'visualization')
+METRICS = _child(MMENGINE_METRICS, 'evaluation.metrics')
+HOOKS = _child(MMENGINE_HOOKS, 'engine', 'visualization.vis_visualization_hook')
 LOOPS = _child(MMENGINE_LOOPS, 'engine')
 OPTIM_WRAPPERS = _child(MMENGINE_OPTIM_WRAPPERS, 'engine')
 OPTIM_WRAPPER_CONSTRUCTORS = _child(MMENGINE_OPTIM_WRAPPER_CONSTRUCTORS, 'engine')
 STRATEGIES = _child(MMENGINE_STRATEGIES, 'engine.sharded_strategy')  # imported when asked for
-VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization')
+VISUALIZERS = _child(MMENGINE_VISUALIZERS, 'visualization.vis_visualizer')
 LOG_PROCESSORS = _child(MMENGINE_LOG_PROCESSORS, 'registry')  # nothing of its own

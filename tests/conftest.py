@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 
-import rocovis_mm  # noqa: F401  (prepares the environment before any mmdet import)
+import rocovis_mm.registry  # noqa: F401  (prepares the environment before any mmdet import)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rocovis_mm.compat import has_compiled_ops
+from rocovis_mm.compat.compiled_ops import has_compiled_ops
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int = 0) -> Tensor:

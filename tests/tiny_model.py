@@ -15,7 +15,7 @@ from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config, ConfigDict
 from mmengine.structures import InstanceData
 
-from rocovis_mm.hosts.structures import TrackDataSample
+from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.models import OnlineVISModel
 from rocovis_mm.registry import MODELS
 

@@ -20,7 +20,6 @@ from rocovis_mm.evaluation.functional.bootstrap import (
     resampled_ap,
 )
 from rocovis_mm.evaluation.functional.evaluate import match_videos
-from rocovis_mm.evaluation.functional.files import read_json
 from rocovis_mm.evaluation.functional.identity import identity_stats
 from rocovis_mm.evaluation.functional.tracks import (
     GroundTruth,
@@ -28,6 +27,7 @@ from rocovis_mm.evaluation.functional.tracks import (
     load_predictions,
 )
 from rocovis_mm.evaluation.functional.video_groups import group_videos
+from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.visualization.comparison import draw_comparison
 
 METRICS = {

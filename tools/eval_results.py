@@ -16,14 +16,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import light_import
-
-light_import.prepare()
-
-from rocovis_mm.evaluation.functional.error_analysis import analyze_errors  # noqa: E402
-from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks  # noqa: E402
-from rocovis_mm.evaluation.functional.files import read_json, write_submission  # noqa: E402
-from rocovis_mm.evaluation.functional.report import (  # noqa: E402
+from rocovis_mm.console import print_anything
+from rocovis_mm.evaluation.functional.error_analysis import analyze_errors
+from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
+from rocovis_mm.evaluation.functional.report import (
     class_table,
     error_table,
     group_table,
@@ -32,12 +28,13 @@ from rocovis_mm.evaluation.functional.report import (  # noqa: E402
     per_class_stats,
     summary_table,
 )
-from rocovis_mm.evaluation.functional.score_groups import GROUPINGS, score_groups  # noqa: E402
-from rocovis_mm.evaluation.functional.tracks import (  # noqa: E402
+from rocovis_mm.evaluation.functional.score_groups import GROUPINGS, score_groups
+from rocovis_mm.evaluation.functional.tracks import (
     MASK_SOURCES,
     load_ground_truth,
     load_predictions,
 )
+from rocovis_mm.formats.json_files import read_json, write_submission
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -144,6 +141,7 @@ def score(arguments: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
+    print_anything()
     options = parse_args(arguments)
     try:
         if options.format_only:

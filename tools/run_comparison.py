@@ -35,12 +35,12 @@ from mmengine.dataset import pseudo_collate
 from mmengine.device import get_device
 from mmengine.registry import init_default_scope
 
+from rocovis_mm.checkpoints.fitting import load_model
 from rocovis_mm.console import print_anything
-from rocovis_mm.evaluation.functional.files import read_json
+from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import load_run_config
-from rocovis_mm.utils.checkpoints.fitting import load_model
-from rocovis_mm.visualization import find_scalars, read_scalars
+from rocovis_mm.visualization.curves import find_scalars, read_scalars
 
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'

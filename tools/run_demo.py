@@ -27,16 +27,12 @@ from mmengine.config import Config
 from terminaltables import AsciiTable
 
 from rocovis_mm.console import print_anything
+from rocovis_mm.datasets.embedded import EmbeddedRecipe
 from rocovis_mm.evaluation.functional.report import percent
-from rocovis_mm.testing import EmbeddedRecipe
 from rocovis_mm.utils import OptionAction, load_run_config
-from rocovis_mm.visualization import (
-    draw_curves,
-    find_scalars,
-    load_drawn_videos,
-    read_scalars,
-    write_pictures,
-)
+from rocovis_mm.visualization.compositions import write_pictures
+from rocovis_mm.visualization.curves import draw_curves, find_scalars, read_scalars
+from rocovis_mm.visualization.video_results import load_drawn_videos
 
 TOOLS = Path(__file__).resolve().parent
 COLUMNS = {

@@ -6,9 +6,9 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from rocovis_mm.datasets.benchmarks import find_benchmark
 from rocovis_mm.datasets.clip_dataset import ClipDataset
-from rocovis_mm.evaluation.functional.files import read_json
+from rocovis_mm.formats.benchmarks import find_benchmark
+from rocovis_mm.formats.json_files import read_json
 
 
 class Categories(NamedTuple):

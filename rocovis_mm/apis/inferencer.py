@@ -16,14 +16,14 @@ from mmengine.registry import DefaultScope, init_default_scope
 
 from rocovis_mm.apis.categories import resolve_categories
 from rocovis_mm.apis.outputs import Outputs
-from rocovis_mm.apis.results import FrameResult, VideoResult
-from rocovis_mm.apis.session import StreamSession
 from rocovis_mm.apis.video_run import VideoRun
+from rocovis_mm.checkpoints.fitting import load_model
 from rocovis_mm.models import OnlineVISModel
-from rocovis_mm.models.vis.video_in_progress import waves
 from rocovis_mm.registry import MODELS
+from rocovis_mm.streaming.results import FrameResult, VideoResult
+from rocovis_mm.streaming.session import StreamSession
+from rocovis_mm.streaming.video_in_progress import waves
 from rocovis_mm.utils import check_checkpoint, check_complete, load_config
-from rocovis_mm.utils.checkpoints.fitting import load_model
 from rocovis_mm.utils.run_config import kind_of
 
 LOADERS = ('LoadVISFrame', 'LoadImageFromFile', 'LoadImageFromNDArray', 'InferencerLoader')

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from rocovis_mm.apis.overlap import Background
-from rocovis_mm.apis.results import FrameResult
-from rocovis_mm.visualization import IdentityImages, LiveOverlay
+from rocovis_mm.streaming.results import FrameResult
+from rocovis_mm.visualization.live import IdentityImages, LiveOverlay
 from rocovis_mm.visualization.media import open_writer
 from rocovis_mm.visualization.shown import Shown
 

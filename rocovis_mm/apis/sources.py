@@ -17,8 +17,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from rocovis_mm.datasets.images import decode_image
 from rocovis_mm.formats.frame_files import IMAGE_ENDINGS, in_order, is_image, list_images
+from rocovis_mm.formats.images import decode_image
 
 LOST_SHARE = 0.02
 """Share of a video's stated frames that may be missing at its end; headers are estimates."""

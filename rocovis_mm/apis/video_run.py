@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rocovis_mm.apis.overlap import Prefetch
-from rocovis_mm.apis.results import FrameResult, VideoResult
 from rocovis_mm.apis.sources import Source, Thinned, open_source
+from rocovis_mm.streaming.results import FrameResult, VideoResult
 
 if TYPE_CHECKING:
     from rocovis_mm.apis.inferencer import RoCoVISInferencer

@@ -1,5 +1,6 @@
 """Videos and images with instances: reading, sampling, transforming."""
 
+from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.datasets.coco_pseudo_videos import COCOPseudoVideos
 from rocovis_mm.datasets.joint_dataset import JointDataset
 from rocovis_mm.datasets.samplers import ClipSampler, VideoFrameSampler

@@ -8,15 +8,15 @@ from typing import Any
 
 from mmengine.dataset import BaseDataset
 
-from rocovis_mm.datasets.benchmarks import expand_benchmark
 from rocovis_mm.datasets.draws import Draw
+from rocovis_mm.formats.benchmarks import expand_benchmark
 
 
 class ClipDataset(BaseDataset):
     """A data set whose classes may be a benchmark's, and whose items their draw decides.
 
     ``metainfo=dict(benchmark='ovis')`` takes names and colours of the classes from
-    :mod:`rocovis_mm.datasets.benchmarks`. Arguments are those of
+    :mod:`rocovis_mm.formats.benchmarks`. Arguments are those of
     :class:`mmengine.dataset.BaseDataset`.
     """
 

@@ -8,17 +8,17 @@ from typing import Any
 
 from mmengine.logging import print_log
 
-from rocovis_mm.datasets.benchmarks import find_benchmark, map_from_coco
 from rocovis_mm.datasets.clip_dataset import ClipDataset
-from rocovis_mm.datasets.coco_annotations import (
+from rocovis_mm.formats.benchmarks import find_benchmark, map_from_coco
+from rocovis_mm.formats.coco_annotations import (
     COCOAnnotations,
     COCOImage,
     find_missing_images,
     read_coco_annotations,
 )
-from rocovis_mm.datasets.converters.coco_categories import check_categories
-from rocovis_mm.datasets.record_reader import raise_problems
-from rocovis_mm.evaluation.functional.validation import listed
+from rocovis_mm.formats.converters.coco_categories import check_categories
+from rocovis_mm.formats.record_reader import raise_problems
+from rocovis_mm.formats.validation import listed
 from rocovis_mm.registry import DATASETS
 
 
@@ -38,7 +38,7 @@ class COCOPseudoVideos(ClipDataset):
             order of the labels. Without it they are those that `category_map` leads to.
         category_map: how the file's categories become classes. None: equal names. A dict: name
             in the file -> class. The name of a benchmark: the published map from COCO's
-            category ids to it, see :mod:`rocovis_mm.datasets.benchmarks`.
+            category ids to it, see :mod:`rocovis_mm.formats.benchmarks`.
         filter_cfg: ``filter_empty_gt=True`` leaves out images without any instance.
         check_images: whether to look, once per folder, that every image exists.
         **kwargs: of :class:`mmengine.dataset.BaseDataset`.

@@ -10,16 +10,16 @@ import numpy as np
 from mmengine.logging import print_log
 
 from rocovis_mm.datasets.clip_dataset import ClipDataset
-from rocovis_mm.datasets.clip_events import event_frames, stack_areas
-from rocovis_mm.datasets.record_reader import raise_problems
-from rocovis_mm.datasets.vis_annotations import (
+from rocovis_mm.evaluation.functional.clip_events import event_frames, stack_areas
+from rocovis_mm.formats.record_reader import raise_problems
+from rocovis_mm.formats.validation import listed
+from rocovis_mm.formats.vis_annotations import (
     VISAnnotations,
     VISTrack,
     VISVideo,
     find_missing_images,
     read_vis_annotations,
 )
-from rocovis_mm.evaluation.functional.validation import listed
 from rocovis_mm.registry import DATASETS
 
 
@@ -35,7 +35,7 @@ class VISDataset(ClipDataset):
     Classes belong to the object: ``metainfo['classes']`` names those that are
     kept, in the order of their labels; without it they are the json's own
     categories. ``metainfo=dict(benchmark='ovis')`` takes names and colours from
-    :mod:`rocovis_mm.datasets.benchmarks`. ``metainfo['category_ids']`` gives the json id
+    :mod:`rocovis_mm.formats.benchmarks`. ``metainfo['category_ids']`` gives the json id
     of each label.
 
     Args:

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from rocovis_mm.models.vis.segmentation import FrameMasks, frame_masks
-from rocovis_mm.models.vis.track_recorder import TrackRecorder, TrackRule
+from rocovis_mm.streaming.frame_masks import FrameMasks, frame_masks
+from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
 from rocovis_mm.structures import VideoTracks
 
 Arrays = dict[str, np.ndarray]

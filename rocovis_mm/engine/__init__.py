@@ -1,5 +1,6 @@
 """Training loops, hooks, weight decay, mixed precision and clipping of shards."""
 
+from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.engine.hooks import (
     ActivationCheckpointHook,
     AnnotationFileHook,

@@ -11,10 +11,10 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from torch.utils.data import BatchSampler, DataLoader
 
 from rocovis_mm.datasets.samplers import ClipSampler
-from rocovis_mm.divergence import named_in_matching
 from rocovis_mm.engine.interruption import VALIDATED, Interruption, unheard_by_children
 from rocovis_mm.registry import LOOPS
 from rocovis_mm.utils.config import check_complete
+from rocovis_mm.utils.divergence import named_in_matching
 
 DRAW_SEED = 'draw_seed'
 """Where the sampler's seed stands in the message hub, and so in checkpoints."""

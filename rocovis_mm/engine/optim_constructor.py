@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.nn.modules.conv import _ConvNd
 
+from rocovis_mm.checkpoints.fitting import bare_name
 from rocovis_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS
-from rocovis_mm.utils.checkpoints.fitting import bare_name
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
 MAPS = (nn.Linear, nn.Bilinear, _ConvNd, nn.MultiheadAttention, nn.RNNBase)

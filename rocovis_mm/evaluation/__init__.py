@@ -1,5 +1,1 @@
-"""Metrics; importing this package registers them."""
-
-from rocovis_mm.evaluation.metrics import APPool, TubeBoundaryAP, VideoAP, VISMetric
-
-__all__ = ['APPool', 'TubeBoundaryAP', 'VISMetric', 'VideoAP']
+"""Metrics: pure functions in ``functional``, which need no torch, and registered ones."""

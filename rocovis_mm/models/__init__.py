@@ -1,5 +1,6 @@
 """Everything that a config builds into a model."""
 
+from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
 from rocovis_mm.models.losses import ClipLoss, GenVISLoss

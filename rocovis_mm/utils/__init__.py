@@ -1,5 +1,6 @@
 """Helpers of the command-line tools."""
 
+from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.utils.config import check_complete, load_config
 from rocovis_mm.utils.options import OptionAction
 from rocovis_mm.utils.run_config import (

@@ -17,8 +17,8 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from rocovis_mm.divergence import DivergenceError
-from rocovis_mm.utils.checkpoints.fitting import MisfitError
+from rocovis_mm.checkpoints.fitting import MisfitError
+from rocovis_mm.utils.divergence import DivergenceError
 from rocovis_mm.utils.said_once import warnings_said_once
 
 

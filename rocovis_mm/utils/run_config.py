@@ -13,9 +13,9 @@ from typing import Any
 from mmengine.config import Config
 from mmengine.logging import print_log
 
-from rocovis_mm.utils.checkpoints.fitting import weights_in
-from rocovis_mm.utils.checkpoints.reading import glance
-from rocovis_mm.utils.checkpoints.resuming import check_resumable, find_whole_checkpoint
+from rocovis_mm.checkpoints.fitting import weights_in
+from rocovis_mm.checkpoints.reading import glance
+from rocovis_mm.checkpoints.resuming import check_resumable, find_whole_checkpoint
 from rocovis_mm.utils.config import load_config, without_variables
 from rocovis_mm.utils.options import OptionAction
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor, nn
 
-from rocovis_mm.hosts.structures import TrackDataSample
+from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.models.vis.base import clip_targets
 from rocovis_mm.visualization.compositions import GAP, HEADER, tile, write_line
 from rocovis_mm.visualization.fonts import draw_text, text_width

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from rocovis_mm.datasets.checks.summary import DatasetSummary
+from rocovis_mm.checks.summary import DatasetSummary
 from rocovis_mm.visualization.fonts import chart_fonts, readable
 from rocovis_mm.visualization.palette import identity_color
 

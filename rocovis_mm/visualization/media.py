@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from PIL import GifImagePlugin, Image, ImageOps
 
-from rocovis_mm.evaluation.functional.files import whole_file
+from rocovis_mm.formats.disk_space import check_room, write_all
 from rocovis_mm.formats.frame_files import count_frames, refuse_several
+from rocovis_mm.formats.json_files import whole_file
 from rocovis_mm.visualization.encoders import VIDEO_ENDINGS, Encoder, count_pictures, open_encoder
-from rocovis_mm.visualization.room import check_room, write_all
 
 PICTURE_ENDINGS = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 """Of the pictures that a folder of frames is written as; lower case."""

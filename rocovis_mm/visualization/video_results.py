@@ -12,8 +12,6 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
-from rocovis_mm.evaluation.functional.files import read_json
-from rocovis_mm.evaluation.functional.run_lengths import Tube
 from rocovis_mm.evaluation.functional.tracks import (
     GroundTruth,
     Track,
@@ -21,6 +19,8 @@ from rocovis_mm.evaluation.functional.tracks import (
     load_predictions,
 )
 from rocovis_mm.evaluation.functional.tube_iou import mask_tube_iou
+from rocovis_mm.formats.json_files import read_json
+from rocovis_mm.formats.run_lengths import Tube
 from rocovis_mm.visualization.fonts import readable
 from rocovis_mm.visualization.media import read_image
 from rocovis_mm.visualization.overlay import DISPLAY_HEIGHT, display_scale, draw_overlay

@@ -12,7 +12,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmengine.visualization import Visualizer
 
-from rocovis_mm.hosts.structures import TrackDataSample
+from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.registry import HOOKS
 from rocovis_mm.visualization.annotated_frames import AnnotatedFrames
 from rocovis_mm.visualization.media import read_image

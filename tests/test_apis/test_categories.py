@@ -10,7 +10,6 @@ import warnings
 import pytest
 import torch
 from mmengine.config import Config, ConfigDict
-from tiny_streams import PIPELINE, frames, tiny_config
 
 from rocovis_mm.apis import RoCoVISInferencer
 from rocovis_mm.apis.categories import resolve_categories
@@ -21,6 +20,7 @@ from rocovis_mm.utils.run_config import metrics_of
 from tests.conftest import REPOSITORY
 from tests.test_configs.reduced_configs import CONFIGS, read_config
 from tests.test_datasets.benchmark_layouts import WRITERS, write_benchmark
+from tests.tiny_streams import PIPELINE, frames, tiny_config
 
 PUBLISHED = dict(youtube_vis_2022='youtube_vis_2021', hq_ytvis='youtube_vis_2019')
 """The benchmark whose categories another one has."""

@@ -17,13 +17,13 @@ from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from PIL import Image
 from tiny_model import shake, sharpen
-from tiny_streams import FakeCapture, frames, same_tracks, tiny_inferencer, tiny_run_config
 
 import rocovis_mm.apis.video_run as video_run
 from rocovis_mm.apis import RoCoVISInferencer, SourceLostError, results_from_log
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.registry import DATASETS, MODELS
-from rocovis_mm.testing import make_tiny_dataset
-from rocovis_mm.visualization import write_mp4
+from rocovis_mm.visualization.media import write_mp4
+from tests.tiny_streams import FakeCapture, frames, same_tracks, tiny_inferencer, tiny_run_config
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
-from tiny_streams import frames
 
 from rocovis_mm.apis import Outputs
-from rocovis_mm.apis.results import FrameResult
+from rocovis_mm.streaming.results import FrameResult
+from tests.tiny_streams import frames
 
 
 def result(number: int, score: float) -> FrameResult:

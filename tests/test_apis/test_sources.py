@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_streams import FakeCapture, frames
 
 from rocovis_mm.apis import SourceLostError, open_source, sources
 from rocovis_mm.apis.sources import Thinned
-from rocovis_mm.visualization import write_mp4
+from rocovis_mm.visualization.media import write_mp4
+from tests.tiny_streams import FakeCapture, frames
 
 
 def equal(found, expected) -> bool:

@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from tiny_streams import frames, same_tracks, tiny_inferencer, tiny_run_config
 
 import rocovis_mm.apis.video_run as video_run
-from rocovis_mm.visualization import media, write_mp4
+from rocovis_mm.visualization import media
+from rocovis_mm.visualization.media import write_mp4
 from rocovis_mm.visualization.palette import identity_color
+from tests.tiny_streams import frames, same_tracks, tiny_inferencer, tiny_run_config
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / 'demo' / 'video_demo.py'

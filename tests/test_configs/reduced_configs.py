@@ -16,8 +16,8 @@ import pytest
 from mmengine.config import Config, ConfigDict
 from tiny_model import BACKBONE_WIDTH, HEADS, set_genvis, shrink_head
 
-from rocovis_mm.datasets.converters.cocovid import vis_to_cocovid
-from rocovis_mm.testing import CLASSES, make_tiny_dataset
+from rocovis_mm.datasets.embedded import CLASSES, make_tiny_dataset
+from rocovis_mm.formats.converters.cocovid import vis_to_cocovid
 from rocovis_mm.utils import check_annotation_files, load_config
 from tests.conftest import REPOSITORY
 from tests.optional import needs

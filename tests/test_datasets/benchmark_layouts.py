@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 from pycocotools import mask as mask_utils
 
-from rocovis_mm.datasets.benchmarks import find_benchmark
-from rocovis_mm.datasets.converters.vipseg import convert_vipseg
+from rocovis_mm.formats.benchmarks import find_benchmark
+from rocovis_mm.formats.converters.vipseg import convert_vipseg
 from tests.test_datasets.drawn_scene import LENGTH, masks_of, vis_json, write_images, write_json
 from tests.test_datasets.vis_content import plain_rle
 

@@ -12,7 +12,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from pycocotools import mask as mask_utils
 
-from rocovis_mm.datasets.benchmarks import find_benchmark
+from rocovis_mm.formats.benchmarks import find_benchmark
 from rocovis_mm.registry import DATASETS, METRICS
 from rocovis_mm.structures import VideoTracks
 from rocovis_mm.utils import load_config

@@ -10,10 +10,10 @@ import pytest
 from mmcv.transforms import Compose
 from pycocotools import mask as mask_utils
 
-from rocovis_mm.datasets.benchmarks import find_benchmark, map_from_coco
-from rocovis_mm.datasets.converters.coco_categories import check_categories
-from rocovis_mm.datasets.converters.cocovid import vis_to_cocovid
 from rocovis_mm.datasets.draws import Draw
+from rocovis_mm.formats.benchmarks import find_benchmark, map_from_coco
+from rocovis_mm.formats.converters.coco_categories import check_categories
+from rocovis_mm.formats.converters.cocovid import vis_to_cocovid
 from rocovis_mm.registry import DATASETS
 from tests.test_datasets.coco_layout import (
     CATEGORY_IDS,
@@ -24,7 +24,7 @@ from tests.test_datasets.coco_layout import (
     mask_of,
     write_coco,
 )
-from tests.test_datasets.test_converters.test_coco_categories import NAMES, RENAMED
+from tests.test_formats.test_converters.test_coco_categories import NAMES, RENAMED
 
 CLASSES = ('dog', 'person', 'horse', 'cat', 'dragon')
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
-from rocovis_mm.testing import CLASSES, make_tiny_dataset
+from rocovis_mm.datasets.embedded import CLASSES, make_tiny_dataset
 from tests.conftest import REPOSITORY
 
 

@@ -11,11 +11,11 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from rocovis_mm.datasets import ClipSampler, JointDataset
-from rocovis_mm.datasets.converters.cocovid import vis_to_cocovid
+from rocovis_mm.datasets.embedded import CLASSES, make_tiny_dataset
 from rocovis_mm.datasets.samplers import clip_sampler
+from rocovis_mm.formats.converters.cocovid import vis_to_cocovid
 from rocovis_mm.models.data_preprocessors import VISDataPreprocessor
 from rocovis_mm.registry import DATASETS
-from rocovis_mm.testing import CLASSES, make_tiny_dataset
 from rocovis_mm.utils import load_config
 from tests.conftest import REPOSITORY
 

@@ -16,7 +16,7 @@ from processes import PATIENCE, REPOSITORY, free_port, run_main, start
 from torch.utils.data import get_worker_info
 
 from rocovis_mm.datasets import VISDataset
-from rocovis_mm.testing import make_tiny_dataset
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 
 CONFIG = REPOSITORY / 'configs/rocovis/rocovis_demo.py'
 

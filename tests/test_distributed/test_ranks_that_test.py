@@ -8,8 +8,8 @@ import pytest
 import torch
 from processes import REPOSITORY, run_main, run_ranks
 
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.registry import MODELS
-from rocovis_mm.testing import make_tiny_dataset
 from rocovis_mm.utils import load_config
 
 CONFIG = REPOSITORY / 'configs/rocovis/rocovis_demo.py'

@@ -16,8 +16,8 @@ from mmengine.registry import RUNNERS, DefaultScope
 from mmengine.runner import Runner
 from processes import REPOSITORY, run_ranks
 
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.registry import MODELS
-from rocovis_mm.testing import make_tiny_dataset
 from rocovis_mm.utils import check_shards, load_config
 from rocovis_mm.utils.launch import process_group
 from tests.docs_snippets import read_snippet

@@ -15,10 +15,10 @@ import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 
+from rocovis_mm.checkpoints import convert_file
+from rocovis_mm.datasets.embedded import EmbeddedRecipe, make_embedded_dataset
 from rocovis_mm.registry import MODELS
-from rocovis_mm.testing import EmbeddedRecipe, make_embedded_dataset
 from rocovis_mm.utils import load_config
-from rocovis_mm.utils.checkpoints import convert_file
 from tests.test_configs.reduced_configs import reduce_model
 from tests.test_datasets.benchmark_layouts import WRITERS, content_of
 from tests.test_datasets.coco_layout import write_coco
@@ -114,7 +114,7 @@ def set_up(folder: Path) -> Desk:
         'pins="requirements/pinned.txt requirements/pinned-openmmlab.txt setup.py"\n'
         'touch ".venv/installed-$(cat $pins | cksum | cut -d " " -f 1)"'  # as the Makefile says
     )
-    let_generated_data_be_small(folder / 'rocovis_mm/testing/embedded_dataset.py')
+    let_generated_data_be_small(folder / 'rocovis_mm/datasets/embedded/embedded_dataset.py')
     write_data(folder / 'data')
     write_files(folder)
     write_detectron2_checkpoints(folder)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from rocovis_mm.testing import CLASSES
+from rocovis_mm.datasets.embedded import CLASSES
 from rocovis_mm.utils import load_config
 from tests.test_configs.reduced_configs import parts_of, reduce_loader, reduce_model
 from tests.test_docs.commands import REPOSITORY, Command

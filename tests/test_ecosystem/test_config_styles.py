@@ -17,8 +17,8 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from rocovis_mm.apis import RoCoVISInferencer
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.models import RoCoVIS, UVLAAssigner
-from rocovis_mm.testing import make_tiny_dataset
 from rocovis_mm.utils import load_config
 from rocovis_mm.utils.run_config import write_results_to
 from tests.conftest import REPOSITORY

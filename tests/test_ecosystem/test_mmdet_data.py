@@ -11,9 +11,9 @@ from mmengine.dataset import ConcatDataset
 from mmengine.runner import Runner
 
 from rocovis_mm.datasets import ClipSampler, VideoFrameSampler
-from rocovis_mm.datasets.converters.cocovid import vis_to_cocovid
+from rocovis_mm.datasets.embedded import CLASSES, make_tiny_dataset
 from rocovis_mm.datasets.samplers import video_frame_sampler
-from rocovis_mm.testing import CLASSES, make_tiny_dataset
+from rocovis_mm.formats.converters.cocovid import vis_to_cocovid
 from tests.docs_snippets import read_snippet
 from tests.test_configs.reduced_configs import reduce_loader, reduce_model, reduce_run
 

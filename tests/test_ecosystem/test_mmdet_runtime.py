@@ -11,7 +11,7 @@ from mmdet.visualization import TrackLocalVisualizer
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from rocovis_mm.utils.checkpoints import read_checkpoint
+from rocovis_mm.checkpoints import read_checkpoint
 from tests.docs_snippets import read_snippet
 from tests.optional import needs
 from tests.test_configs.reduced_configs import GeneratedData, reduce_loader, reduce_model

@@ -17,8 +17,8 @@ from tiny_mask2former import tiny_mask2former
 from tiny_model import tiny_model
 from torch import nn
 
+from rocovis_mm.checkpoints.fitting import MisfitError
 from rocovis_mm.engine import CheckpointFitHook
-from rocovis_mm.utils.checkpoints.fitting import MisfitError
 
 CLASS_LAYER = 'track_head.query_decoder.cls_embed'
 

@@ -13,8 +13,8 @@ import torch
 from mmengine.runner import ValLoop
 from processes import PATIENCE, REPOSITORY, run_main, start
 
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.engine import IterTrainLoop
-from rocovis_mm.testing import make_tiny_dataset
 
 CONFIG = REPOSITORY / 'configs/rocovis/rocovis_demo.py'
 MOMENTS = ('iteration', 'half written', 'before a rename', 'after a rename', 'validation')

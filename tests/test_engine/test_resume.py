@@ -15,9 +15,9 @@ from mmengine.runner import Runner
 
 import rocovis_mm.models.data_preprocessors  # noqa: F401
 from rocovis_mm.datasets import JointDataset
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.engine import IterPipelineSwitchHook, IterTrainLoop
 from rocovis_mm.registry import MODELS
-from rocovis_mm.testing import make_tiny_dataset
 
 
 @MODELS.register_module(force=True)

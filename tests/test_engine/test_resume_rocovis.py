@@ -7,8 +7,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from rocovis_mm.testing import make_tiny_dataset
-from rocovis_mm.testing.shapes import SHAPE_CLASSES
+from rocovis_mm.datasets.embedded import make_tiny_dataset
+from rocovis_mm.datasets.embedded.shapes import SHAPE_CLASSES
 from rocovis_mm.utils import load_config
 from tests.conftest import REPOSITORY
 

@@ -12,7 +12,7 @@ from rocovis_mm.evaluation.functional.boundary import (
     erode,
     tube_boundary,
 )
-from rocovis_mm.evaluation.functional.run_lengths import Tube
+from rocovis_mm.formats.run_lengths import Tube
 
 
 def paint(runs, height, width, length, gap):

@@ -9,8 +9,8 @@ import pytest
 
 from rocovis_mm.evaluation.functional.evaluate import group_by_video
 from rocovis_mm.evaluation.functional.identity import count_switches, identity_stats
-from rocovis_mm.evaluation.functional.run_lengths import encode_mask
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
+from rocovis_mm.formats.run_lengths import encode_mask
 
 LENGTH = 6
 

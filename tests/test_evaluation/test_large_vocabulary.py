@@ -10,9 +10,8 @@ import pytest
 from PIL import Image
 from vis_reference import random_files
 
-from rocovis_mm.datasets.checks.problems import check
-from rocovis_mm.datasets.checks.summary import format_summary, summarize
-from rocovis_mm.datasets.converters.splitting import split_dataset
+from rocovis_mm.checks.problems import check
+from rocovis_mm.checks.summary import format_summary, summarize
 from rocovis_mm.evaluation.functional import evaluate
 from rocovis_mm.evaluation.functional.error_analysis import analyze_errors
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
@@ -23,8 +22,9 @@ from rocovis_mm.evaluation.functional.report import (
     per_class_stats,
 )
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
-from rocovis_mm.evaluation.functional.validation import listed
 from rocovis_mm.evaluation.functional.video_groups import group_videos
+from rocovis_mm.formats.converters.splitting import split_dataset
+from rocovis_mm.formats.validation import listed
 from rocovis_mm.visualization import dataset_plots
 from rocovis_mm.visualization.track_report.contents import load_report
 

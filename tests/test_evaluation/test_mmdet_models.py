@@ -16,11 +16,11 @@ from mmengine.runner import Runner
 from plain_ops import use_plain_ops
 from pycocotools import mask as mask_utils
 
-from rocovis_mm.compat import has_compiled_ops
-from rocovis_mm.evaluation import VISMetric
+from rocovis_mm.compat.compiled_ops import has_compiled_ops
+from rocovis_mm.datasets.embedded import CLASSES, make_tiny_dataset
+from rocovis_mm.evaluation.metrics import VISMetric
 from rocovis_mm.evaluation.metrics.track_collector import encode_masks
 from rocovis_mm.registry import METRICS
-from rocovis_mm.testing import CLASSES, make_tiny_dataset
 from tests.docs_snippets import read_snippet
 from tests.test_configs.reduced_configs import parts_of
 

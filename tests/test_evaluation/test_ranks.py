@@ -2,7 +2,7 @@
 
 import json
 
-import rocovis_mm  # noqa: F401  (prepares each new process before any mmdet import)
+import rocovis_mm.registry  # noqa: F401  (prepares each new process before any mmdet import)
 
 # isort: split
 import numpy as np

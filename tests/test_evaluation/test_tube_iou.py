@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from vis_reference import brute_force_iou, naive_boundary, random_mask, shifted, to_rle
 
-from rocovis_mm.evaluation.functional.run_lengths import Tube
 from rocovis_mm.evaluation.functional.tube_iou import limit_by_boundary, mask_tube_iou
+from rocovis_mm.formats.run_lengths import Tube
 
 
 def random_tubes(seed):

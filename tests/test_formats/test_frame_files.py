@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rocovis_mm.datasets.images import decode_image
 from rocovis_mm.formats.frame_files import (
     list_folders,
     list_images,
@@ -17,6 +16,7 @@ from rocovis_mm.formats.frame_files import (
     read_header,
     turned_note,
 )
+from rocovis_mm.formats.images import decode_image
 from rocovis_mm.visualization.media import read_image
 
 HEIGHT, WIDTH = 12, 20

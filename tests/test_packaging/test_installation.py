@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from rocovis_mm.testing import make_tiny_dataset
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from tests.test_packaging.packages import build, copy_sources
 
 pytestmark = pytest.mark.slow

@@ -11,9 +11,9 @@ import torch
 from mmengine.config import Config
 from tiny_model import images, tiny_model
 
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import StreamState
-from rocovis_mm.testing import make_tiny_dataset
 from rocovis_mm.visualization.attention import (
     AttentionStatistics,
     attention_weights,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rocovis_mm.testing import make_tiny_dataset
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOOL = REPOSITORY / 'tools' / 'analysis_tools' / 'browse_dataset.py'

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rocovis_mm.datasets.converters.coco_categories import COCO_NAMES
+from rocovis_mm.formats.converters.coco_categories import COCO_NAMES
 from tests.conftest import REPOSITORY
 from tests.test_datasets.drawn_scene import vis_json, write_images, write_json
 

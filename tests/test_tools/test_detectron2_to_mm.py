@@ -13,7 +13,7 @@ import pytest
 import torch
 from detectron2_weights import weights
 
-from rocovis_mm.utils.checkpoints import convert_file, read_checkpoint
+from rocovis_mm.checkpoints import convert_file, read_checkpoint
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'model_converters' / 'detectron2_to_mm.py'
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from rocovis_mm.testing import make_tiny_dataset
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'analysis_tools' / 'draw_results.py'
 

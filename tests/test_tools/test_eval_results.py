@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vis_reference import official_stats, random_files
 
-from rocovis_mm.evaluation.functional.files import read_json
+from rocovis_mm.formats.json_files import read_json
 
 pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools
 

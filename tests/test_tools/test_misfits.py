@@ -15,9 +15,9 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from rocovis_mm.apis import RoCoVISInferencer
+from rocovis_mm.checkpoints.fitting import MisfitError
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.registry import MODELS
-from rocovis_mm.testing import make_tiny_dataset
-from rocovis_mm.utils.checkpoints.fitting import MisfitError
 from tests.conftest import REPOSITORY
 from tests.test_tools.test_train_test import CONFIG
 

@@ -16,10 +16,10 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
 
+from rocovis_mm.checkpoints import publish_file, slim_checkpoint
+from rocovis_mm.checkpoints.publishing import config_without_paths, last_part
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.registry import MODELS
-from rocovis_mm.testing import make_tiny_dataset
-from rocovis_mm.utils.checkpoints import publish_file, slim_checkpoint
-from rocovis_mm.utils.checkpoints.publishing import config_without_paths, last_part
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
-from rocovis_mm.testing import make_tiny_dataset
 from tests.conftest import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / 'tools'))

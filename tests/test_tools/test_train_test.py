@@ -13,8 +13,8 @@ import mmdet
 import pytest
 import torch
 
-from rocovis_mm.testing import make_tiny_dataset
-from rocovis_mm.utils.checkpoints import read_checkpoint
+from rocovis_mm.checkpoints import read_checkpoint
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 
 REPOSITORY = Path(__file__).parents[2]
 WEIGHTS = {'backbone.conv1.weight': torch.zeros(1)}

@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import pytest
 from mmengine.config import Config
 
-from rocovis_mm.divergence import DivergenceError
 from rocovis_mm.utils import launch
+from rocovis_mm.utils.divergence import DivergenceError
 
 
 def end_of(monkeypatch, capsys, error: BaseException) -> tuple[BaseException, str]:

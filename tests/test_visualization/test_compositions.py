@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rocovis_mm.evaluation.functional.run_lengths import Tube, encode_mask
+from rocovis_mm.formats.run_lengths import Tube, encode_mask
 from rocovis_mm.visualization.comparison import draw_comparison
 from rocovis_mm.visualization.compositions import (
     GAP,

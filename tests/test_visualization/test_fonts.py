@@ -8,10 +8,11 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from PIL import Image, ImageDraw
 
-from rocovis_mm.datasets.checks.summary import DatasetSummary
-from rocovis_mm.visualization import draw_overlay, fonts, use_font
+from rocovis_mm.checks.summary import DatasetSummary
+from rocovis_mm.visualization import fonts
 from rocovis_mm.visualization.dataset_plots import draw_summary
-from rocovis_mm.visualization.overlay import instance_caption
+from rocovis_mm.visualization.fonts import use_font
+from rocovis_mm.visualization.overlay import draw_overlay, instance_caption
 
 NAME = '\u8d64\u3044\u7bb1'  # red box, in Japanese
 

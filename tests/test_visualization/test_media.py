@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rocovis_mm.visualization import encoders, media, room, write_mp4
-from rocovis_mm.visualization.media import GifWriter, open_writer
+from rocovis_mm.formats import disk_space
+from rocovis_mm.visualization import encoders, media
+from rocovis_mm.visualization.media import GifWriter, open_writer, write_mp4
 
 
 def pictures(number: int, size=(48, 72)) -> list[np.ndarray]:
@@ -254,7 +255,7 @@ def file_limit():
 @pytest.mark.parametrize('name', ['out.mp4', 'out.gif'])
 def test_a_file_that_may_not_grow_is_closed_whole(tmp_path, monkeypatch, file_limit, name):
     file_limit(900_000)
-    monkeypatch.setattr(room, 'RESERVE', 400_000)  # OpenCV writes 256 KiB at a time
+    monkeypatch.setattr(disk_space, 'RESERVE', 400_000)  # OpenCV writes 256 KiB at a time
     writer, rng = open_writer(tmp_path / name, 10.0), np.random.default_rng(0)
     written = 0
     with pytest.raises(OSError):
@@ -276,7 +277,7 @@ def test_a_video_that_lost_pictures_is_not_given_its_name(
 ):
     """Where something else filled the disk first."""
     monkeypatch.setattr(encoders, 'h264_encoder', lambda: encoder)
-    monkeypatch.setattr(room, 'RESERVE', -1e9)
+    monkeypatch.setattr(disk_space, 'RESERVE', -1e9)
     writer, rng = open_writer(tmp_path / 'out.mp4', 10.0), np.random.default_rng(0)
     for _ in range(100):
         writer.write(rng.integers(0, 256, (96, 144, 3), dtype=np.uint8))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from moving_boxes import FRAMES, HEIGHT, WIDTH, moving_box
 
-from rocovis_mm.evaluation.functional.run_lengths import Tube
+from rocovis_mm.formats.run_lengths import Tube
 from rocovis_mm.visualization.track_report.timelines import (
     NOBODY,
     compare_tracks,

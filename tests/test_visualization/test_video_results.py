@@ -10,15 +10,9 @@ import pytest
 from PIL import Image, ImageSequence
 from pycocotools import mask as coco_mask
 
-from rocovis_mm.visualization import (
-    compared_frames,
-    contact_sheet,
-    load_drawn_videos,
-    mosaic_frames,
-    read_image,
-    write_gif,
-    write_mp4,
-)
+from rocovis_mm.visualization.compositions import compared_frames, contact_sheet, mosaic_frames
+from rocovis_mm.visualization.media import read_image, write_gif, write_mp4
+from rocovis_mm.visualization.video_results import load_drawn_videos
 
 HEIGHT, WIDTH, LENGTH = 48, 80, 5
 

@@ -32,6 +32,7 @@ from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.registry import init_default_scope
 from tqdm import tqdm
 
+from rocovis_mm.checkpoints.fitting import load_model
 from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.identity import identity_stats
@@ -40,9 +41,8 @@ from rocovis_mm.evaluation.functional.tracks import GroundTruth, load_ground_tru
 from rocovis_mm.models import RoCoVIS
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import add_run_arguments, load_run_config
-from rocovis_mm.utils.checkpoints.fitting import load_model
-from rocovis_mm.visualization import write_image
 from rocovis_mm.visualization.attention import AttentionStatistics, draw_attention, recording
+from rocovis_mm.visualization.media import write_image
 
 FIGURES = {'AP': 'AP', 'AP75': 'AP75', 'APs': 'APs', 'AP^B': 'AP_boundary', 'AP^Pool': 'AP_pool'}
 CELLS = 64

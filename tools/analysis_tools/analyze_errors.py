@@ -15,17 +15,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import light_import  # noqa: E402
-
-light_import.prepare()
-
-from rocovis_mm.evaluation.functional.error_analysis import (  # noqa: E402
+from rocovis_mm.console import print_anything
+from rocovis_mm.evaluation.functional.error_analysis import (
     ErrorReport,
     analyze_errors,
 )
-from rocovis_mm.evaluation.functional.report import error_table  # noqa: E402
-from rocovis_mm.evaluation.functional.tracks import (  # noqa: E402
+from rocovis_mm.evaluation.functional.report import error_table
+from rocovis_mm.evaluation.functional.tracks import (
     load_ground_truth,
     load_predictions,
 )
@@ -61,6 +57,7 @@ def write_report(reports: dict[str, ErrorReport], path: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
+    print_anything()
     options = parse_args(arguments)
     try:
         truth = load_ground_truth(options.ground_truth)

@@ -47,8 +47,8 @@ from terminaltables import AsciiTable
 from torch.utils.flop_counter import FlopCounterMode
 
 from rocovis_mm.console import print_anything
+from rocovis_mm.datasets.embedded import plan_scene, render_video
 from rocovis_mm.formats.frame_files import list_images
-from rocovis_mm.testing import plan_scene, render_video
 from rocovis_mm.utils.memory import peak_bytes
 
 CLIP = 12

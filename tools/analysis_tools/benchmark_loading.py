@@ -40,7 +40,7 @@ from terminaltables import AsciiTable
 from torch.utils.data import DataLoader, Dataset
 
 from rocovis_mm.console import print_anything
-from rocovis_mm.testing import EmbeddedRecipe, make_embedded_dataset
+from rocovis_mm.datasets.embedded import EmbeddedRecipe, make_embedded_dataset
 from rocovis_mm.utils import OptionAction, load_config
 
 DEFAULT_CONFIG = Path(__file__).resolve().parents[2] / 'configs/rocovis/rocovis_r50_custom.py'

@@ -21,28 +21,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import light_import  # noqa: E402
-
-light_import.prepare()
-
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from pycocotools import mask as mask_utils  # noqa: E402
 from terminaltables import AsciiTable  # noqa: E402
 
-from rocovis_mm.evaluation.functional.boundary import boundary_width  # noqa: E402
-from rocovis_mm.evaluation.functional.evaluate import (  # noqa: E402
+from rocovis_mm.console import print_anything
+from rocovis_mm.evaluation.functional.boundary import boundary_width
+from rocovis_mm.evaluation.functional.evaluate import (
     TubeScores,
     evaluate_tracks,
     group_by_video,
     rank,
 )
-from rocovis_mm.evaluation.functional.run_lengths import Tube  # noqa: E402
-from rocovis_mm.evaluation.functional.tracks import (  # noqa: E402
+from rocovis_mm.evaluation.functional.tracks import (
     load_ground_truth,
     load_predictions,
 )
+from rocovis_mm.formats.run_lengths import Tube
 
 Files = tuple[Path, Path]
 """Annotation file and results file."""
@@ -288,6 +284,7 @@ def growth_rows(folder: Path, options: argparse.Namespace) -> list[list[str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark and return its exit status."""
+    print_anything()
     options = parse_args(arguments)
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as folder:

@@ -22,11 +22,11 @@ from mmengine.config import Config, ConfigDict
 from mmengine.logging import MMLogger
 from torch import nn
 
-from rocovis_mm.evaluation.functional.run_lengths import encode_mask
+from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.models.layers import PropagationAttention
 from rocovis_mm.models.vis.feature_maps import fit_head
-from rocovis_mm.models.vis.track_recorder import TrackRecorder
 from rocovis_mm.registry import MODELS
+from rocovis_mm.streaming.track_recorder import TrackRecorder
 
 BASES = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models'
 MASK2FORMER = 'Mask2Former (MMDetection)'

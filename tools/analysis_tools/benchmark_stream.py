@@ -30,7 +30,7 @@ from rocovis_mm.apis import RoCoVISInferencer, write_json
 from rocovis_mm.console import print_anything
 from rocovis_mm.utils import OptionAction, load_config
 from rocovis_mm.utils.memory import peak_bytes
-from rocovis_mm.visualization import write_mp4
+from rocovis_mm.visualization.media import write_mp4
 
 WARM_UP = 5
 """Frames that are not timed."""

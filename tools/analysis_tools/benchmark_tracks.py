@@ -23,8 +23,8 @@ from terminaltables import AsciiTable
 from torch import Tensor
 
 from rocovis_mm.console import print_anything
-from rocovis_mm.models.vis.segmentation import frame_masks
-from rocovis_mm.models.vis.track_recorder import TrackRecorder, TrackRule
+from rocovis_mm.streaming.frame_masks import frame_masks
+from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
 from rocovis_mm.structures import VideoTracks
 
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-import rocovis_mm  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
+import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
 
 # isort: split
 from mmengine.config import Config
@@ -28,7 +28,6 @@ from mmengine.runner import Runner, set_random_seed
 from rocovis_mm.console import print_anything
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import OptionAction, load_run_config
-from rocovis_mm.visualization import use_font, write_gif, write_image, write_mp4
 from rocovis_mm.visualization.clips import (
     Clip,
     clip_sheet,
@@ -36,6 +35,8 @@ from rocovis_mm.visualization.clips import (
     inference_clip,
     training_clips,
 )
+from rocovis_mm.visualization.fonts import use_font
+from rocovis_mm.visualization.media import write_gif, write_image, write_mp4
 
 
 def parse_args() -> argparse.Namespace:

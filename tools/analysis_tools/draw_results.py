@@ -13,14 +13,10 @@ import sys
 from pathlib import Path
 
 from rocovis_mm.console import print_anything
-from rocovis_mm.visualization import (
-    draw_curves,
-    find_scalars,
-    load_drawn_videos,
-    read_scalars,
-    use_font,
-    write_pictures,
-)
+from rocovis_mm.visualization.compositions import write_pictures
+from rocovis_mm.visualization.curves import draw_curves, find_scalars, read_scalars
+from rocovis_mm.visualization.fonts import use_font
+from rocovis_mm.visualization.video_results import load_drawn_videos
 
 
 def parse_args() -> argparse.Namespace:

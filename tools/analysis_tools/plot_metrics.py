@@ -15,30 +15,25 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import light_import  # noqa: E402
-
-light_import.prepare()
-
 import matplotlib  # noqa: E402
+import numpy as np
 
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 
-from rocovis_mm.evaluation.functional.average_precision import (  # noqa: E402
+from rocovis_mm.console import print_anything
+from rocovis_mm.evaluation.functional.average_precision import (
     IOU_THRESHOLDS,
     RECALL_POINTS,
 )
-from rocovis_mm.evaluation.functional.evaluate import TubeScores, evaluate_tracks  # noqa: E402
-from rocovis_mm.evaluation.functional.report import TITLES  # noqa: E402
-from rocovis_mm.evaluation.functional.tracks import (  # noqa: E402
+from rocovis_mm.evaluation.functional.evaluate import TubeScores, evaluate_tracks
+from rocovis_mm.evaluation.functional.report import TITLES
+from rocovis_mm.evaluation.functional.tracks import (
     load_ground_truth,
     load_predictions,
 )
-from rocovis_mm.visualization.fonts import chart_fonts, readable, use_font  # noqa: E402
+from rocovis_mm.visualization.fonts import chart_fonts, readable, use_font
 
 Scores = Mapping[str, Mapping[str, TubeScores]]
 """What each results file scored: name of the file, then kind of tube IoU."""
@@ -166,6 +161,7 @@ def plot_all(scores: Scores, categories: Mapping[int, str], options: argparse.Na
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
+    print_anything()
     options = parse_args(arguments)
     try:
         use_font(options.font)

@@ -14,15 +14,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import light_import  # noqa: E402
-
-light_import.prepare()
-
-from rocovis_mm.visualization.fonts import use_font  # noqa: E402
-from rocovis_mm.visualization.track_report.contents import load_report  # noqa: E402
-from rocovis_mm.visualization.track_report.page import draw_page  # noqa: E402
-from rocovis_mm.visualization.track_report.pictures import Pictures  # noqa: E402
+from rocovis_mm.console import print_anything
+from rocovis_mm.visualization.fonts import use_font
+from rocovis_mm.visualization.track_report.contents import load_report
+from rocovis_mm.visualization.track_report.page import draw_page
+from rocovis_mm.visualization.track_report.pictures import Pictures
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -64,6 +60,7 @@ def at_least(least: int) -> Callable[[str], int]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
+    print_anything()
     options = parse_args(arguments)
     try:
         use_font(options.font)

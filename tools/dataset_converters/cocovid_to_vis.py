@@ -14,12 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import light_import  # noqa: E402
-
-light_import.prepare()
-
-from rocovis_mm.datasets.converters.cocovid import cocovid_to_vis, vis_to_cocovid  # noqa: E402
+from rocovis_mm.console import print_anything
+from rocovis_mm.formats.converters.cocovid import cocovid_to_vis, vis_to_cocovid
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -36,6 +32,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
+    print_anything()
     args = parse_args(arguments)
     convert = vis_to_cocovid if args.reverse else cocovid_to_vis
     try:

@@ -13,12 +13,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import light_import  # noqa: E402
-
-light_import.prepare()
-
-from rocovis_mm.datasets.converters.cvat import cvat_to_vis  # noqa: E402
+from rocovis_mm.console import print_anything
+from rocovis_mm.formats.converters.cvat import cvat_to_vis
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -39,6 +35,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
+    print_anything()
     args = parse_args(arguments)
     try:
         lines = cvat_to_vis(args.source, args.out, args.overwrite, args.keep_crowds)

@@ -20,13 +20,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import light_import  # noqa: E402
-
-light_import.prepare()
-
-from rocovis_mm.datasets.converters.davis import convert_davis  # noqa: E402
-from rocovis_mm.datasets.converters.mots import NUMBERS  # noqa: E402
+from rocovis_mm.console import print_anything
+from rocovis_mm.formats.converters.davis import convert_davis
+from rocovis_mm.formats.converters.mots import NUMBERS
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -55,6 +51,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
+    print_anything()
     args = parse_args(arguments)
     try:
         lines = convert_davis(

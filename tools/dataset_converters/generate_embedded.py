@@ -14,8 +14,8 @@ from dataclasses import fields
 from pathlib import Path
 
 from rocovis_mm.console import print_anything
-from rocovis_mm.testing import EmbeddedRecipe, make_embedded_dataset
-from rocovis_mm.testing.embedded_dataset import HARD_SIZES, VERSIONS
+from rocovis_mm.datasets.embedded import EmbeddedRecipe, make_embedded_dataset
+from rocovis_mm.datasets.embedded.embedded_dataset import HARD_SIZES, VERSIONS
 
 
 def parse_args() -> argparse.Namespace:

@@ -18,12 +18,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import light_import  # noqa: E402
-
-light_import.prepare()
-
-from rocovis_mm.datasets.converters.splitting import split_by_videos, split_dataset  # noqa: E402
+from rocovis_mm.console import print_anything
+from rocovis_mm.formats.converters.splitting import split_by_videos, split_dataset
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -48,6 +44,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
+    print_anything()
     args = parse_args(arguments)
     stem = args.source.name.split('.')[0]
     outs = args.out or [args.source.with_name(f'{stem}_{half}.json') for half in ('train', 'val')]

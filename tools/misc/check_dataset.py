@@ -19,24 +19,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-import light_import  # noqa: E402
-
-light_import.prepare()
-
-from rocovis_mm.datasets.checks.mending import mend  # noqa: E402
-from rocovis_mm.datasets.checks.problems import (  # noqa: E402
+from rocovis_mm.checks.mending import mend
+from rocovis_mm.checks.problems import (
     check,
     config_classes,
     find_image_faults,
 )
-from rocovis_mm.datasets.checks.summary import (  # noqa: E402
+from rocovis_mm.checks.summary import (
     DatasetSummary,
     format_summary,
     summarize,
 )
-from rocovis_mm.datasets.converters.files import write_annotations  # noqa: E402
-from rocovis_mm.evaluation.functional.files import read_json  # noqa: E402
+from rocovis_mm.console import print_anything
+from rocovis_mm.formats.converters.files import write_annotations
+from rocovis_mm.formats.json_files import read_json
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -120,6 +116,7 @@ def run(args: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tool and return its exit status."""
+    print_anything()
     try:
         return run(parse_args(arguments))
     except (ValueError, OSError) as error:

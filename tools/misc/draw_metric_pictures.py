@@ -15,8 +15,8 @@ from pycocotools import mask as mask_utils
 from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.average_precision import RECALL_POINTS, precision_recall
 from rocovis_mm.evaluation.functional.boundary import boundary_width, tube_boundary
-from rocovis_mm.evaluation.functional.run_lengths import Tube
 from rocovis_mm.evaluation.functional.tube_iou import limit_by_boundary, mask_tube_iou
+from rocovis_mm.formats.run_lengths import Tube
 
 HEIGHT, WIDTH = 180, 320
 WANTED, FOUND, BOTH = (0.84, 0.37, 0.0), (0.0, 0.45, 0.7), (0.75, 0.75, 0.75)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import argparse
 
+from rocovis_mm.checkpoints import publish_file
 from rocovis_mm.console import print_anything
-from rocovis_mm.utils.checkpoints import publish_file
 
 
 def parse_args() -> argparse.Namespace:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 CORE_TESTS = (
-    'tests/test_hosts',
+    'tests/test_compat',
     'tests/test_models/test_layers/test_mask_propagation_pixel_decoder.py',
     'tests/test_models/test_layers/test_query_decoder.py',
     'tests/test_models/test_tracking_heads',

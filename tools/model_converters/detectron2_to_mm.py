@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 
+from rocovis_mm.checkpoints import convert_file
 from rocovis_mm.console import print_anything
-from rocovis_mm.utils.checkpoints import convert_file
 
 
 def parse_args() -> argparse.Namespace:

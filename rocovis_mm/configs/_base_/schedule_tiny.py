@@ -24,7 +24,8 @@ from rocovis_mm.engine import (
     VariablesHook,
     WholeCheckpointHook,
 )
-from rocovis_mm.visualization import VISLocalVisualizer, VISVisualizationHook
+from rocovis_mm.visualization.vis_visualization_hook import VISVisualizationHook
+from rocovis_mm.visualization.vis_visualizer import VISLocalVisualizer
 
 max_iters = 1000
 val_interval = 500

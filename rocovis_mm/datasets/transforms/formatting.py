@@ -15,9 +15,9 @@ from mmcv.transforms import BaseTransform
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
+from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.datasets.bitmaps import count_pixels, share_masks, take_masks
-from rocovis_mm.datasets.clip_events import count_clip_events
-from rocovis_mm.hosts.structures import TrackDataSample
+from rocovis_mm.evaluation.functional.clip_events import count_clip_events
 from rocovis_mm.registry import TRANSFORMS
 
 META_KEYS = (

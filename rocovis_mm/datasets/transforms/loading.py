@@ -16,9 +16,9 @@ from mmdet.structures.bbox import HorizontalBoxes
 from mmengine import fileio
 
 from rocovis_mm.datasets.bitmaps import wrap_masks
-from rocovis_mm.datasets.images import decode_image
-from rocovis_mm.evaluation.functional.run_lengths import decode_counts
 from rocovis_mm.formats.frame_files import turned_note
+from rocovis_mm.formats.images import decode_image
+from rocovis_mm.formats.run_lengths import decode_counts
 from rocovis_mm.registry import TRANSFORMS
 
 

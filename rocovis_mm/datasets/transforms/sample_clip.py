@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from mmcv.transforms import BaseTransform
 
-from rocovis_mm.datasets.clip_events import (
+from rocovis_mm.evaluation.functional.clip_events import (
     EVENT_NAMES,
     count_clip_events,
     event_frames,

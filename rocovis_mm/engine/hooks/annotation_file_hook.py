@@ -11,8 +11,8 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from rocovis_mm.checkpoints.reading import file_hash
 from rocovis_mm.registry import HOOKS
-from rocovis_mm.utils.checkpoints.reading import file_hash
 
 RECORD = 'annotation_files'
 """Where path -> sha256 stand in the message hub, and so in checkpoints."""

@@ -10,8 +10,7 @@ from mmengine.model import BaseTTAModel, is_model_wrapper
 from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
-from rocovis_mm.registry import HOOKS
-from rocovis_mm.utils.checkpoints.fitting import (
+from rocovis_mm.checkpoints.fitting import (
     Fit,
     check_resume,
     check_start,
@@ -20,6 +19,7 @@ from rocovis_mm.utils.checkpoints.fitting import (
     load_fitting,
     weights_in,
 )
+from rocovis_mm.registry import HOOKS
 
 
 @HOOKS.register_module()
@@ -29,7 +29,7 @@ class CheckpointFitHook(Hook):
     MMEngine loads what fits and goes on with a warning (mmengine 0.10.7,
     ``runner/checkpoint.py:105``). Here a test needs every weight of the model, a resumed run
     the same model, and a start of a training a part of it that is worth the name, see
-    :func:`~rocovis_mm.utils.checkpoints.fitting.check_start`.
+    :func:`~rocovis_mm.checkpoints.fitting.check_start`.
 
     The weights are loaded here, once; the checkpoint is left with those that the model then
     has, so that neither the runner nor an ``EMAHook`` lists the same differences again.

@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 
-from rocovis_mm.datasets.clip_events import EVENT_NAMES
+from rocovis_mm.evaluation.functional.clip_events import EVENT_NAMES
 from rocovis_mm.registry import HOOKS
 
 COUNTED = ('clips', *EVENT_NAMES)

@@ -9,8 +9,8 @@ import torch
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 
-from rocovis_mm.divergence import DivergenceError, check_weights
 from rocovis_mm.registry import HOOKS
+from rocovis_mm.utils.divergence import DivergenceError, check_weights
 
 
 @HOOKS.register_module()

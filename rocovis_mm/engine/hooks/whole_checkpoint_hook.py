@@ -13,10 +13,10 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
-from rocovis_mm.divergence import check_weights
+from rocovis_mm.checkpoints.resuming import POINTER
+from rocovis_mm.checkpoints.writing import sync_folder, write_whole
 from rocovis_mm.registry import HOOKS
-from rocovis_mm.utils.checkpoints.resuming import POINTER
-from rocovis_mm.utils.checkpoints.writing import sync_folder, write_whole
+from rocovis_mm.utils.divergence import check_weights
 
 UNFINISHED = '.unfinished'
 """Ending of a checkpoint while it is written."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.run_lengths import (
+from rocovis_mm.formats.run_lengths import (
     Runs,
     Tube,
     intersect,

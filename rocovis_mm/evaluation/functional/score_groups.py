@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
-from rocovis_mm.evaluation.functional.files import read_json
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
-from rocovis_mm.evaluation.functional.run_lengths import Tube
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track, mean_area
-from rocovis_mm.evaluation.functional.validation import Place, as_integer, require_type
 from rocovis_mm.evaluation.functional.video_groups import group_videos
+from rocovis_mm.formats.json_files import read_json
+from rocovis_mm.formats.run_lengths import Tube
+from rocovis_mm.formats.validation import Place, as_integer, require_type
 
 GROUPINGS = ('tags', 'events', 'degraded')
 UNTAGGED = 'no tag'

@@ -9,17 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.files import read_json
-from rocovis_mm.evaluation.functional.records import (
+from rocovis_mm.formats.json_files import read_json
+from rocovis_mm.formats.records import (
     MEASURES,
     check_length,
     read_crowd,
     read_measure,
     read_name,
 )
-from rocovis_mm.evaluation.functional.run_lengths import Tube
-from rocovis_mm.evaluation.functional.segmentations import parse_tube
-from rocovis_mm.evaluation.functional.validation import (
+from rocovis_mm.formats.run_lengths import Tube
+from rocovis_mm.formats.segmentations import parse_tube
+from rocovis_mm.formats.validation import (
     MAX_LENGTH,
     MAX_SIDE,
     Place,

@@ -8,7 +8,7 @@ import numpy as np
 from pycocotools import mask as mask_utils
 
 from rocovis_mm.evaluation.functional.boundary import tube_boundary
-from rocovis_mm.evaluation.functional.run_lengths import Tube, intersect
+from rocovis_mm.formats.run_lengths import Tube, intersect
 
 
 def frame_ious(

@@ -10,8 +10,8 @@ import itertools
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from rocovis_mm.evaluation.functional.run_lengths import Tube
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
+from rocovis_mm.formats.run_lengths import Tube
 
 GROUPS = ('disappearance', 'crossing', 'rest')
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from rocovis_mm.evaluation.functional.run_lengths import encode_mask
 from rocovis_mm.evaluation.functional.tracks import GroundTruth
+from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.structures import RLE, VideoTracks
 
 

@@ -10,7 +10,6 @@ from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 
 from rocovis_mm.evaluation.functional.evaluate import KINDS, TubeScores, evaluate_tracks
-from rocovis_mm.evaluation.functional.files import write_submission
 from rocovis_mm.evaluation.functional.report import (
     class_table,
     name_pooled_stats,
@@ -24,6 +23,7 @@ from rocovis_mm.evaluation.functional.tracks import (
     load_predictions,
 )
 from rocovis_mm.evaluation.metrics.track_collector import TrackCollector
+from rocovis_mm.formats.json_files import write_submission
 from rocovis_mm.registry import METRICS
 
 PARTS = (*KINDS, 'pool')

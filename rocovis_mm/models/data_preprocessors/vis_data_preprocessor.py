@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from mmengine.model import BaseDataPreprocessor
 from torch import Tensor
 
-from rocovis_mm.hosts.structures import TrackDataSample
+from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.registry import MODELS
 
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from rocovis_mm.hosts.models import MSDeformAttnPixelDecoder
+from rocovis_mm.compat.host_models import MSDeformAttnPixelDecoder
 from rocovis_mm.models.layers.deformable_attention import DeformableAttention, SamplingPlan
 from rocovis_mm.models.layers.propagation_attention import PropagationAttention, tokens
 from rocovis_mm.models.layers.spatial_identity import mask_probabilities, spatial_identity

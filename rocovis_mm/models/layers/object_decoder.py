@@ -15,7 +15,7 @@ from mmcv.cnn import Conv2d
 from mmengine.model import BaseModule, caffe2_xavier_init
 from torch import Tensor, nn
 
-from rocovis_mm.hosts.models import DetrTransformerEncoder, Mask2FormerTransformerDecoder
+from rocovis_mm.compat.host_models import DetrTransformerEncoder, Mask2FormerTransformerDecoder
 from rocovis_mm.models.layers.query_decoder import mask_embedding
 from rocovis_mm.structures import QueryMemory
 

@@ -15,7 +15,7 @@ from mmdet.models.layers import SinePositionalEncoding
 from mmengine.model import BaseModule, ModuleList, caffe2_xavier_init
 from torch import Tensor, nn
 
-from rocovis_mm.hosts.models import Mask2FormerTransformerDecoder
+from rocovis_mm.compat.host_models import Mask2FormerTransformerDecoder
 from rocovis_mm.models.layers.gradient import needs_gradient
 from rocovis_mm.models.layers.propagation_attention import tokens
 

@@ -15,20 +15,20 @@ import torch.nn.functional as F
 from mmdet.structures import DetDataSample
 from torch import Tensor
 
-from rocovis_mm.hosts.models import BaseMOTModel
-from rocovis_mm.hosts.structures import TrackDataSample
+from rocovis_mm.checkpoints.mask2former_start import Mask2FormerStart
+from rocovis_mm.compat.host_models import BaseMOTModel
+from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.models.task_modules.points import clip_generator
 from rocovis_mm.models.vis.feature_maps import STRIDES, build_neck, fit_head
-from rocovis_mm.models.vis.mask2former_checkpoint import Mask2FormerStart
-from rocovis_mm.models.vis.segmentation import FrameMasks, frame_masks
-from rocovis_mm.models.vis.track_recorder import TrackRecorder, TrackRule
-from rocovis_mm.models.vis.video_in_progress import (
+from rocovis_mm.registry import MODELS
+from rocovis_mm.streaming.frame_masks import FrameMasks, frame_masks
+from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
+from rocovis_mm.streaming.video_in_progress import (
     FrameOfVideo,
     VideoInProgress,
     group_alike,
     waves,
 )
-from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import ClipTargets, FramePrediction, StreamState, TrainingStage
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from rocovis_mm.hosts.structures import TrackDataSample
+from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.models.vis.base import OnlineVISModel
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import FramePrediction, StreamState

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from rocovis_mm.hosts.structures import TrackDataSample
+from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.models.vis.base import OnlineVISModel
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import FramePrediction, StreamState

@@ -10,7 +10,6 @@ from typing import Any
 
 from rocovis_mm.evaluation.functional.error_analysis import ErrorReport, analyze_errors
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
-from rocovis_mm.evaluation.functional.files import read_json
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
 from rocovis_mm.evaluation.functional.tracks import (
     GroundTruth,
@@ -19,6 +18,7 @@ from rocovis_mm.evaluation.functional.tracks import (
     load_predictions,
 )
 from rocovis_mm.formats.frame_files import list_images
+from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.visualization.shown import Shown
 from rocovis_mm.visualization.track_report.timelines import (
     Timeline,

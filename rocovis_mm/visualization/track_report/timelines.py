@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from rocovis_mm.datasets.clip_events import HEAVY_OCCLUSION
+from rocovis_mm.evaluation.functional.clip_events import HEAVY_OCCLUSION
 from rocovis_mm.evaluation.functional.error_analysis import GOOD_IOU
-from rocovis_mm.evaluation.functional.run_lengths import Tube
 from rocovis_mm.evaluation.functional.tube_iou import frame_ious
+from rocovis_mm.formats.run_lengths import Tube
 
 NOBODY = -1
 

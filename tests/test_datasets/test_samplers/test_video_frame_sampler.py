@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from torch.utils.data import DataLoader
 
 from rocovis_mm.datasets import VideoFrameSampler, VISDataset
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.datasets.samplers import video_frame_sampler
 from rocovis_mm.datasets.samplers.video_frame_sampler import share_videos
-from rocovis_mm.testing import make_tiny_dataset
 
 
 @given(st.lists(st.integers(1, 60), max_size=12), st.integers(1, 6))

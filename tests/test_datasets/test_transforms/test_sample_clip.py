@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rocovis_mm.datasets import SampleClip
-from rocovis_mm.datasets.clip_events import count_clip_events
+from rocovis_mm.evaluation.functional.clip_events import count_clip_events
 
 
 def choose(sampler, length, areas=None, seed=0):

@@ -12,10 +12,10 @@ from mmengine.config import Config
 from pycocotools import mask as coco_mask
 from tiny_model import BASES, clip_sample, stream_sample
 
+from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
 from rocovis_mm.registry import MODELS
-from rocovis_mm.testing import make_tiny_dataset
 
 FRAMES, ITERATIONS, ENLARGED = 4, 200, 4  # masks come at a quarter of the input
 

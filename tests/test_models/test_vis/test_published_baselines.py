@@ -10,9 +10,9 @@ from mmengine.config import Config
 from pycocotools import mask as coco_mask
 from tiny_model import BASES, stream_sample
 
+from rocovis_mm.checkpoints import fitting_config, read_sizes, to_mm
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import StreamState
-from rocovis_mm.utils.checkpoints import fitting_config, read_sizes, to_mm
 
 
 def set_heads(config, heads: int) -> None:

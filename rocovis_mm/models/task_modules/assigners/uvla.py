@@ -16,10 +16,10 @@ from mmengine.structures import InstanceData
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
-from rocovis_mm.divergence import DivergenceError, first_not_finite
 from rocovis_mm.models.task_modules.points import draw_points
 from rocovis_mm.registry import TASK_UTILS
 from rocovis_mm.structures import ClipTargets
+from rocovis_mm.utils.divergence import DivergenceError, first_not_finite
 
 UNOWNED = -1
 

@@ -1,0 +1,258 @@
+"""Reading and checking of COCO instance json files.
+
+Letters: n instances of an image · H, W its height and width.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rocovis_mm.formats.json_files import read_json
+from rocovis_mm.formats.record_reader import RecordReader, raise_problems, read_size
+from rocovis_mm.formats.records import read_crowd
+from rocovis_mm.formats.segmentations import parse_tube, without_slivers
+from rocovis_mm.formats.validation import Place, require, require_type
+from rocovis_mm.formats.vis_annotations import VISVideo, missing_frames
+
+FORMAT = 'a COCO instance json holds images, annotations and categories'
+IMAGE_NEEDS = 'each image needs id, height, width and file_name'
+NOTE_NEEDS = 'each annotation needs id, image_id, category_id and segmentation'
+LabelCategories = Callable[[list[dict[str, Any]]], Mapping[int, int]]
+
+
+@dataclass
+class COCOImage:
+    """One image and its labelled instances; crowds and other categories are left out.
+
+    Attributes:
+        id: the image's id.
+        height: H in pixels.
+        width: W in pixels.
+        file_name: path relative to the image folder.
+        instance_ids: n ids of annotations.
+        labels: n labels.
+        counts: n compressed run lengths.
+    """
+
+    id: int
+    height: int
+    width: int
+    file_name: str
+    instance_ids: list[int] = field(default_factory=list)
+    labels: list[int] = field(default_factory=list)
+    counts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class COCOAnnotations:
+    """What of a file is read.
+
+    Attributes:
+        images: all of them, in the order of the file.
+        num_crowds: annotations that stand for groups, left out.
+        num_others: annotations of categories without a label, left out.
+        num_empty: annotations that cover no pixel, left out.
+    """
+
+    images: list[COCOImage]
+    num_crowds: int
+    num_others: int
+    num_empty: int
+
+
+def read_coco_annotations(path: str | Path, label_categories: LabelCategories) -> COCOAnnotations:
+    """Read a COCO instance json (also gzipped or zipped) and check it.
+
+    Masks may be polygons or run lengths, compressed or not. Those of crowds and of categories
+    without a label are not looked at. Polygons of less than three points cover nothing, as for
+    other readers of COCO (detectron2, `data/datasets/coco.py`, which leaves them out).
+
+    Args:
+        path: the file.
+        label_categories: takes the file's categories, gives the label of each category id
+            that has one.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: names the file, the images and annotations at fault, what is wrong and the
+            remedy.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'{path}: no such annotation file; set data_root and ann_file of the data set'
+        )
+    reader = _Reader(Place(str(path)), label_categories)
+    annotations = reader.read(read_json(path))
+    raise_problems(reader.problems)
+    return annotations
+
+
+def find_missing_images(path: str | Path, folder: str, images: list[COCOImage]) -> list[str]:
+    """Return the problem, if there is one, that not all images are in `folder`.
+
+    Args:
+        path: the annotation file, for the message.
+        folder: what the file names are relative to.
+        images: those that should be there.
+    """
+    names = [image.file_name for image in images]
+    missing = missing_frames(folder, [VISVideo(0, 1, 1, names)]).get(0, [])
+    if not missing:
+        return []
+    first = images[missing[0]]
+    return [
+        f'{path}: {len(missing)} of {len(images)} images are missing from {folder!r}, first image '
+        f'{first.id}, {first.file_name}; correct data_prefix or unpack the images again'
+    ]
+
+
+class _PlacesOf(Place):
+    """Stands for a list whose items have places of their own."""
+
+    def __init__(self, places: list[Place]) -> None:
+        super().__init__(places[0].file)
+        self.places = places
+
+    def __truediv__(self, key: str | int) -> Place:
+        return self.places[key]
+
+
+@dataclass(frozen=True)
+class _Note:
+    """An annotation that is to be read."""
+
+    id: int
+    label: int
+    segmentation: Any
+    place: Place
+
+
+class _Reader(RecordReader):
+    """Turns the parts of a json into images and gathers what is wrong."""
+
+    def __init__(self, place: Place, label_categories: LabelCategories) -> None:
+        super().__init__(place, 'image')
+        self.label_categories = label_categories
+        self.num_crowds = self.num_others = self.num_empty = 0
+
+    def read(self, content: Any) -> COCOAnnotations:
+        """Read all parts; nothing is read of a file that lacks one."""
+        parts: dict[str, list[Any]] = {}
+        with self.gather():
+            self._refuse_other_formats(content)
+            for key in ('categories', 'images', 'annotations'):
+                with self.gather():
+                    records = require(content, key, self.place, FORMAT)
+                    parts[key] = require_type(records, list, self.place / key, FORMAT)
+        if len(parts) < 3:
+            return COCOAnnotations([], 0, 0, 0)
+        categories = self.read_categories(parts['categories'])
+        raise_problems(self.problems)  # they would make annotations of unknown categories
+        known = {category['id'] for category in categories}
+        labels = self.label_categories(categories)
+        images = self.read_items(parts['images'], IMAGE_NEEDS, read_image)
+        notes = self._read_notes(parts['annotations'], images, known, labels)
+        for identifier, group in notes.items():
+            self._add_instances(images[identifier], group)
+        found = list(images.values())
+        return COCOAnnotations(found, self.num_crowds, self.num_others, self.num_empty)
+
+    def _refuse_other_formats(self, content: Any) -> None:
+        if isinstance(content, list):
+            self.place.fail('it is a list, as results files are', 'give the annotation file')
+        require_type(content, dict, self.place, FORMAT)
+        if 'videos' in content and 'images' not in content:
+            self.place.fail(
+                "it holds 'videos' and no images, so it is a video data set",
+                'read it with rocovis_mm.VISDataset, or make images of its frames with '
+                'tools/dataset_converters/cocovid_to_vis.py --reverse',
+            )
+
+    def _read_notes(
+        self,
+        records: list[Any],
+        images: dict[int, COCOImage],
+        known: set[int],
+        labels: Mapping[int, int],
+    ) -> dict[int, list[_Note]]:
+        """Return the annotations to be read, by image."""
+        place = self.place / 'annotations'
+        notes: dict[int, list[_Note]] = {}
+        seen: set[int] = set()
+        for index, record in enumerate(records):
+            with self.gather():
+                image, note = self._read_note(record, images, known, labels, place / index)
+                is_crowd = read_crowd(record, note.place)
+                if note.id in seen:
+                    note.place.fail(
+                        'duplicate annotation id', 'number annotations uniquely over the whole file'
+                    )
+                seen.add(note.id)
+                if note.label < 0:
+                    self.num_others += 1
+                elif is_crowd:
+                    self.num_crowds += 1
+                else:
+                    notes.setdefault(image, []).append(note)
+        return notes
+
+    def _read_note(
+        self,
+        record: Any,
+        images: dict[int, COCOImage],
+        known: set[int],
+        labels: Mapping[int, int],
+        place: Place,
+    ) -> tuple[int, _Note]:
+        """Return an annotation's image and what of it is needed; label -1 where it has none."""
+        identifier, image, category = self.read_owner(record, place, NOTE_NEEDS, images, known)
+        place = self.place_of(image, identifier)
+        label = labels.get(category, -1)
+        masks = require(record, 'segmentation', place, NOTE_NEEDS) if label >= 0 else None
+        masks = without_slivers(masks) if isinstance(masks, list) else masks
+        return image, _Note(identifier, label, masks, place)
+
+    def _add_instances(self, image: COCOImage, notes: list[_Note]) -> None:
+        """Give an image its instances that cover anything."""
+        try:
+            codes, areas = read_masks(image, notes)
+        except ValueError:
+            for note in notes:
+                with self.gather():
+                    read_masks(image, [note])
+            return
+        kept = np.flatnonzero(areas).tolist()
+        self.num_empty += len(notes) - len(kept)
+        image.instance_ids = [notes[i].id for i in kept]
+        image.labels = [notes[i].label for i in kept]
+        image.counts = [codes[i] for i in kept]
+
+
+def read_image(identifier: int, record: dict[str, Any], place: Place) -> COCOImage:
+    """Return an image, without its instances.
+
+    Raises:
+        ValueError: names the place, what is wrong and the remedy.
+    """
+    height, width = read_size(record, place, IMAGE_NEEDS)
+    name = require(record, 'file_name', place, IMAGE_NEEDS)
+    require_type(name, str, place / 'file_name', IMAGE_NEEDS)
+    return COCOImage(identifier, height, width, name)
+
+
+def read_masks(image: COCOImage, notes: list[_Note]) -> tuple[list[str | None], np.ndarray]:
+    """Return compressed run lengths and areas (n,) of an image's masks.
+
+    Raises:
+        ValueError: about the first that is not sound.
+    """
+    frames = VISVideo(image.id, image.height, image.width, [''] * len(notes))
+    places = _PlacesOf([note.place / 'segmentation' for note in notes])
+    tube = parse_tube([note.segmentation for note in notes], frames, places)
+    return tube.counts, tube.areas

@@ -1,0 +1,122 @@
+"""CVAT's 'COCO 1.0' export of video tasks -> YouTube-VIS json.
+
+The export has images and annotations as COCO has them and no videos; ``attributes.track_id`` of an
+annotation says which masks are one instance.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rocovis_mm.formats.converters.cocovid import convert_cocovid
+from rocovis_mm.formats.converters.files import read_parts, write_annotations
+from rocovis_mm.formats.frame_files import natural_order
+from rocovis_mm.formats.record_reader import raise_problems
+from rocovis_mm.formats.validation import Place, as_identifier, require_type
+from rocovis_mm.formats.vis_annotations import inspect_vis_annotations, is_tracked_images
+
+Record = dict[str, Any]
+
+FORMAT = "CVAT's 'COCO 1.0' export of a video task holds images, annotations and categories"
+KEYS = dict(
+    images=('id', 'file_name'),
+    annotations=('id', 'image_id', 'category_id'),
+    categories=('id',),
+)
+SHAPES = 'in CVAT draw it as a track, not as a shape, and export again'
+
+
+def cvat_to_vis(
+    source: str | Path, out: str | Path, overwrite: bool = False, keep_crowds: bool = False
+) -> list[str]:
+    """Write a CVAT export as YouTube-VIS json.
+
+    Images in one folder are one video, in natural order of their names.
+
+    Args:
+        source: ``instances_default.json`` of the export.
+        out: the json to write.
+        overwrite: whether a file with another content is replaced.
+        keep_crowds: whether masks in run lengths with ``iscrowd`` 1 stay crowds. CVAT marks all
+            masks drawn with the brush so.
+
+    Returns:
+        Lines that say what was done.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not sound; names the file, the place in it and the remedy.
+    """
+    content = read_parts(source, KEYS, FORMAT)
+    place = Place(str(source))
+    if content.get('videos'):
+        place.fail("it holds 'videos'", 'convert CocoVID with cocovid_to_vis.py')
+    if not is_tracked_images(content):
+        place.fail('none of its annotations has attributes.track_id', SHAPES)
+    read, brushed = convert_cvat(content, place, keep_crowds)
+    raise_problems(inspect_vis_annotations(read, str(source))[1])
+    parts = ('videos', 'annotations')
+    head = {key: value for key, value in read.items() if key not in parts}
+    counts = write_annotations(out, head, {key: read[key] for key in parts}, overwrite)
+    lines = [', '.join(f'{number} {key}' for key, number in counts.items()) + f' -> {out}']
+    if brushed:
+        lines.append(
+            f'{brushed} masks in run lengths are instances although CVAT exports them with iscrowd '
+            '1, as all that are drawn with the brush (--keep-crowds leaves them crowds)'
+        )
+    return lines
+
+
+def convert_cvat(content: Record, place: Place, keep_crowds: bool) -> tuple[Record, int]:
+    """Turn the content of an export into that of a YouTube-VIS file.
+
+    Args:
+        content: of the json; its records have the keys of `KEYS`.
+        place: the file.
+        keep_crowds: see `cvat_to_vis`.
+
+    Returns:
+        The new content, and how many crowds have become instances.
+
+    Raises:
+        ValueError: it is not sound.
+    """
+    folders: dict[str, list[Record]] = defaultdict(list)
+    for index, image in enumerate(content['images']):
+        name = require_type(image['file_name'], str, place / 'images' / index, FORMAT)
+        folders[str(PurePosixPath(name.replace('\\', '/')).parent)].append(image)
+    videos, images = [], []
+    for video, folder in enumerate(sorted(folders, key=natural_order), start=1):
+        frames = sorted(folders[folder], key=lambda image: natural_order(image['file_name']))
+        names = [image['file_name'] for image in frames]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            (place / 'images').fail(
+                f'two are called {twice}', 'export each task by itself, so that each is one video'
+            )
+        videos.append(dict(id=video, name=Path(folder).name or Path(place.file).stem))
+        images += [dict(image, video_id=video, frame_id=t) for t, image in enumerate(frames)]
+    notes, brushed = [], 0
+    for index, note in enumerate(content['annotations']):
+        track = track_of(note, place / 'annotations' / index)
+        is_brushed = isinstance(note.get('segmentation'), dict) and note.get('iscrowd') == 1
+        crowd = note.get('iscrowd') or 0
+        if is_brushed and not keep_crowds:
+            brushed, crowd = brushed + 1, 0
+        notes.append(dict(note, instance_id=track, iscrowd=crowd))
+    tracked = dict(content, videos=videos, images=images, annotations=notes)
+    return convert_cocovid(tracked, place.file), brushed
+
+
+def track_of(note: Record, place: Place) -> int:
+    """Return the track that an annotation belongs to.
+
+    Raises:
+        ValueError: it has none.
+    """
+    attributes = note.get('attributes')
+    if not isinstance(attributes, dict) or attributes.get('track_id') is None:
+        place.fail('it has no attributes.track_id', SHAPES)
+    return as_identifier(attributes['track_id'], place / 'attributes' / 'track_id', SHAPES)

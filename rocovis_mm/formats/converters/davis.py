@@ -1,0 +1,293 @@
+"""Folders of PNG masks, as DAVIS and YouTube-VOS have them, -> YouTube-VIS json.
+
+``JPEGImages/<video>/<frame>.jpg`` are the images; ``Annotations/<video>/<frame>.png`` say for each
+pixel which object it belongs to, 0 for none; an object keeps its number over the video. Classes,
+which these data sets do not have, come from a json of the user's. In MOTS masks the numbers hold
+the class too, see :mod:`rocovis_mm.formats.converters.mots`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rocovis_mm.formats.converters.files import Parts, convert_dataset, dump_json
+from rocovis_mm.formats.converters.id_masks import (
+    TrackGatherer,
+    has_deep_numbers,
+    ids_in,
+    image_size,
+    read_id_image,
+)
+from rocovis_mm.formats.converters.mots import (
+    IGNORED,
+    INSTANCES_PER_CLASS,
+    NUMBERS,
+    are_mots,
+    class_of,
+    read_mots_classes,
+    refuse_mots,
+    without_ignored,
+)
+from rocovis_mm.formats.frame_files import list_folders, list_images, turned_note
+from rocovis_mm.formats.json_files import read_json
+from rocovis_mm.formats.validation import Place, require_type
+
+VOID = 255
+ALL_OBJECTS = {-1: 1}
+"""Objects -> category id where there are no classes; -1 stands for all."""
+
+CLASS_REMEDY = 'it holds {"video": {"1": "class of object 1", ...}, ...}'
+PALETTE_REMEDY = 'masks are PNG with one number per pixel (grey or palette)'
+
+
+@dataclass(frozen=True)
+class VideoMaker:
+    """Makes the part of one video; T frames of H x W pixels.
+
+    Attributes:
+        images: folder of the videos' images.
+        masks: folder of the videos' masks.
+        binary: whether anything but 0 is one and the same object.
+        void: the number of pixels that count as no object in masks of 8 bits; not used where
+            `binary`.
+        mots: the names of the classes by number where masks are MOTS'; None where they are not.
+        told: whether the user said what the numbers are.
+    """
+
+    images: Path
+    masks: Path
+    binary: bool = False
+    void: int = VOID
+    mots: Mapping[int, str] | None = None
+    told: bool = False
+
+    def __call__(self, video: dict[str, Any]) -> dict[str, Any]:
+        """Return a video's part.
+
+        Args:
+            video: ``name``; ``frames``, its T image names; ``labels``, object -> category id,
+                where the key -1 stands for all others.
+        """
+        name, frames = video['name'], video['frames']
+        gatherer = TrackGatherer(len(frames))
+        categories: dict[int, int] = {}
+        first = self.images / name / frames[0]
+        size = image_size(first)
+        for t, frame in enumerate(frames):
+            image = self.images / name / frame
+            path = mask_path(self.masks / name, frame)
+            ids = self.read_mask(path)
+            self.check_size(image, image_size(image), size, first)
+            self.check_size(path, ids.shape, size, first)
+            objects = ids_in(ids)
+            if self.mots is None and not self.told:
+                refuse_mots(objects, path)
+            for identity in objects:
+                categories[identity] = self.category_of(identity, video, path)
+            gatherer.add(t, ids, objects)
+        record = dict(
+            height=size[0],
+            width=size[1],
+            length=len(frames),
+            file_names=[f'{name}/{frame}' for frame in frames],
+        )
+        return dict(video=record, tracks=gatherer.tracks(categories))
+
+    def category_of(self, identity: int, video: dict[str, Any], path: Path) -> int:
+        """Return the category id of an object."""
+        if self.mots is not None:
+            return class_of(identity, self.mots, path)
+        labels = video['labels']
+        if identity not in labels and -1 not in labels:
+            raise ValueError(
+                f'{path}: object {identity} of video {video["name"]} has no class; {CLASS_REMEDY}'
+            )
+        return labels.get(identity, labels.get(-1))
+
+    def read_mask(self, path: Path) -> np.ndarray:
+        """Return the object of each pixel, (H, W), 0 for none."""
+        ids = read_id_image(path, PALETTE_REMEDY)
+        if self.binary:
+            return (ids != 0).astype(np.int32)
+        if self.mots is not None:
+            return without_ignored(ids)
+        if has_deep_numbers(path):
+            return ids
+        return np.where(ids == self.void, 0, ids)
+
+    @staticmethod
+    def check_size(path: Path, found: tuple[int, int], size: tuple[int, int], first: Path) -> None:
+        """Refuse an image or mask that has not the size of its video's first image."""
+        if tuple(found) != size:
+            raise ValueError(
+                f'{path}: height and width are {tuple(found)}{turned_note(path)}, those of '
+                f"the video's first image {size}{turned_note(first)}; images and masks of a "
+                'video must have one size'
+            )
+
+
+def convert_davis(
+    images: str | Path,
+    masks: str | Path,
+    out: str | Path,
+    split_file: str | Path | None = None,
+    class_file: str | Path | None = None,
+    binary: bool = False,
+    jobs: int = 1,
+    overwrite: bool = False,
+    numbers: str = 'auto',
+) -> list[str]:
+    """Write one annotation file; what an earlier run has finished is used again.
+
+    Frames without a mask are left out: nothing is known of them.
+
+    Args:
+        images: folder of the videos' images.
+        masks: folder of the videos' masks.
+        out: the json to write; its ``file_names`` are relative to `images`.
+        split_file: text file with one video per line; None takes all that have masks.
+        class_file: json ``{video: {object: class name}}``; None calls all objects 'object'. Of
+            MOTS masks ``{class number: class name}``; None takes car and pedestrian.
+        binary: whether anything but 0 is one and the same object, as in DAVIS-2016.
+        jobs: processes.
+        overwrite: whether a file that was made otherwise is replaced.
+        numbers: what those of the masks are: ``objects``, ``mots`` (class x 1000 + instance), or
+            ``auto``: MOTS' where masks have 16 bits and the first one with any number has one of
+            1000 or more.
+
+    Returns:
+        Lines that say what was done.
+
+    Raises:
+        FileNotFoundError: a folder or file is not there.
+        ValueError: something is wrong with one; names it and the remedy.
+    """
+    images, masks, out = Path(images), Path(masks), Path(out)
+    names = list_videos(masks, split_file)
+    listed = {name: list_frames(images / name, masks / name) for name in names}
+    if numbers not in NUMBERS or (binary and numbers == 'mots'):
+        raise ValueError(f'numbers={numbers!r}, binary={binary}: choose one of {NUMBERS}')
+    mots = None
+    if numbers == 'mots' or (numbers == 'auto' and not binary and guess_mots(masks, listed)):
+        mots = read_mots_classes(class_file)
+    classes = {} if mots else read_classes(class_file)
+    categories = {name: key for key, name in mots.items()} if mots else number_classes(classes)
+    videos = {}
+    for name in names:
+        labels = {key: categories[label] for key, label in classes.get(name, {}).items()}
+        labels = labels if classes else ALL_OBJECTS
+        videos[name] = dict(name=name, frames=listed[name][0], labels=labels)
+    settings = dict(
+        version=1,
+        binary=binary,
+        videos=hashlib.sha256(dump_json(list(videos.values())).encode()).hexdigest(),
+        **(dict(mots=categories) if mots else {}),
+    )
+    records = [dict(id=number, name=name) for name, number in categories.items()]
+    content = dict(description=f'from the masks in {masks.name}', categories=records)
+    maker = VideoMaker(images, masks, binary, mots=mots, told=numbers == 'objects')
+    check = partial(refuse_lonely_void, names=names, masks=masks)
+    counts = convert_dataset(out, settings, content, maker, videos, jobs, overwrite, check)
+    if counts is None:
+        return [f'{out}: is there already']
+    lines = [f'{out}: {counts["videos"]} videos, {counts["annotations"]} objects']
+    skipped = sum(without for _, without in listed.values())
+    if skipped:
+        lines.append(f'{skipped} images without a mask are left out')
+    return lines + (describe_mots(mots) if mots else [])
+
+
+def describe_mots(classes: Mapping[int, str]) -> list[str]:
+    """Return a line that says how MOTS masks were read."""
+    return [
+        f'read as MOTS masks: class x {INSTANCES_PER_CLASS} + instance, of the classes '
+        f'{", ".join(classes.values())}; {IGNORED} is left out (--numbers objects takes each '
+        'number for an object)'
+    ]
+
+
+def guess_mots(masks: Path, listed: Mapping[str, tuple[list[str], int]]) -> bool:
+    """Return whether the masks of some videos are MOTS'."""
+    paths = (mask_path(masks / name, each) for name in listed for each in listed[name][0])
+    return are_mots(paths, PALETTE_REMEDY)
+
+
+def list_videos(masks: Path, split_file: str | Path | None) -> list[str]:
+    """Return the names of the videos to convert."""
+    if not masks.is_dir():
+        raise FileNotFoundError(f'{masks}: no such folder; name the one that holds the PNG masks')
+    if split_file is None:
+        names = [path.name for path in list_folders(masks)]
+        if not names:
+            raise ValueError(f'{masks}: holds no folders; name the one with a folder per video')
+        return names
+    names = [line.strip() for line in Path(split_file).read_text('utf-8-sig').splitlines()]
+    names = list(dict.fromkeys(name for name in names if name))
+    absent = [name for name in names if not (masks / name).is_dir()]
+    if absent or not names:
+        raise ValueError(
+            f'{split_file}: {len(absent)} of its {len(names)} videos have no folder in {masks}, '
+            f'first {absent[:1]}; name the split and the masks of the same data set'
+        )
+    return names
+
+
+def list_frames(images: Path, masks: Path) -> tuple[list[str], int]:
+    """Return the names of a video's images that have a mask, and how many have none."""
+    if not images.is_dir():
+        raise FileNotFoundError(f'{images}: no such folder, but {masks} has masks for its images')
+    by_stem = {path.stem: path.name for path in list_images(images)}
+    stems = [path.stem for path in list_images(masks) if path.suffix.lower() == '.png']
+    odd = [stem for stem in stems if stem not in by_stem]
+    if odd or not stems:
+        problem = f'{odd[0]}.png has no image in {images}' if odd else 'no .png in it'
+        raise ValueError(f'{masks}: {problem}; unpack images and masks again')
+    return [by_stem[stem] for stem in stems], len(by_stem) - len(stems)
+
+
+def mask_path(folder: Path, frame: str) -> Path:
+    """Return the path of the mask of an image; its ending may be in capitals."""
+    path = (folder / frame).with_suffix('.png')
+    return path if path.is_file() else path.with_suffix('.PNG')
+
+
+def read_classes(path: str | Path | None) -> dict[str, dict[int, str]]:
+    """Return the class of each object of each video; empty without a file."""
+    if path is None:
+        return {}
+    place = Place(str(path))
+    content = require_type(read_json(path), dict, place, CLASS_REMEDY)
+    classes: dict[str, dict[int, str]] = {}
+    for video, objects in content.items():
+        require_type(objects, dict, place / video, CLASS_REMEDY)
+        for key, name in objects.items():
+            if not key.isdigit() or not isinstance(name, str):
+                (place / video / key).fail('expected the name of a class', CLASS_REMEDY)
+        classes[video] = {int(key): name for key, name in objects.items()}
+    if not any(classes.values()):
+        place.fail('it names no class', CLASS_REMEDY)
+    return classes
+
+
+def number_classes(classes: Mapping[str, Mapping[int, str]]) -> dict[str, int]:
+    """Return a category id from 1 for each class, in the order of the alphabet."""
+    names = sorted({name for objects in classes.values() for name in objects.values()})
+    return {name: number for number, name in enumerate(names or ['object'], start=1)}
+
+
+def refuse_lonely_void(parts: Parts, names: Sequence[str], masks: Path) -> None:
+    """Refuse videos in which nothing but background and void was found."""
+    empty = [name for name in names if not parts.load(name)['tracks']]
+    if len(empty) == len(names):
+        parts.remove()
+        raise ValueError(
+            f'{masks}: no objects in any mask, or only the number {VOID}, which stands for void; '
+            'give --binary for masks of one object, as in DAVIS-2016'
+        )

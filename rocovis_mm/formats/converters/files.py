@@ -1,0 +1,254 @@
+"""Files that appear whole or not at all, and conversions that go on where they stopped."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tqdm import tqdm
+
+from rocovis_mm.formats.json_files import (
+    FileExistsOtherwise,
+    dump_json,
+    read_json,
+    whole_file,
+)
+from rocovis_mm.formats.validation import Place, require, require_type
+
+
+def write_annotations(
+    path: str | Path,
+    content: dict[str, Any],
+    records: dict[str, Iterable[dict[str, Any]]],
+    overwrite: bool = False,
+) -> dict[str, int]:
+    """Write an annotation file record by record; only one is in memory at a time.
+
+    Args:
+        path: of the json.
+        content: the keys that are small, such as ``info`` and ``categories``; they come first.
+        records: key -> its records, such as ``annotations``, in the order of writing.
+        overwrite: as for `whole_file`.
+
+    Returns:
+        Number of records of each key.
+    """
+    counts = dict.fromkeys(records, 0)
+    with whole_file(path, overwrite) as stream:
+        stream.write(b'{')
+        comma = ''
+        for key, value in content.items():
+            stream.write(f'{comma}{dump_json(key)}:{dump_json(value)}'.encode())
+            comma = ',\n'
+        for key, values in records.items():
+            stream.write(f'{comma}{dump_json(key)}:['.encode())
+            for value in values:
+                stream.write(f'{"," if counts[key] else ""}\n{dump_json(value)}'.encode())
+                counts[key] += 1
+            stream.write(b']')
+            comma = ',\n'
+        stream.write(b'}\n')
+    return counts
+
+
+def read_info(path: Path) -> dict[str, Any] | None:
+    """Return the ``info`` of a file of `write_annotations`, None of any other file."""
+    if not path.is_file():
+        return None
+    with path.open('rb') as stream:
+        line = stream.readline(1 << 20).rstrip().rstrip(b',')
+    try:
+        head = json.loads(line + b'}')
+    except ValueError:
+        return None
+    info = head.get('info') if isinstance(head, dict) else None
+    return info if isinstance(info, dict) else None
+
+
+def read_parts(path: str | Path, keys: Mapping[str, Sequence[str]], remedy: str) -> dict[str, Any]:
+    """Read a json whose `keys` hold lists of objects.
+
+    Args:
+        path: of the json.
+        keys: key -> what each of its objects must have.
+        remedy: the end of the messages, such as what the file should be.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: names the file, the key and the remedy.
+    """
+    if not Path(path).is_file():
+        raise FileNotFoundError(f'{path}: no such file; {remedy}')
+    return require_parts(read_json(path), keys, Place(str(path)), remedy)
+
+
+def require_parts(
+    content: Any, keys: Mapping[str, Sequence[str]], place: Place, remedy: str
+) -> dict[str, Any]:
+    """Return the content of a json if it is as `read_parts` wants it, or fail."""
+    require_type(content, dict, place, remedy)
+    for key, needed in keys.items():
+        records = require_type(require(content, key, place, remedy), list, place / key, remedy)
+        for index, record in enumerate(records):
+            require_type(record, dict, place / key / index, remedy)
+            for name in needed:
+                require(record, name, place / key / index, remedy)
+    return content
+
+
+class Parts:
+    """The finished videos of a conversion that is under way, one small json each.
+
+    They lie beside the output file until it is written. Parts that were made with other
+    settings are thrown away.
+
+    Args:
+        out: the output file.
+        settings: what a part depends on.
+    """
+
+    def __init__(self, out: Path, settings: dict[str, Any]) -> None:
+        self.folder = out.with_name(f'.{out.name}.parts')
+        note = self.folder / 'settings'
+        text = dump_json(settings)
+        if self.folder.is_dir() and not (note.is_file() and note.read_text('utf-8') == text):
+            shutil.rmtree(self.folder)
+        with whole_file(note) as stream:
+            stream.write(text.encode())
+
+    def path(self, name: str) -> Path:
+        """Return where the part of a video lies."""
+        return self.folder / (quote(name, safe='') + '.json')
+
+    def load(self, name: str) -> dict[str, Any]:
+        """Return the part of a video."""
+        return json.loads(self.path(name).read_text('utf-8'))
+
+    def remove(self) -> None:
+        """Throw all parts away."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _make_part(make: Callable[[Any], dict[str, Any]], job: tuple[Path, Any]) -> None:
+    path, argument = job
+    part = make(argument)
+    with whole_file(path) as stream:
+        stream.write(dump_json(part).encode())
+
+
+def convert_videos(
+    make: Callable[[Any], dict[str, Any]],
+    videos: dict[str, Any],
+    parts: Parts,
+    jobs: int = 1,
+    title: str = 'videos',
+) -> None:
+    """Make the parts of all videos that have none yet, with a progress bar.
+
+    Args:
+        make: returns a video's part; must be picklable where `jobs` is more than 1.
+        videos: name of each video -> what `make` is called with.
+        parts: where they go.
+        jobs: processes.
+        title: of the progress bar.
+    """
+    missing = [
+        (path, argument)
+        for path, argument in ((parts.path(name), videos[name]) for name in videos)
+        if not path.is_file()
+    ]
+    work = partial(_make_part, make)
+    with tqdm(
+        total=len(videos), initial=len(videos) - len(missing), desc=title, unit='video'
+    ) as progress:
+        if jobs == 1:
+            for job in missing:
+                work(job)
+                progress.update()
+            return
+        with ProcessPoolExecutor(jobs) as pool:
+            try:
+                for _ in pool.map(work, missing):
+                    progress.update()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def write_parts(
+    out: Path, content: dict[str, Any], names: Sequence[str], parts: Parts, overwrite: bool
+) -> dict[str, int]:
+    """Write the parts as one annotation file, ids from 1, and throw them away.
+
+    A part is ``dict(video=..., tracks=[...])``, both without ids. Where the parts have None in
+    place of tracks, the file gets no ``annotations``.
+
+    Returns:
+        Number of videos and annotations.
+    """
+    videos: list[dict[str, Any]] = []
+
+    def tracks() -> Iterator[dict[str, Any]]:
+        """Yield the annotations, and keep the videos on the way."""
+        number = 0
+        for video_id, name in enumerate(names, start=1):
+            part = parts.load(name)
+            videos.append(dict(id=video_id, **part['video']))
+            for track in part['tracks'] or ():
+                number += 1
+                yield dict(id=number, video_id=video_id, **track)
+
+    if parts.load(names[0])['tracks'] is None:
+        bare = (dict(id=i, **parts.load(name)['video']) for i, name in enumerate(names, start=1))
+        counts = write_annotations(out, content, dict(videos=bare), overwrite)
+    else:
+        records = dict(annotations=tracks(), videos=videos)
+        counts = write_annotations(out, content, records, overwrite)
+    parts.remove()
+    return counts
+
+
+def convert_dataset(
+    out: Path,
+    settings: dict[str, Any],
+    content: dict[str, Any],
+    make: Callable[[Any], dict[str, Any]],
+    videos: dict[str, Any],
+    jobs: int = 1,
+    overwrite: bool = False,
+    check: Callable[[Parts], None] = lambda parts: None,
+) -> dict[str, int] | None:
+    """Write an annotation file video by video; what an earlier run has finished is used again.
+
+    Args:
+        out: the json.
+        settings: what it depends on; they go into its ``info``.
+        content: ``description`` and ``categories``.
+        make: returns a video's part, see `write_parts`.
+        videos: name of each video -> what `make` is called with.
+        jobs: processes.
+        overwrite: whether a file that was made otherwise is replaced.
+        check: called before the file is written; raises where the parts make no sense.
+
+    Returns:
+        Number of videos and annotations; None where the file is there already.
+
+    Raises:
+        FileExistsOtherwise: a file that was made otherwise is there.
+    """
+    info = dict(description=content['description'], settings=settings)
+    if read_info(out) == info:
+        return None
+    if out.exists() and not overwrite:
+        raise FileExistsOtherwise(out)
+    parts = Parts(out, settings)
+    convert_videos(make, videos, parts, jobs, out.stem)
+    check(parts)
+    head = dict(info=info, categories=content['categories'])
+    return write_parts(out, head, list(videos), parts, overwrite)

@@ -1,0 +1,140 @@
+"""From frames whose pixels name their object to the tracks of a video.
+
+Letters: T frames of the video · H, W height and width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+from pycocotools import mask as mask_utils
+
+from rocovis_mm.formats.frame_files import count_frames, read_header, refuse_several
+from rocovis_mm.formats.run_lengths import encode_mask
+
+INDEXED_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')
+"""Pillow's names of images with one number per pixel."""
+
+MANY = 1 << 16
+"""Numbers from here on are not counted one by one."""
+
+
+def read_id_image(path: str | Path, remedy: str) -> np.ndarray:
+    """Read an image whose pixels are object ids.
+
+    Returns:
+        (H, W) int32; of a palette image the indices, not the colours.
+
+    Raises:
+        ValueError: it cannot be read, or has colours in place of ids.
+    """
+    try:
+        with Image.open(path) as image:
+            frames, mode = count_frames(image), image.mode
+            ids = np.asarray(ImageOps.exif_transpose(image))
+    except (OSError, SyntaxError) as error:  # Pillow raises the latter for broken PNG chunks
+        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+    if frames > 1:
+        raise ValueError(f'{path}: holds {frames} frames or pages; write each mask to a file')
+    if mode not in INDEXED_MODES:
+        raise ValueError(f'{path}: has colours (mode {mode}) in place of ids; {remedy}')
+    return ids.astype(np.int32)
+
+
+def has_deep_numbers(path: str | Path) -> bool:
+    """Return whether the numbers of an image have more than 8 bits, by its header.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.mode.startswith('I')
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+
+
+def ids_in(ids: np.ndarray) -> list[int]:
+    """Return the numbers in an image (H, W) of ids, 0 left out, in ascending order."""
+    if ids.min() < 0 or ids.max() >= MANY:  # 32 bits
+        return [number for number in np.unique(ids).tolist() if number]
+    return [number for number in np.flatnonzero(np.bincount(ids.ravel())).tolist() if number]
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Return an image's height and width from its header, turned as its EXIF data say.
+
+    Raises:
+        ValueError: it cannot be read, or holds several frames or pages.
+    """
+    try:
+        header = read_header(path)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+    try:
+        refuse_several(header.frames)
+    except ValueError as error:
+        raise ValueError(f'{path}: {error}') from None
+    return header.size
+
+
+class TrackGatherer:
+    """Gathers the masks of a video's objects frame by frame; holds run lengths only.
+
+    Args:
+        length: T.
+    """
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.masks: dict[int, list[dict[str, Any] | None]] = {}
+
+    def add(self, frame: int, ids: np.ndarray, wanted: Iterable[int]) -> None:
+        """Take in a frame.
+
+        Args:
+            frame: its number from 0.
+            ids: (H, W) integers, the object of each pixel.
+            wanted: the objects to take.
+        """
+        columns = np.asfortranarray(ids)  # run lengths go down the columns
+        for identity in wanted:
+            mask = columns == identity
+            if mask.any():
+                masks = self.masks.setdefault(int(identity), [None] * self.length)
+                masks[frame] = encode_mask(mask)
+
+    def tracks(self, category_of: dict[int, int]) -> list[dict[str, Any]]:
+        """Return the objects that were seen, in the order of their ids, as annotations without id.
+
+        Args:
+            category_of: category id of each object.
+        """
+        return [
+            annotation_of(self.masks[identity], category_of[identity])
+            for identity in sorted(self.masks)
+        ]
+
+
+def annotation_of(masks: list[dict[str, Any] | None], category_id: int) -> dict[str, Any]:
+    """Return an annotation without ids.
+
+    Args:
+        masks: T compressed run lengths, None where the object is absent; not all are.
+        category_id: its category in the json.
+    """
+    height, width = next(mask['size'] for mask in masks if mask is not None)
+    return dict(
+        category_id=category_id,
+        iscrowd=0,
+        height=height,
+        width=width,
+        length=len(masks),
+        segmentations=masks,
+        bboxes=[None if mask is None else mask_utils.toBbox(mask).tolist() for mask in masks],
+        areas=[None if mask is None else int(mask_utils.area(mask)) for mask in masks],
+    )

@@ -1,0 +1,322 @@
+"""VIPSeg's panoptic masks -> VIPSeg-things: its thing classes as instances in YouTube-VIS json.
+
+VIPSeg names what a pixel shows in two ways, and both are read:
+
+* ``panomasks``, as it is released: one number per pixel, 0 for nothing, a class (from 1) for stuff,
+  class x 100 + instance for things (its ``README.md`` and ``create_panoptic_video_labels.py:53``).
+* ``panomasksRGB`` with ``panoptic_gt_VIPSeg_{split}.json``, as its scripts make it: a colour
+  r + 256 g + 65536 b per segment, which keeps its number over the video, and the json says its
+  class (``create_panoptic_video_labels.py:92``).
+
+The json's classes count from 0, one less than those in the numbers. As in its own json, a class
+that stands without an instance number is one segment; numbers whose class is stuff are left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from rocovis_mm.formats.benchmarks import find_benchmark
+from rocovis_mm.formats.converters.files import (
+    convert_dataset,
+    dump_json,
+    read_parts,
+    whole_file,
+)
+from rocovis_mm.formats.converters.id_masks import (
+    TrackGatherer,
+    ids_in,
+    image_size,
+    read_id_image,
+)
+from rocovis_mm.formats.frame_files import list_images, natural_order
+
+THINGS = frozenset(key for key, _, _ in find_benchmark('vipseg_things').table)
+NUM_CLASSES = 124
+INSTANCES_PER_CLASS = 100
+JPEG_QUALITY = 75  # of `change2_720p.py`, which leaves it to Pillow
+UNPACK = 'unpack VIPSeg again, or name the folder that holds it'
+COLORS = 'masks that are colours lie in panomasksRGB and need their json'
+
+
+def category_of(number: int, place: Path) -> int:
+    """Return the class, from 0, of a number in ``panomasks``.
+
+    Raises:
+        ValueError: VIPSeg has no such class.
+    """
+    label = number if number <= NUM_CLASSES else number // INSTANCES_PER_CLASS
+    if not 1 <= label <= NUM_CLASSES:
+        raise ValueError(f'{place}: number {number} is of no class (1 to {NUM_CLASSES}); {UNPACK}')
+    return label - 1
+
+
+@dataclass(frozen=True)
+class VideoMaker:
+    """Makes the part of one video; T frames of H x W pixels.
+
+    Attributes:
+        images: folder of the videos' images.
+        masks: folder of the videos' masks; None for a split without.
+        colored: whether they are colours with a json, not numbers.
+        height: images and masks are brought to it; None leaves them.
+        resized: folder of the images that are made so.
+    """
+
+    images: Path
+    masks: Path | None
+    colored: bool = False
+    height: int | None = None
+    resized: Path | None = None
+
+    def __call__(self, video: dict[str, Any]) -> dict[str, Any]:
+        """Return a video's part.
+
+        Args:
+            video: ``name``; ``frames``, its T image names; ``segments``, T dicts of segment
+                number -> class where masks are colours.
+        """
+        name, frames = video['name'], video['frames']
+        sizes = [self.settle_image(name, frame) for frame in frames]
+        odd = next((frame for frame, size in zip(frames, sizes) if size != sizes[0]), None)
+        if odd is not None:
+            raise ValueError(
+                f'{self.images / name / odd}: is not of the size of {frames[0]}; the frames of a '
+                'video must have one size'
+            )
+        height, width = sizes[0]
+        file_names = [f'{name}/{frame}' for frame in frames]
+        record = dict(height=height, width=width, length=len(frames), file_names=file_names)
+        return dict(video=record, tracks=self.read_tracks(video, sizes[0]))
+
+    def settle_image(self, name: str, frame: str) -> tuple[int, int]:
+        """Return the height and width that an image will be read in, after resizing it.
+
+        Width and interpolation are those of VIPSeg's `change2_720p.py:18`.
+        """
+        source = self.images / name / frame
+        height, width = image_size(source)
+        if self.height is None:
+            return height, width
+        size = self.height, int(self.height * width / height)
+        target = self.resized / name / frame
+        if not target.is_file() or image_size(target) != size:
+            try:
+                with Image.open(source) as picture:
+                    upright = ImageOps.exif_transpose(picture).convert('RGB')
+                    small = upright.resize(size[::-1], Image.Resampling.BILINEAR)
+            except OSError as error:
+                raise ValueError(f'{source}: no readable image ({error}); {UNPACK}') from None
+            with whole_file(target) as stream:
+                small.save(stream, format='JPEG', quality=JPEG_QUALITY)
+        return size
+
+    def read_tracks(
+        self, video: dict[str, Any], size: tuple[int, int]
+    ) -> list[dict[str, Any]] | None:
+        """Return the things of a video as annotations without ids; None for a split without."""
+        if self.masks is None:
+            return None
+        gatherer = TrackGatherer(len(video['frames']))
+        categories: dict[int, int] = {}
+        for t, frame in enumerate(video['frames']):
+            path = (self.masks / video['name'] / frame).with_suffix('.png')
+            ids = self.read_colors(path) if self.colored else read_id_image(path, COLORS)
+            found = video['segments'][t] if self.colored else name_numbers(ids, path)
+            for identity, category in found.items():
+                if categories.setdefault(identity, category) != category:
+                    raise ValueError(
+                        f'{path}: segment {identity} has class {category}, in an earlier frame '
+                        f'{categories[identity]}; make the json again with the script of VIPSeg'
+                    )
+            things = [identity for identity, category in found.items() if category in THINGS]
+            gatherer.add(t, self.fit(ids, size, path), things)
+        return gatherer.tracks(categories)
+
+    @staticmethod
+    def read_colors(path: Path) -> np.ndarray:
+        """Return the segment numbers (H, W) of a frame's pixels."""
+        try:
+            with Image.open(path) as picture:
+                colors = np.asarray(picture.convert('RGB')).astype(np.int32)
+        except OSError as error:
+            raise ValueError(f'{path}: no readable image ({error}); {UNPACK}') from None
+        return colors @ np.array([1, 256, 65536], np.int32)
+
+    def fit(self, ids: np.ndarray, size: tuple[int, int], path: Path) -> np.ndarray:
+        """Return ids (H, W) in the size of their image, whatever theirs was if it is resized."""
+        if self.height is not None:
+            picture = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
+            ids = np.asarray(picture)
+        if ids.shape != size:
+            raise ValueError(
+                f'{path}: is {ids.shape[0]} x {ids.shape[1]}, its image {size[0]} x {size[1]} '
+                f'(height x width); {UNPACK}'
+            )
+        return ids
+
+
+def name_numbers(ids: np.ndarray, path: Path) -> dict[int, int]:
+    """Return the class of each number in a frame of ``panomasks``."""
+    return {number: category_of(number, path) for number in ids_in(ids)}
+
+
+def convert_vipseg(
+    root: str | Path,
+    out: str | Path,
+    splits: Sequence[str] = ('train', 'val'),
+    height: int | None = None,
+    jobs: int = 1,
+    overwrite: bool = False,
+) -> list[str]:
+    """Write ``{split}.json``, and ``images/`` where they are resized.
+
+    What an earlier run has finished is used again, down to single videos.
+
+    Args:
+        root: VIPSeg's folder, with ``imgs`` or ``images`` and ``panomasks`` or
+            ``panomasksRGB``.
+        out: folder of the new data set.
+        splits: ``train``, ``val``, ``test``; the last has no masks.
+        height: images and masks are brought to it; None leaves the images where they are.
+        jobs: processes.
+        overwrite: whether annotation files that were made otherwise are replaced.
+
+    Returns:
+        One line for each split.
+
+    Raises:
+        FileNotFoundError: something is not there.
+        ValueError: something is wrong with it; names file and remedy.
+    """
+    root, out = Path(root), Path(out)
+    images = first_folder(root, ('imgs', 'images'))
+    if height is not None and (out / 'images').resolve() == images.resolve():
+        raise ValueError(f'{out}: its images would be overwritten; choose another output folder')
+    return [convert_split(root, images, out, split, height, jobs, overwrite) for split in splits]
+
+
+def convert_split(
+    root: Path, images: Path, out: Path, split: str, height: int | None, jobs: int, overwrite: bool
+) -> str:
+    """Write one split and return what was done."""
+    colored = not (root / 'panomasks').is_dir()
+    masks = first_folder(root, ('panomasks', 'panomasksRGB'))
+    if colored:
+        videos = list_colored(root / f'panoptic_gt_VIPSeg_{split}.json', images)
+    else:
+        videos = list_numbered(find_split(root, split), images)
+        masks = masks if check_masks(videos, masks) else None
+    path = out / f'{split}.json'
+    listing = {name: video['frames'] for name, video in videos.items()}
+    settings = dict(
+        version=1,
+        masks=masks and masks.name,
+        height=height,
+        frames=hashlib.sha256(dump_json(listing).encode()).hexdigest(),
+    )
+    content = dict(
+        description=f'VIPSeg-things, {split}',
+        categories=find_benchmark('vipseg_things').categories,
+    )
+    maker = VideoMaker(images, masks, colored, height, out / 'images')
+    counts = convert_dataset(path, settings, content, maker, videos, jobs, overwrite)
+    if counts is None:
+        return f'{path}: is there already'
+    return f'{path}: {counts["videos"]} videos, {counts.get("annotations", 0)} things'
+
+
+def first_folder(root: Path, names: Sequence[str]) -> Path:
+    """Return the first of several folders that is there."""
+    for name in names:
+        if (root / name).is_dir():
+            return root / name
+    raise FileNotFoundError(f'{root}: has neither {names[0]}/ nor {names[1]}/; {UNPACK}')
+
+
+def find_split(root: Path, split: str) -> Path:
+    """Return the file that lists a split's videos; it may lie beside a resized copy."""
+    for folder in (root, root.parent):
+        if (folder / f'{split}.txt').is_file():
+            return folder / f'{split}.txt'
+    raise FileNotFoundError(f'{root / split}.txt: no such file; it is part of VIPSeg, put it there')
+
+
+def list_numbered(listing: Path, images: Path) -> dict[str, dict[str, Any]]:
+    """Return the videos of a split file, each with the names of its images."""
+    names = [line.strip() for line in listing.read_text('utf-8-sig').splitlines() if line.strip()]
+    if not names:
+        raise ValueError(f'{listing}: lists no videos; take it from VIPSeg again')
+    gone = [name for name in names if not (images / name).is_dir()]
+    if gone:
+        raise FileNotFoundError(
+            f'{images}: {len(gone)} of the {len(names)} videos of {listing} are missing, first '
+            f'{gone[0]}; {UNPACK}'
+        )
+    return {name: dict(name=name, frames=list_frames(images / name)) for name in names}
+
+
+def list_frames(folder: Path) -> list[str]:
+    """Return the names of a video's images in order."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f'{folder}: no such folder; {UNPACK}')
+    frames = [path.name for path in list_images(folder)]
+    if not frames:
+        raise ValueError(f'{folder}: no images in it; {UNPACK}')
+    return frames
+
+
+def check_masks(videos: dict[str, dict[str, Any]], masks: Path) -> bool:
+    """Return whether a split has masks.
+
+    Raises:
+        ValueError: some of its frames have masks and some have not.
+    """
+    listed = {name: masks / name for name in videos if (masks / name).is_dir()}
+    if not listed:
+        return False
+    for name, video in videos.items():
+        if name not in listed:
+            raise ValueError(f'{masks / name}: no such folder, other videos have one; {UNPACK}')
+        there = {path.stem for path in list_images(listed[name]) if path.suffix == '.png'}
+        frames = {Path(frame).stem for frame in video['frames']}
+        if there != frames:
+            odd = min(there ^ frames)
+            what = 'no image' if odd in there else 'no mask'
+            raise ValueError(f'{listed[name] / odd}.png: there is {what} for it; {UNPACK}')
+    return True
+
+
+def list_colored(annotations: Path, images: Path) -> dict[str, dict[str, Any]]:
+    """Return the videos of VIPSeg's json, each with its images and their segments' classes."""
+    remedy = "make it with VIPSeg's create_panoptic_video_labels.py and splitjson.py"
+    content = read_parts(annotations, dict(annotations=('video_id', 'annotations')), remedy)
+    videos = {}
+    for number, record in enumerate(content['annotations']):
+        try:
+            name = str(record['video_id'])
+            by_stem = {Path(frame).stem: frame for frame in list_frames(images / name)}
+            frames = sorted(
+                record['annotations'], key=lambda frame: natural_order(frame['file_name'])
+            )
+            videos[name] = dict(
+                name=name,
+                frames=[by_stem[Path(frame['file_name']).stem] for frame in frames],
+                segments=[
+                    {int(part['id']): int(part['category_id']) for part in frame['segments_info']}
+                    for frame in frames
+                ],
+            )
+        except KeyError as error:
+            raise ValueError(
+                f'{annotations}: annotations[{number}]: no {error.args[0]!r}, a key or the name '
+                f'of an image in {images}; {remedy}'
+            ) from None
+    return videos

@@ -1,0 +1,225 @@
+"""One stream of frames on a model that others may use at the same time."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+from mmengine.dataset import Compose
+
+from rocovis_mm.streaming.frame_masks import FrameMasks
+from rocovis_mm.streaming.frames import as_bgr
+from rocovis_mm.streaming.results import FrameResult, VideoResult, boxes_of
+from rocovis_mm.streaming.results_log import ResultsLog
+
+if TYPE_CHECKING:
+    from rocovis_mm.apis.inferencer import RoCoVISInferencer
+
+SIZE_CHANGES = ('error', 'resize')
+MANY_FRAMES = 500
+"""Remembered frames of a stream at which its owner is warned."""
+
+
+class StreamSession:
+    """A stream: frames go in one by one, each one's instances come out at once.
+
+    Made by :meth:`RoCoVISInferencer.stream`; to be used in a ``with`` statement, which
+    closes its file. What a stream holds does not grow with its length, but for the masks
+    in memory (``keep_masks``), and the memory of a model that reads all of its past
+    (GenVIS with ``memory_frames=None``).
+
+    Args:
+        inferencer: holds the model.
+        video_id: of the video in results.
+        keep_masks: whether masks are held for :meth:`finish`; None: only where they do
+            not go to `results_jsonl`.
+        results_jsonl: new file to write every frame's masks to.
+        release_after: frames of absence after which an identity's slot is given back;
+            None never does. The slot's next identity has a number never used before
+            and statistics of its own; its query becomes the learned one, and what GenVIS
+            remembers of it is zeroed. RoCoVIS' remembered pixels stay until they leave
+            the memory; MinVIS carries nothing that could be given back.
+        memory_frames: most past frames that the model remembers; None as its config has
+            it, which is the one that ``tools/test.py`` scores.
+        on_size_change: 'error', or 'resize' to bring frames to the size of the first.
+        fps: of the stream, noted in `results_jsonl`.
+
+    Raises:
+        ValueError: an argument is impossible.
+        FileExistsError: `results_jsonl` is there already.
+    """
+
+    def __init__(
+        self,
+        inferencer: RoCoVISInferencer,
+        video_id: int = 1,
+        keep_masks: bool | None = None,
+        results_jsonl: str | Path | None = None,
+        release_after: int | None = None,
+        memory_frames: int | None = None,
+        on_size_change: str = 'error',
+        fps: float | None = None,
+    ) -> None:
+        if on_size_change not in SIZE_CHANGES:
+            raise ValueError(f'on_size_change={on_size_change!r}: choose one of {SIZE_CHANGES}')
+        self.inferencer = inferencer
+        self.video_id = video_id
+        self.on_size_change = on_size_change
+        self.fps = fps
+        self.size: tuple[int, int] | None = None  # height, width
+        self.time: float | None = None  # of the frame at work
+        self.started: str | None = None  # when time 0 was, of a live source
+        self.closed = False
+        self.pipeline = Compose(inferencer.pipeline)
+        keep_masks = results_jsonl is None if keep_masks is None else keep_masks
+        self.video = inferencer.model.begin_video(keep_masks, release_after, memory_frames)
+        self.log = None if results_jsonl is None else ResultsLog(results_jsonl)
+
+    def __enter__(self) -> StreamSession:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        """Return the number of frames so far."""
+        return self.video.recorder.length
+
+    def push(self, frame: np.ndarray, time: float | None = None) -> FrameResult:
+        """Predict the next frame.
+
+        Args:
+            frame: (H, W, 3) BGR uint8, or anything :func:`as_bgr` takes.
+            time: of the frame in seconds, for `results_jsonl`; None counts by `fps`, if that
+                is known.
+
+        Raises:
+            ValueError: the frame is none, or of another size than those before; the
+                stream stays as it was and can go on.
+            OSError: the results file cannot be written further.
+        """
+        self.time = time
+        try:
+            return self.inferencer.push([(self, frame)])[0]
+        finally:
+            self.time = None
+
+    def fit(
+        self, frame: np.ndarray | None, first_size: tuple[int, int] | None = None
+    ) -> np.ndarray:
+        """Return a frame as the model sees it: BGR uint8, of the stream's size.
+
+        Args:
+            frame: as :meth:`push` takes it.
+            first_size: (height, width) of the stream's first frame, where that one has not
+                been predicted yet.
+
+        Raises:
+            ValueError: see :meth:`push`.
+        """
+        if self.closed:
+            raise ValueError('this stream is closed; open another with inferencer.stream()')
+        name = f'frame {len(self)} of the stream'
+        frame = as_bgr(frame, name)
+        size, wanted = frame.shape[:2], self.size or first_size
+        if wanted in (None, size):
+            return frame
+        if self.on_size_change == 'error':
+            raise ValueError(
+                f'{name} is {size} (height, width) and the first one was {wanted}; open '
+                "another stream for it, or open this one with on_size_change='resize'"
+            )
+        smaller = size[0] * size[1] > wanted[0] * wanted[1]
+        method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        return cv2.resize(frame, wanted[::-1], interpolation=method)
+
+    def pack(self, frame: np.ndarray) -> dict[str, Any]:
+        """Return a fitted frame as the config's test pipeline packs it."""
+        height, width = frame.shape[:2]
+        number = len(self)
+        item = dict(
+            img=frame,
+            img_shape=(height, width),
+            ori_shape=(height, width),
+            height=height,
+            width=width,
+            img_path='',
+            img_id=number,
+            frame_id=number,
+            video_id=self.video_id,
+            video_length=number + 1,
+            ori_video_length=number + 1,
+        )
+        return self.pipeline(item)
+
+    def take(self, frame: np.ndarray, masks: FrameMasks) -> FrameResult:
+        """Return a frame's result, and write it down, after the model has gone on with it."""
+        self.size = frame.shape[:2]
+        if len(self.video.state.memory) == MANY_FRAMES + 1:
+            warnings.warn(
+                f'the model remembers all of this stream, by now more than {MANY_FRAMES} frames; '
+                'what it holds grows with each: open long streams with memory_frames=NUMBER'
+            )
+        instances = self.video.to_instances(masks)
+        result = FrameResult(
+            len(self) - 1,
+            instances.instances_id.numpy(),
+            instances.labels.numpy(),
+            instances.scores.numpy(),
+            boxes_of(masks.masks),
+            masks.masks,
+        )
+        if self.log is not None:
+            self.write(result)
+        return result
+
+    def write(self, result: FrameResult) -> None:
+        """Write a frame's result to the file."""
+        if result.frame == 0:
+            self.log.begin(
+                self.video_id,
+                self.size,
+                self.fps,
+                self.inferencer.classes,
+                self.inferencer.category_ids,
+                self.started,
+            )
+        recorder = self.video.recorder
+        time = self.time
+        if time is None and self.fps:
+            time = result.frame / self.fps
+        columns = (result.ids, result.labels, result.scores, result.boxes)
+        self.log.add(
+            result.frame,
+            time,
+            list(zip(*(column.tolist() for column in columns), result.encode())),
+            [(track.identity, track.label, track.score) for track in recorder.standing()],
+        )
+
+    def finish(self) -> VideoResult:
+        """Close the stream and return the tracks of all its frames.
+
+        May be called again, and after an error: the tracks are those of the frames that
+        went through.
+        """
+        self.close()
+        recorder = self.video.recorder
+        return VideoResult(
+            length=recorder.length,
+            standing=tuple(x for x in recorder.standing() if x.score > 0)
+            if recorder.length
+            else (),
+            classes=self.inferencer.classes,
+            category_ids=self.inferencer.category_ids,
+            video=recorder.finish(self.video_id) if recorder.keep_masks else None,
+            log=None if self.log is None else self.log.path,
+        )
+
+    def close(self) -> None:
+        """Take no more frames and close the results file."""
+        self.closed = True
+        if self.log is not None:
+            self.log.close()

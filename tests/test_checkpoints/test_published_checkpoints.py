@@ -1,0 +1,115 @@
+"""Every published full-size checkpoint fits the config that docs/checkpoints.md names for it.
+
+The lists of ``shared/facts/published_keys`` hold names and shapes; no tensor here has memory.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from functools import partial
+from pathlib import Path
+
+import mmdet
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from torch import Tensor, nn
+
+from rocovis_mm.checkpoints import to_detectron2, to_mm
+from rocovis_mm.checkpoints.conversion import NOTES
+from rocovis_mm.registry import MODELS
+from rocovis_mm.utils import load_config
+from tests.conftest import REPOSITORY
+
+MASK2FORMER_SWIN = 'mask2former_swin-l-p4-w12-384-in21k_8xb2-8e_youtubevis2021.py'
+CONFIGS = {
+    'genvis_online_r50_ovis': 'configs/genvis/genvis_r50_ovis.py',
+    'genvis_online_r50_ytvis19': 'configs/genvis/genvis_r50_youtube-vis-2019.py',
+    'genvis_online_swinl_ovis': 'configs/genvis/genvis_swin-l_ovis.py',
+    'genvis_online_swinl_ytvis19': 'configs/genvis/genvis_swin-l_youtube-vis-2019.py',
+    'mask2former_r50_ytvis19': 'configs/mask2former_vis/mask2former_vis_r50_custom.py',
+    'mask2former_swinl_ytvis19': f'mmdet::mask2former_vis/{MASK2FORMER_SWIN}',
+    'minvis_r50_ovis': 'configs/minvis/minvis_r50_ovis.py',
+    'minvis_r50_ytvis19': 'configs/minvis/minvis_r50_youtube-vis-2019.py',
+    'minvis_swinl_ovis': 'configs/minvis/minvis_swin-l_ovis.py',
+    'minvis_swinl_ytvis19': 'configs/minvis/minvis_swin-l_youtube-vis-2019.py',
+}
+"""List of a published checkpoint -> the config it goes to."""
+LATER = ('ctvis_', 'dvis_', 'idol_', 'seqformer_', 'vmt_')
+"""Lists of models that are not among those here."""
+
+
+def published(name: str, shared_dir: Path) -> dict[str, Tensor]:
+    """Return a published checkpoint's weights: shapes alone, and Swin's index as it is."""
+    text = (shared_dir / 'facts/published_keys' / f'{name}.json').read_text()
+    return {key: tensor_of(key, shape) for key, shape in json.loads(text).items()}
+
+
+def tensor_of(key: str, shape: list[int]) -> Tensor:
+    """Return a tensor without memory; the index of Swin's table counts offsets row by row."""
+    if not key.endswith('relative_position_index'):
+        return torch.empty(shape, device='meta')
+    window = round(shape[0] ** 0.5)
+    pixel = torch.arange(window * window)
+    row, column = pixel // window, pixel % window
+    rows, columns = row[:, None] - row + window - 1, column[:, None] - column + window - 1
+    return rows * (2 * window - 1) + columns
+
+
+def build(name: str, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
+    """Return the model of a config, at full size and without memory."""
+    monkeypatch.setattr(torch, 'linspace', partial(torch.linspace, device='cpu'))  # Swin reads it
+    options, path = {}, REPOSITORY / name
+    if name.startswith('mmdet::') or 'mask2former_vis' in name:
+        folder = Path(mmdet.__file__).parent / '.mim/configs'
+        if not folder.is_dir():
+            pytest.skip('this mmdet carries no configs')
+        if name.startswith('mmdet::'):
+            path = folder / name[len('mmdet::') :]
+        else:
+            options['classes'] = tuple(f'class {index}' for index in range(40))
+    config = load_config(path, options).model
+    with torch.device('meta'), DefaultScope.overwrite_default_scope('mmdet'):
+        return MODELS.build(config)
+
+
+def load_strictly(model: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Load weights, which must be the model's name for name and shape for shape."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # a copy into a tensor without memory does nothing
+        model.load_state_dict(weights, strict=True)
+
+
+@pytest.mark.parametrize('name', CONFIGS)
+def test_a_published_checkpoint_fits_the_config_that_the_docs_name(name, shared_dir, monkeypatch):
+    config = CONFIGS[name]
+    assert config in (REPOSITORY / 'docs/checkpoints.md').read_text()
+    weights = published(name, shared_dir)
+    kind = 'mask2former_vis' if name.startswith('mask2former') else name.partition('_')[0]
+    converted = to_mm({'model': weights}, kind)
+    assert not converted['meta'][NOTES]['begin_anew']
+    load_strictly(build(config, monkeypatch), converted['state_dict'])
+    back = to_detectron2(converted)['model']
+    assert {key: x.shape for key, x in back.items()} == {key: x.shape for key, x in weights.items()}
+
+
+def test_no_list_is_forgotten(shared_dir):
+    names = {path.stem for path in (shared_dir / 'facts/published_keys').glob('*.json')}
+    assert {name for name in names if not name.startswith(LATER)} == set(CONFIGS)
+
+
+@pytest.mark.parametrize('method', ['minvis', 'rocovis', 'genvis'])
+def test_a_published_detector_starts_every_method(method, shared_dir, monkeypatch):
+    """All that is not the method's own is loaded, under the names of MMDetection's Mask2Former."""
+    converted = to_mm({'model': published('mask2former_r50_ytvis19', shared_dir)})
+    assert converted['meta'][NOTES]['model'] == 'mask2former'
+    model = build(f'configs/{method}/{method}_r50_youtube-vis-2019.py', monkeypatch)
+    own = {'minvis': None, 'rocovis': r'\.propagation\.', 'genvis': r'\.object_decoder\.'}[method]
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        result = model.load_state_dict(converted['state_dict'], strict=False)
+    assert not result.unexpected_keys
+    assert bool(result.missing_keys) == (own is not None)
+    assert all(re.search(own, key) for key in result.missing_keys)
