@@ -60,11 +60,10 @@ train_pipeline = [
     ),
     dict(type='rocovis_mm.PackVISInputs'),
 ]
-test_pipeline = [
-    dict(type='rocovis_mm.LoadVISFrame'),
-    dict(type='rocovis_mm.AlignedResize', scale=test_scale, keep_ratio=True),
-    dict(type='rocovis_mm.PackVISInputs'),
-]
+load_frame = dict(type='rocovis_mm.LoadVISFrame')
+test_resize = dict(type='rocovis_mm.AlignedResize', scale=test_scale, keep_ratio=True)
+pack = dict(type='rocovis_mm.PackVISInputs')
+test_pipeline = [load_frame, test_resize, pack]
 
 train_dataloader = dict(
     batch_size=batch_size,
