@@ -151,6 +151,23 @@ def test_a_tiny_run_of_any_length_has_all_its_stages(method, length):
     assert load_config(CONFIGS[f'{method}_tiny_custom'], dict(single_frames_until=0))
 
 
+def test_a_child_puts_named_hooks_together(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        f'_base_ = {str(CONFIGS["rocovis_demo"])!r}\n'
+        'custom_hooks = [*_base_.runtime_hooks, dict(_base_.curriculum, single_frames_until=200)]\n'
+    )
+    *shared, curriculum = load_config(path).custom_hooks
+    assert curriculum == dict(type='rocovis_mm.CurriculumHook', single_frames_until=200)
+    assert shared == load_config(CONFIGS['rocovis_r50_custom']).custom_hooks
+
+
+@pytest.mark.parametrize('method', ['rocovis', 'minvis', 'genvis'])
+def test_the_share_of_pasted_clips_is_a_setting(method):
+    config = load_config(CONFIGS[f'{method}_tiny_custom'], dict(copy_paste_prob=0.0))
+    assert config.model.clip_augment == dict(type='rocovis_mm.ClipCopyPaste', prob=0.0)
+
+
 LENGTHS = [
     ('rocovis_r50_custom', 'max_iters', 90000, [50000]),
     ('rocovis_r50_ovis', 'max_iters', 140000, [100000]),

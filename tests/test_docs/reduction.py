@@ -16,7 +16,7 @@ from tests.test_docs.commands import REPOSITORY, Command
 
 RECIPE = dict(height=64, width=96, train_videos=4, train_frames=8, val_videos=2, val_frames=6)
 """Of the generated data set."""
-SHORT = 'train_cfg.max_iters=2 train_cfg.val_interval=2 custom_hooks.2.single_frames_until=0'
+SHORT = 'train_cfg.max_iters=2 train_cfg.val_interval=2 single_frames_until=0'
 
 NOT_RUN = {
     r'run_matrix\.py forks': 'builds environments: minutes to hours; docs/compatibility.md',

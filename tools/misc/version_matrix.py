@@ -22,7 +22,7 @@ CORE_TESTS = (
     'tests/test_evaluation/test_vis_metric.py',
     'tests/test_engine/test_hooks.py',
     'tests/test_tools/test_train_test.py',
-    'tests/test_compat.py',
+    'tests/test_compat',
 )
 """What touches the packages below: models, data, training and testing by the tools."""
 OPS_TESTS = ('tests/test_evaluation/test_mmdet_models.py', 'tests/test_ecosystem')
