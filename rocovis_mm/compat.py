@@ -27,7 +27,6 @@ from collections.abc import Callable, Sequence
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from pickle import UnpicklingError
 from types import ModuleType
 from typing import Any, NoReturn
@@ -298,28 +297,20 @@ def allow_mmengine_checkpoints() -> None:
         torch.serialization.add_safe_globals(checkpoint_globals())
 
 
-def find_editable_installation() -> None:
-    """Let MMEngine find the configs of a rocovis_mm that ``pip install -e`` installed.
+def announce_configs() -> None:
+    """Let MMEngine look up configs called ``rocovis_mm::...``.
 
-    MMEngine takes a package to lie in the folder of its metadata (mmengine 0.10.7,
-    ``utils/package_utils.py:72``). After ``pip install -e`` it does not.
+    MMEngine looks only into packages on a list (mmengine 0.10.7, ``config/utils.py:17``) of module
+    -> distribution. It takes the configs from the folder of the distribution's metadata
+    (``utils/package_utils.py:72``), and an editable installation has no module there. A name that
+    is no distribution is imported, and the configs are taken from the folder of its file.
     """
-    utils = importlib.import_module('mmengine.utils')
-    installed_path = utils.get_installed_path
-
-    def find_package(package: str) -> str:
-        found = installed_path(package)
-        if package == 'rocovis_mm' and not Path(found).is_dir():
-            return str(Path(__file__).parent)
-        return found
-
-    for name, module in list(sys.modules.items()):
-        if name.startswith('mmengine') and vars(module).get('get_installed_path') is installed_path:
-            module.get_installed_path = find_package
+    packages = importlib.import_module('mmengine.config.utils').MODULE2PACKAGE
+    packages['rocovis_mm'] = 'rocovis_mm.registry'
 
 
 def prepare_torch() -> None:
-    """Make torch and mmcv ready; called once by ``rocovis_mm.registry``."""
+    """Make torch, mmcv and mmengine ready; called once by ``rocovis_mm.registry``."""
     use_pytorch_deformable_attention()
     allow_mmengine_checkpoints()
-    find_editable_installation()
+    announce_configs()

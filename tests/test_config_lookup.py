@@ -1,4 +1,4 @@
-"""`rocovis_mm::` is a place that MMEngine takes configs from, whoever is imported first."""
+"""`rocovis_mm::` is a place that MMEngine takes configs from, once our registry is imported."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 
 from tests.conftest import REPOSITORY
 
-SHOW = 'import mmengine.config.utils as u; print(u.MODULE2PACKAGE.get("rocovis_mm"))'
-ALONE = REPOSITORY / 'rocovis_mm/config_lookup.py'
+SHOW = 'import mmengine.config.utils as u; print("rocovis_mm" in u.MODULE2PACKAGE)'
 
 
 def run(code: str, folder: Path) -> str:
@@ -26,23 +25,33 @@ def run(code: str, folder: Path) -> str:
 @pytest.mark.parametrize(
     ('code', 'known'),
     [
-        (f'import rocovis_mm; {SHOW}', 'rocovis_mm'),
-        (f'import mmengine; import rocovis_mm; {SHOW}', 'rocovis_mm'),
-        # as the line of an installed wheel's .pth file does: a module of its own
-        (f'import runpy; runpy.run_path({str(ALONE)!r}); {SHOW}', 'rocovis_mm'),
-        (f'import runpy; runpy.run_path({str(ALONE)!r}); import rocovis_mm; {SHOW}', 'rocovis_mm'),
-        (SHOW, 'None'),
+        ('import rocovis_mm.registry', 'True'),
+        ('import mmengine, rocovis_mm.registry', 'True'),
+        ('from rocovis_mm.utils.config import load_config', 'True'),
+        ('import rocovis_mm', 'False'),
+        ('', 'False'),
     ],
 )
 def test_mmengine_knows_the_name(code, known, tmp_path):
-    assert run(code, tmp_path) == known
+    assert run(f'{code}\n{SHOW}', tmp_path) == known
 
 
-def test_announcing_loads_nothing_beside_the_standard_library(tmp_path):
-    code = f'import sys; before = set(sys.modules); import runpy; runpy.run_path({str(ALONE)!r}); '
-    code += 'print([m for m in set(sys.modules) - before if m.split(".")[0] in '
-    code += '("mmengine", "torch", "numpy", "rocovis_mm")])'
-    assert run(code, tmp_path) == '[]'
+def test_the_package_alone_imports_nothing_heavy(tmp_path):
+    code = 'import sys, rocovis_mm; print({"mmengine", "mmcv", "torch", "numpy"} & {*sys.modules})'
+    assert run(code, tmp_path) == 'set()'
+
+
+def test_configs_are_taken_from_the_folder_of_the_package(tmp_path):
+    """From an editable installation too, whose metadata is in another folder."""
+    metadata = tmp_path / 'elsewhere/rocovis_mm-9.dist-info/METADATA'
+    metadata.parent.mkdir(parents=True)
+    metadata.write_text('Name: rocovis_mm\nVersion: 9\n')
+    code = 'import sys; sys.path.append("elsewhere"); import rocovis_mm.registry\n'
+    code += 'from mmengine.config.utils import MODULE2PACKAGE\n'
+    code += 'from mmengine.utils import get_installed_path, is_installed\n'
+    code += 'name = MODULE2PACKAGE["rocovis_mm"]; assert is_installed(name)\n'
+    code += 'print(get_installed_path(name))'
+    assert run(code, tmp_path).splitlines()[-1] == str(REPOSITORY / 'rocovis_mm')
 
 
 def test_a_name_after_the_scope_is_found_by_every_registry():

@@ -15,7 +15,10 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from rocovis_mm.compat import announce_configs
 from rocovis_mm.utils.config_files import ConfigFile, files_of, variables_set_to
+
+announce_configs()
 
 READ_BY_MMENGINE = {
     *signature(Runner).parameters,
