@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PINS := requirements/pinned.txt requirements/pinned-openmmlab.txt
 # One stamp for each state of the pins: an environment is reused until they change.
 INSTALLED := $(VENV)/installed-$(shell cat $(PINS) setup.py | cksum | cut -d ' ' -f 1)
-SOURCES := rocovis_mm tools tests configs setup.py
+SOURCES := rocovis_mm tools tests configs setup.py noxfile.py
 DEMO_DIR := work_dirs/demo
 MMTRACK := work_dirs/mmtrack
 # More arguments of tools/run_demo.py, such as DEMO_ARGS='--cfg-options train_cfg.max_iters=20'.
@@ -61,7 +61,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
 
 matrix: $(INSTALLED)
-	$(BIN)/python tools/misc/run_matrix.py
+	$(BIN)/nox --tags quick
 
 $(MMTRACK)/installed: requirements/mmtrack.txt requirements/mmtrack-openmmlab.txt
 	$(PYTHON) -m venv --clear $(MMTRACK)
