@@ -28,6 +28,7 @@ help:
 	@echo 'make lint       style checks;  make format  mends what can be mended'
 	@echo 'make clean      remove the environment and what demo and tests made'
 
+# The checkout is put on the path with its metadata beside it, where MMEngine looks for configs.
 install: $(INSTALLED)
 
 $(INSTALLED): $(PINS) setup.py
@@ -37,7 +38,9 @@ $(INSTALLED): $(PINS) setup.py
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) -r requirements/pinned.txt
 	@$(PIP) --no-deps -r requirements/pinned-openmmlab.txt
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(BIN)/python setup.py -q egg_info
+	@mkdir -p rocovis_mm/.mim && ln -sfn ../../configs ../../tools ../../model-index.yml rocovis_mm/.mim
+	@echo '$(CURDIR)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rocovis_mm.pth"
 	@touch $@
 
 demo: $(INSTALLED)
