@@ -77,7 +77,7 @@ TORCH_2_0 = (
         'matplotlib==3.9.4', 'pillow==11.3.0', 'shapely==2.0.7', 'pycocotools==2.0.8',
         'hypothesis==6.141.1', 'pytest==8.4.2', 'addict==2.4.0', 'packaging==26.3',
         'pyyaml==6.0.3', 'rich==15.0.0', 'six==1.17.0', 'terminaltables==3.1.10',
-        'termcolor==3.1.0', 'tqdm==4.70.1', 'yapf==0.43.0',
+        'sybil==9.3.0', 'termcolor==3.1.0', 'tqdm==4.70.1', 'yapf==0.43.0',
     ),
 )  # fmt: skip
 NEWEST = (*PINNED, ('--upgrade', 'torch', 'numpy', 'scipy'))
@@ -297,8 +297,10 @@ def matrix(session: nox.Session, row: Row) -> None:
     result = Result()
     try:
         run_row(session, row, result)
-    finally:
+    except Exception:  # but not Ctrl-C
         write_line(line_of(row, result), TABLE)
+        raise
+    write_line(line_of(row, result), TABLE)
 
 
 nox.options.envdir = 'work_dirs/nox'
