@@ -26,8 +26,6 @@ WORDS = {
     '500': '3',
     '1000': '6',
     '--nproc-per-node=8': '--nproc-per-node=2',
-    '--nnodes=2': '--nnodes=1',
-    '--node-rank=1': '--node-rank=0',
     '--master-addr=10.0.0.1': '--master-addr=127.0.0.1',
 }
 ADDED = {

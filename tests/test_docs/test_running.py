@@ -143,7 +143,13 @@ def first_desk(tmp_path_factory):
 def script_of(page: str) -> str:
     """Return the commands of a page that are run."""
     text = '\n'.join([BEFORE.get(page, ''), *COMMANDS[page]]).replace('\\\n', ' ')
-    return '\n'.join(line for line in text.splitlines() if not line.startswith(tuple(NOT_RUN)))
+    lines = [line for line in text.splitlines() if not line.startswith(tuple(NOT_RUN))]
+    for number, line in enumerate(lines):  # two machines run at once
+        if 'NODE_RANK=0' in line:
+            lines[number] = f'{{\n{line}\n}} & first=$!'
+        elif 'NODE_RANK=1' in line:
+            lines[number] = f'{line}\nwait $first'
+    return '\n'.join(lines)
 
 
 def program_of(page: str) -> str:
