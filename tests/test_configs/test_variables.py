@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 
-from rocovis_mm.utils import load_config
+from rocovis_mm.utils import check_complete, load_config
 from rocovis_mm.utils.config import ConfigChain, same, same_entries
 from tests.conftest import REPOSITORY
 from tests.test_configs.reduced_configs import CONFIGS, parts_of, read_config
@@ -122,6 +122,15 @@ def test_all_ways_to_set_them_are_one(name, values, kind, tmp_path, package):
                 'optim_wrapper', 'custom_hooks', 'val_evaluator'):  # fmt: skip
         assert same(unscoped(config.get(key)), unscoped(expected.get(key))), key
     assert not same_entries(config, Config.fromfile(template))
+
+
+def test_a_child_of_a_packaged_config_is_complete_for_mmengine_alone(package, tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text("_base_ = 'rocovis_mm::rocovis/rocovis_demo.py'\n")
+    check_complete(Config.fromfile(path))
+    path.write_text(f'{path.read_text()}base_lr = 0.5\n')
+    with pytest.raises(ValueError, match='base_lr'):
+        check_complete(Config.fromfile(path))
 
 
 def stages(config):
