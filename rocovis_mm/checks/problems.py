@@ -19,14 +19,13 @@ from rocovis_mm.checks.records import entries, id_of
 from rocovis_mm.checks.suspicions import find_backslashes, find_percent, find_text_order
 from rocovis_mm.formats.frame_files import read_header, refuse_several, turned_note
 from rocovis_mm.formats.images import decode_image
+from rocovis_mm.formats.missing_images import missing_frames, renamed_frames
 from rocovis_mm.formats.validation import listed
 from rocovis_mm.formats.vis_annotations import (
     VISAnnotations,
     VISVideo,
     inspect_vis_annotations,
-    missing_frames,
     other_format,
-    renamed_frames,
 )
 
 ZERO = 'number from 1: tools take an id 0 for none (an unmatched track, a missing id)'

@@ -54,11 +54,11 @@ FAULTS = {
     'category id 0': (zero_category, 'a.json: categories: an id is 0'),
     'annotation id twice': (
         lambda c: set_in(c, ('annotations', 1, 'id'), 1),
-        'video 1, annotation 1: duplicate annotation id',
+        'annotations[1].id: duplicate annotation id 1 (also annotations[0])',
     ),
     'video id twice': (
         lambda c: c['videos'].append(dict(c['videos'][0], file_names=['x'] * LENGTH)),
-        'videos[2]: duplicate video id 1',
+        'videos[2].id: duplicate video id 1',
     ),
     'category twice': (
         lambda c: c['categories'].append(dict(id=9, name='wolf')),
