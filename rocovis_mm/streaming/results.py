@@ -89,7 +89,7 @@ class VideoResult:
             found = self.video.to_results(list(self.category_ids))
             return [
                 dict(id=int(identity), **track)
-                for identity, track in zip(self.video.slots, found)
+                for identity, track in zip(self.video.identities, found)
                 if track['score'] > 0
             ]
         if self.log is not None:
