@@ -1,6 +1,6 @@
 """Boxes around masks; n masks of H x W pixels.
 
-A box is left, top, right, bottom in pixels: the first pixel and the pixel behind the last.
+A box is (left, top, right, bottom) in pixels. Right and bottom are behind the last pixel.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: written beside their place, then moved there."""
+"""Files that appear whole or not at all, as they are written beside their place and moved there."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def write_whole(
         rename: given the complete file, returns where it goes in place of `path`.
 
     Returns:
-        where it went.
+        Where it went.
     """
     path = Path(path)
     with _place_beside(path) as temporary:

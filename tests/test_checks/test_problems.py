@@ -11,13 +11,11 @@ from PIL import Image
 from rocovis_mm.checks.problems import (
     check,
     compare_classes,
-    config_classes,
     describe_image_faults,
     find_image_faults,
     find_problems,
 )
 from rocovis_mm.formats.vis_annotations import inspect_vis_annotations
-from tests.conftest import REPOSITORY
 from tests.test_datasets.drawn_scene import LENGTH, vis_json, write_images
 from tests.test_datasets.vis_content import CONTENT
 
@@ -227,15 +225,6 @@ def test_nothing_to_learn():
     assert len(problems) == 3
     assert "no video holds an instance of the classes ['fish']" in problems[-1]
     assert len(check(content, 'a.json', class_lists=[('fish', 'dog')])[1]) == 1
-
-
-def test_classes_are_read_from_a_config():
-    configs = REPOSITORY / 'configs'
-    (classes,), number = config_classes(str(configs / 'rocovis/rocovis_r50_custom.py'))
-    assert len(classes) == number == 6
-    (classes,), number = config_classes(str(configs / '_base_/datasets/ovis.py'))
-    assert len(classes) == 25 and number is None
-    assert config_classes(str(configs / '_base_/datasets/embedded_vis.py')) == ([], None)
 
 
 @pytest.mark.parametrize('decode', [True, False])
