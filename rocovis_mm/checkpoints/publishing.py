@@ -16,7 +16,7 @@ from torch import Tensor
 from rocovis_mm.checkpoints.contents import shorten
 from rocovis_mm.checkpoints.conversion import NOTES
 from rocovis_mm.checkpoints.reading import file_hash, read_checkpoint
-from rocovis_mm.checkpoints.writing import write_whole
+from rocovis_mm.formats.whole_files import write_whole
 
 KEPT_META = (
     'cfg',

@@ -19,14 +19,13 @@ from rocovis_mm.checks.records import entries, id_of
 from rocovis_mm.checks.suspicions import find_backslashes, find_percent, find_text_order
 from rocovis_mm.formats.frame_files import read_header, refuse_several, turned_note
 from rocovis_mm.formats.images import decode_image
+from rocovis_mm.formats.missing_images import missing_frames, renamed_frames
 from rocovis_mm.formats.validation import listed
 from rocovis_mm.formats.vis_annotations import (
     VISAnnotations,
     VISVideo,
     inspect_vis_annotations,
-    missing_frames,
     other_format,
-    renamed_frames,
 )
 
 ZERO = 'number from 1: tools take an id 0 for none (an unmatched track, a missing id)'
@@ -99,7 +98,7 @@ def check(
         content: of the json.
         name: of the file, for the messages.
         look: returns what is wrong with the images of some videos; None leaves images alone.
-        class_lists: of the config's data sets, see `config_classes`.
+        class_lists: of the config's data sets, see `rocovis_mm.utils.run_config.config_classes`.
         num_classes: of the config's model.
 
     Returns:
@@ -291,23 +290,3 @@ def compare_classes(
             'num_classes of the model to the number of classes'
         )
     return problems
-
-
-def config_classes(path: str) -> tuple[list[tuple[str, ...]], int | None]:
-    """Return the class lists of a config's data sets, each once, and its model's `num_classes`.
-
-    A data set that takes the file's own categories has none.
-    """
-    from rocovis_mm.formats.benchmarks import expand_benchmark
-    from rocovis_mm.utils import load_config
-    from rocovis_mm.utils.run_config import datasets_of
-
-    config = load_config(path)
-    lists = []
-    for split in ('train', 'val', 'test'):
-        for dataset in datasets_of((config.get(f'{split}_dataloader') or {}).get('dataset')):
-            classes = expand_benchmark(dataset.get('metainfo')).get('classes')
-            if classes is not None and tuple(classes) not in lists:
-                lists.append(tuple(classes))
-    head = (config.get('model') or {}).get('track_head') or {}
-    return lists, head.get('num_classes')

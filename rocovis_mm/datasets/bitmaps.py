@@ -53,10 +53,3 @@ def take_masks(masks: BitmapMasks, kept: np.ndarray) -> BitmapMasks:
 def count_pixels(masks: np.ndarray) -> np.ndarray:
     """Return how many pixels each mask of (n, H, W) covers, (n,) int64."""
     return np.array([cv2.countNonZero(mask) for mask in masks], dtype=np.int64)
-
-
-def surrounding_boxes(masks: np.ndarray) -> np.ndarray:
-    """Return x1, y1, x2, y2 around each mask of (n, H, W), none of them empty: (n, 4) float32."""
-    boxes = np.array([cv2.boundingRect(mask) for mask in masks], dtype=np.float32).reshape(-1, 4)
-    boxes[:, 2:] += boxes[:, :2]  # x, y, w, h -> x1, y1, x2, y2
-    return boxes

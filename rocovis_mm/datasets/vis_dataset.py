@@ -11,13 +11,13 @@ from mmengine.logging import print_log
 
 from rocovis_mm.datasets.clip_dataset import ClipDataset
 from rocovis_mm.evaluation.functional.clip_events import event_frames, stack_areas
+from rocovis_mm.formats.missing_images import find_missing_images
 from rocovis_mm.formats.record_reader import raise_problems
 from rocovis_mm.formats.validation import listed
 from rocovis_mm.formats.vis_annotations import (
     VISAnnotations,
     VISTrack,
     VISVideo,
-    find_missing_images,
     read_vis_annotations,
 )
 from rocovis_mm.registry import DATASETS

@@ -5,7 +5,6 @@ Letters: n instances of an image · H, W its height and width.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,12 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from rocovis_mm.formats.json_files import read_json
-from rocovis_mm.formats.record_reader import RecordReader, raise_problems, read_size
+from rocovis_mm.formats.missing_images import missing_frames
+from rocovis_mm.formats.record_reader import (
+    RecordReader,
+    raise_problems,
+    read_annotation_json,
+    read_size,
+)
 from rocovis_mm.formats.records import read_crowd
 from rocovis_mm.formats.segmentations import parse_tube, without_slivers
 from rocovis_mm.formats.validation import Place, require, require_type
-from rocovis_mm.formats.vis_annotations import VISVideo, missing_frames
+from rocovis_mm.formats.vis_annotations import VISVideo
 
 FORMAT = 'a COCO instance json holds images, annotations and categories'
 IMAGE_NEEDS = 'each image needs id, height, width and file_name'
@@ -83,12 +87,8 @@ def read_coco_annotations(path: str | Path, label_categories: LabelCategories) -
         ValueError: names the file, the images and annotations at fault, what is wrong and the
             remedy.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f'{path}: no such annotation file; set data_root and ann_file of the data set'
-        )
     reader = _Reader(Place(str(path)), label_categories)
-    annotations = reader.read(read_json(path))
+    annotations = reader.read(read_annotation_json(path))
     raise_problems(reader.problems)
     return annotations
 
@@ -102,7 +102,7 @@ def find_missing_images(path: str | Path, folder: str, images: list[COCOImage]) 
         images: those that should be there.
     """
     names = [image.file_name for image in images]
-    missing = missing_frames(folder, [VISVideo(0, 1, 1, names)]).get(0, [])
+    missing = missing_frames(folder, [VISVideo(0, 1, 1, len(names), names)]).get(0, [])
     if not missing:
         return []
     first = images[missing[0]]
@@ -184,16 +184,11 @@ class _Reader(RecordReader):
         """Return the annotations to be read, by image."""
         place = self.place / 'annotations'
         notes: dict[int, list[_Note]] = {}
-        seen: set[int] = set()
         for index, record in enumerate(records):
             with self.gather():
                 image, note = self._read_note(record, images, known, labels, place / index)
                 is_crowd = read_crowd(record, note.place)
-                if note.id in seen:
-                    note.place.fail(
-                        'duplicate annotation id', 'number annotations uniquely over the whole file'
-                    )
-                seen.add(note.id)
+                self.refuse_twice(note.id, index)
                 if note.label < 0:
                     self.num_others += 1
                 elif is_crowd:
@@ -252,7 +247,7 @@ def read_masks(image: COCOImage, notes: list[_Note]) -> tuple[list[str | None], 
     Raises:
         ValueError: about the first that is not sound.
     """
-    frames = VISVideo(image.id, image.height, image.width, [''] * len(notes))
+    frames = VISVideo(image.id, image.height, image.width, len(notes))
     places = _PlacesOf([note.place / 'segmentation' for note in notes])
     tube = parse_tube([note.segmentation for note in notes], frames, places)
     return tube.counts, tube.areas

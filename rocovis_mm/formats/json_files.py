@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import filecmp
 import gzip
 import json
 import lzma
-import os
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from rocovis_mm.formats.frame_files import is_passed_over
+from rocovis_mm.formats.whole_files import whole_file
 
 DAMAGED = (
     zipfile.BadZipFile,
@@ -96,47 +93,9 @@ def _json_member(path: Path, archive: zipfile.ZipFile) -> str:
     return chosen[0]
 
 
-class FileExistsOtherwise(ValueError):
-    """An output file is there already and holds something else."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(
-            f'{path}: exists and holds something else; --overwrite replaces it, or choose another '
-            'output'
-        )
-
-
 def dump_json(content: Any) -> str:
     """Return the shortest json text of a content."""
     return json.dumps(content, separators=(',', ':'))
-
-
-@contextmanager
-def whole_file(path: str | Path, overwrite: bool = True) -> Iterator[IO[bytes]]:
-    """Give a stream whose content takes the place of `path` once it is complete.
-
-    A file that is already there with the same content is left as it is.
-
-    Args:
-        path: of the file; missing folders are made.
-        overwrite: whether a file with another content is replaced.
-
-    Raises:
-        FileExistsOtherwise: it may not be replaced.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
-        with temporary.open('wb') as stream:
-            yield stream
-        if path.exists() and filecmp.cmp(path, temporary, shallow=False):
-            return
-        if path.exists() and not overwrite:
-            raise FileExistsOtherwise(path)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_submission(results: list[dict[str, Any]], prefix: str | Path) -> tuple[Path, Path]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
+from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.records import read_name
 from rocovis_mm.formats.validation import (
     MAX_SIDE,
@@ -36,6 +39,20 @@ def raise_problems(problems: list[str]) -> None:
     raise ValueError(shown + (f'\n... and {rest} more like these' if rest > 0 else ''))
 
 
+def read_annotation_json(path: str | Path) -> Any:
+    """Return the content of a data set's annotation file.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is damaged, or not json.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f'{path}: no such annotation file; set data_root and ann_file of the data set'
+        )
+    return read_json(path)
+
+
 def read_size(record: dict[str, Any], place: Place, remedy: str) -> tuple[int, int]:
     """Return the height and the width of a video or an image, in pixels.
 
@@ -62,6 +79,7 @@ class RecordReader:
         self.kind = kind
         self.problems: list[str] = []
         self.unreadable: set[int] = set()  # ids of videos or images whose problem is noted
+        self.seen: dict[int, int] = {}  # index of the annotation of each id
 
     @contextmanager
     def gather(self) -> Iterator[None]:
@@ -115,7 +133,10 @@ class RecordReader:
                     self.unreadable.add(identifier)
                     raise
                 if identifier in items:
-                    place.fail(f'duplicate {self.kind} id {identifier}', 'give each its own id')
+                    (place / 'id').fail(
+                        f'duplicate {self.kind} id {identifier}',
+                        f'give each {self.kind} an id of its own',
+                    )
                 items[identifier] = item
         return items
 
@@ -158,6 +179,23 @@ class RecordReader:
                 'add it to categories or correct category_id',
             )
         return identifier, owner, category
+
+    def refuse_twice(self, identifier: int, index: int) -> None:
+        """Refuse an annotation whose id an earlier annotation has.
+
+        Args:
+            identifier: the annotation's id.
+            index: its position among the annotations.
+
+        Raises:
+            ValueError: names both positions and the remedy.
+        """
+        earlier = self.seen.setdefault(identifier, index)
+        if earlier != index:
+            (self.place / 'annotations' / index / 'id').fail(
+                f'duplicate annotation id {identifier} (also annotations[{earlier}])',
+                'number annotations uniquely over the whole file',
+            )
 
     def place_of(self, item: int, annotation: int | None = None) -> Place:
         """Return the place of a video or image, or of one of its annotations, named by ids."""

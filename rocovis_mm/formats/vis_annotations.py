@@ -5,18 +5,16 @@ Letters: T frames of a video · H, W its height and width.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rocovis_mm.formats.file_names import find_renames
-from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.record_reader import (
     AlreadyNoted,
     RecordReader,
     raise_problems,
+    read_annotation_json,
     read_size,
 )
 from rocovis_mm.formats.records import (
@@ -27,11 +25,24 @@ from rocovis_mm.formats.records import (
 )
 from rocovis_mm.formats.run_lengths import Tube
 from rocovis_mm.formats.segmentations import parse_tube
-from rocovis_mm.formats.validation import Place, require, require_type
+from rocovis_mm.formats.validation import (
+    MAX_LENGTH,
+    Place,
+    as_integer,
+    require,
+    require_type,
+)
 
 FORMAT = 'a YouTube-VIS json holds videos, annotations and categories'
 VIDEO_NEEDS = 'each video needs id, height, width and file_names'
+LENGTH_NEEDS = 'each video needs its file_names, or its length where no image is read'
 TRACK_NEEDS = 'each annotation needs id, video_id, category_id and segmentations'
+ORIGINAL, REFINED = 'segmentations', 'segmentations_refined'
+MASKS_NEEDED = {
+    ORIGINAL: 'each annotation needs segmentations, one entry per frame',
+    REFINED: 'choose the mask source official or original',
+}
+"""What is said where an annotation lacks the masks that are asked for."""
 NEEDS_TRACKS = 'training needs annotations; a test set is read with test_mode=True'
 EMPTY = dict(
     videos='a data set has one video or more',
@@ -47,15 +58,21 @@ class VISTrack:
 
     Attributes:
         id: the annotation's id.
+        index: its position among the annotations of the file.
         category_id: id of its category in the json.
         is_crowd: whether it stands for a group.
         tube: its masks in the T frames.
+        areas: its T areas as the json gives them, None where it gives none.
+        boundary_tube: the masks whose boundaries count, where they are others than `tube`.
     """
 
     id: int
+    index: int
     category_id: int
     is_crowd: bool
     tube: Tube
+    areas: list[float | None] | None = None
+    boundary_tube: Tube | None = None
 
 
 @dataclass(frozen=True)
@@ -66,20 +83,17 @@ class VISVideo:
         id: the video's id.
         height: H in pixels.
         width: W in pixels.
-        file_names: T image paths, relative to the image folder.
+        length: number of frames T.
+        file_names: T image paths, relative to the image folder; empty where the file has none.
         tracks: its instances, in the order of the file.
     """
 
     id: int
     height: int
     width: int
-    file_names: list[str]
+    length: int
+    file_names: list[str] = field(default_factory=list)
     tracks: list[VISTrack] = field(default_factory=list)
-
-    @property
-    def length(self) -> int:
-        """Number of frames T."""
-        return len(self.file_names)
 
 
 @dataclass(frozen=True)
@@ -108,12 +122,9 @@ def read_vis_annotations(
         ValueError: names the file, the videos and annotations at fault, what is
             wrong and the remedy.
     """
-    if not os.path.isfile(path):
-        raise FileNotFoundError(
-            f'{path}: no such annotation file; set data_root and ann_file of the data set'
-        )
+    masks = 'preferred' if refined else 'original'
     annotations, problems = inspect_vis_annotations(
-        read_json(path), str(path), with_tracks, refined
+        read_annotation_json(path), str(path), with_tracks, masks
     )
     raise_problems(problems)
     return annotations
@@ -123,8 +134,9 @@ def inspect_vis_annotations(
     content: Any,
     name: str,
     with_tracks: bool = True,
-    refined: bool = False,
+    masks: str = 'original',
     every_mask: bool = False,
+    for_scoring: bool = False,
 ) -> tuple[VISAnnotations, list[str]]:
     """Check a json's content and return what of it can be read.
 
@@ -132,14 +144,18 @@ def inspect_vis_annotations(
         content: of the json.
         name: of the file, for the messages.
         with_tracks: as for `read_vis_annotations`.
-        refined: as for `read_vis_annotations`.
+        masks: 'original' reads ``segmentations``, 'refined' ``segmentations_refined``,
+            'preferred' the refined ones of the annotations that have them, 'official' the
+            original ones and, for boundaries, the refined ones of the annotations that have them.
         every_mask: whether each bad mask of a track is a problem of its own, and both kinds
             of masks are looked at where there are two; else the first stands for the track.
+        for_scoring: whether a video may have a ``length`` instead of ``file_names``, and parts
+            of the file may be empty.
 
     Returns:
         What is sound, and one message for each problem in the order of the file.
     """
-    reader = _Reader(Place(name), refined, every_mask)
+    reader = _Reader(Place(name), masks, every_mask, for_scoring)
     return reader.read(content, with_tracks), reader.problems
 
 
@@ -197,73 +213,14 @@ def is_tracked_images(content: dict[str, Any]) -> bool:
     return any(isinstance(each, dict) and 'track_id' in each for each in attributes)
 
 
-def missing_frames(folder: str, videos: list[VISVideo]) -> dict[int, list[int]]:
-    """Return the frames without an image in `folder`, by index of the video.
-
-    Each folder is listed once, which is cheap where a look at each file is not.
-    """
-    listed: dict[str, set[str]] = {}
-    missing: dict[int, list[int]] = {}
-    for index, video in enumerate(videos):
-        for frame, name in enumerate(video.file_names):
-            parent, base = os.path.split(os.path.join(folder, name))
-            if parent not in listed:
-                listed[parent] = set(os.listdir(parent)) if os.path.isdir(parent) else set()
-            if base not in listed[parent]:
-                missing.setdefault(index, []).append(frame)
-    return missing
-
-
-def find_missing_images(path: str | Path, folder: str, videos: list[VISVideo]) -> list[str]:
-    """Return one problem for each video whose images are not all in `folder`.
-
-    Args:
-        path: the annotation file, for the messages.
-        folder: what the file names are relative to.
-        videos: the file's videos.
-    """
-    missing = missing_frames(folder, videos)
-    renames = renamed_frames(folder, videos, missing)
-    problems = []
-    for index, frames in missing.items():
-        first = videos[index].file_names[frames[0]]
-        remedy = 'correct data_prefix or unpack the images again'
-        if first in renames:
-            remedy = (
-                f'the folder has {renames[first]}, so correct file_names, for example with '
-                'tools/misc/check_dataset.py --fix'
-            )
-        problems.append(
-            f'{path}: video {videos[index].id}: {len(frames)} of {videos[index].length} images '
-            f'are missing from {folder!r}, first {first}; {remedy}'
-        )
-    return problems
-
-
-def renamed_frames(
-    folder: str, videos: Sequence[VISVideo], missing: Mapping[int, Sequence[int]]
-) -> dict[str, str]:
-    """Return the names in the folder of images that are missing under the file's names.
-
-    Args:
-        folder: what the file names are relative to.
-        videos: the file's videos.
-        missing: see `missing_frames`.
-    """
-    if not missing:
-        return {}
-    gone = {videos[index].file_names[t] for index, frames in missing.items() for t in frames}
-    names = (name for video in videos for name in video.file_names)
-    return find_renames(gone, (name for name in names if name not in gone), folder)
-
-
 class _Reader(RecordReader):
     """Turns the parts of a json into typed objects and gathers what is wrong."""
 
-    def __init__(self, place: Place, refined: bool, every_mask: bool) -> None:
+    def __init__(self, place: Place, masks: str, every_mask: bool, for_scoring: bool) -> None:
         super().__init__(place, 'video')
-        self.refined = refined
+        self.masks = masks
         self.every_mask = every_mask
+        self.for_scoring = for_scoring
 
     def read(self, content: Any, with_tracks: bool) -> VISAnnotations:
         """Read all parts; nothing is read of a file that lacks one."""
@@ -279,12 +236,13 @@ class _Reader(RecordReader):
                 with self.gather():
                     records = require(content, key, self.place, remedy)
                     parts[key] = require_type(records, list, self.place / key, remedy)
-                    if not records:
+                    if not records and not self.for_scoring:
                         (self.place / key).fail('it is empty', EMPTY[key])
         if len(parts) < len(keys):
             return VISAnnotations([], [])
         categories = self.read_categories(parts['categories'])
-        videos = self.read_items(parts['videos'], VIDEO_NEEDS, read_video)
+        read = partial(read_video, needs_images=not self.for_scoring)
+        videos = self.read_items(parts['videos'], VIDEO_NEEDS, read)
         if with_tracks:
             known = {record['id'] for record in categories}
             self.read_tracks(parts['annotations'], videos, known)
@@ -293,56 +251,56 @@ class _Reader(RecordReader):
     def read_tracks(
         self, records: list[Any], videos: dict[int, VISVideo], categories: set[int]
     ) -> None:
-        place = self.place / 'annotations'
-        seen: set[int] = set()
         for index, record in enumerate(records):
             with self.gather():
-                video, track = self._read_track(record, videos, categories, place / index)
-                if track.id in seen:
-                    self.place_of(video.id, track.id).fail(
-                        'duplicate annotation id', 'number annotations uniquely over the whole file'
-                    )
-                seen.add(track.id)
+                video, track = self._read_track(record, index, videos, categories)
+                self.refuse_twice(track.id, index)
                 video.tracks.append(track)
 
     def _read_track(
-        self, record: Any, videos: dict[int, VISVideo], categories: set[int], place: Place
+        self, record: Any, index: int, videos: dict[int, VISVideo], categories: set[int]
     ) -> tuple[VISVideo, VISTrack]:
         identifier, video_id, category = self.read_owner(
-            record, place, TRACK_NEEDS, videos, categories
+            record, self.place / 'annotations' / index, TRACK_NEEDS, videos, categories
         )
         place = self.place_of(video_id, identifier)
         video = videos[video_id]
-        before, is_crowd = len(self.problems), False
+        before, is_crowd, measures = len(self.problems), False, {}
         with self.gather():
             is_crowd = read_crowd(record, place)
         for key in MEASURES:
             with self.gather():
-                read_measure(record, key, video.length, place)
-        tube = self._read_tube(record, video, place)
+                measures[key] = read_measure(record, key, video.length, place)
+        tubes = self._read_tubes(record, video, place)
         if len(self.problems) > before:
             raise AlreadyNoted
-        return video, VISTrack(identifier, category, is_crowd, tube)
+        areas = measures['areas']
+        return video, VISTrack(identifier, index, category, is_crowd, tubes[0], areas, tubes[1])
 
-    def _read_tube(self, record: dict[str, Any], video: VISVideo, place: Place) -> Tube:
-        """Return the masks that were asked for."""
-        keys = ('segmentations', 'segmentations_refined')
-        key = keys[self.refined and record.get(keys[1]) is not None]
-        remedy = 'each annotation needs segmentations, one entry per frame'
-        masks = require(record, key, place, remedy)
+    def _read_tubes(
+        self, record: dict[str, Any], video: VISVideo, place: Place
+    ) -> tuple[Tube, Tube | None]:
+        """Return the masks that were asked for, and those for boundaries if they are others."""
+        refined = record.get(REFINED)
+        instead = self.masks == 'preferred' and refined is not None
+        key = REFINED if instead or self.masks == 'refined' else ORIGINAL
+        masks = require(record, key, place, MASKS_NEEDED[key])
         if self.every_mask:
-            return self._read_every_tube(record, keys, video, place)[key]
-        return parse_tube(masks, video, place / key)
+            return self._read_every_tube(record, video, place)[key], None
+        tube = parse_tube(masks, video, place / key)
+        if self.masks != 'official' or refined is None:
+            return tube, None
+        return tube, parse_tube(refined, video, place / REFINED)
 
     def _read_every_tube(
-        self, record: dict[str, Any], keys: tuple[str, ...], video: VISVideo, place: Place
+        self, record: dict[str, Any], video: VISVideo, place: Place
     ) -> dict[str, Tube]:
         """Read both kinds of masks; each bad mask of a track is a problem of its own."""
         tubes = {}
         before = len(self.problems)
-        for key in keys:
+        for key in (ORIGINAL, REFINED):
             masks = record.get(key)
-            if masks is None and key != keys[0]:
+            if masks is None and key == REFINED:
                 continue
             try:
                 tubes[key] = parse_tube(masks, video, place / key)
@@ -359,16 +317,29 @@ class _Reader(RecordReader):
         return tubes
 
 
-def read_video(identifier: int, record: dict[str, Any], place: Place) -> VISVideo:
+def read_video(
+    identifier: int, record: dict[str, Any], place: Place, needs_images: bool = True
+) -> VISVideo:
     """Return a video, without its instances.
+
+    Args:
+        identifier: its id.
+        record: its entry in the file.
+        place: its place.
+        needs_images: whether a ``length`` without ``file_names`` is too little.
 
     Raises:
         ValueError: names the place, what is wrong and the remedy.
     """
     height, width = read_size(record, place, VIDEO_NEEDS)
-    names = require(record, 'file_names', place, VIDEO_NEEDS)
+    names = record.get('file_names')
+    if names is None and not needs_images:
+        length = require(record, 'length', place, LENGTH_NEEDS)
+        length = as_integer(length, place / 'length', LENGTH_NEEDS, 0, MAX_LENGTH)
+        return VISVideo(identifier, height, width, length)
+    require(record, 'file_names', place, VIDEO_NEEDS)
     require_type(names, list, place / 'file_names', 'list one image per frame')
-    if not names or not all(isinstance(name, str) for name in names):
+    if (needs_images and not names) or not all(isinstance(name, str) for name in names):
         (place / 'file_names').fail('it is empty or not a list of names', 'list the images')
     check_length(record, place)
-    return VISVideo(identifier, height, width, names)
+    return VISVideo(identifier, height, width, len(names), names)

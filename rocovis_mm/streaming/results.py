@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from rocovis_mm.formats.json_files import dump_json, whole_file
+from rocovis_mm.formats.json_files import dump_json
 from rocovis_mm.formats.run_lengths import encode_mask
+from rocovis_mm.formats.whole_files import whole_file
 from rocovis_mm.streaming.results_log import results_from_log
 from rocovis_mm.streaming.track_recorder import ScoredTrack
 from rocovis_mm.structures import RLE, VideoTracks
-from rocovis_mm.visualization.geometry import bounding_box
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ class VideoResult:
             found = self.video.to_results(list(self.category_ids))
             return [
                 dict(id=int(identity), **track)
-                for identity, track in zip(self.video.slots, found)
+                for identity, track in zip(self.video.identities, found)
                 if track['score'] > 0
             ]
         if self.log is not None:
@@ -109,8 +109,3 @@ def write_json(path: str | Path, content: Any) -> Path:
     with whole_file(path) as stream:
         stream.write(dump_json(content).encode())
     return Path(path)
-
-
-def boxes_of(masks: np.ndarray) -> np.ndarray:
-    """Return (n, 4) float32 boxes (x1, y1, x2, y2) around (n, H, W) masks, none of them empty."""
-    return np.array([bounding_box(mask) for mask in masks], dtype=np.float32).reshape(-1, 4)

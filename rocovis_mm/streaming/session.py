@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from mmengine.dataset import Compose
 
+from rocovis_mm.formats.boxes import boxes_of_masks
 from rocovis_mm.streaming.frame_masks import FrameMasks
 from rocovis_mm.streaming.frames import as_bgr
-from rocovis_mm.streaming.results import FrameResult, VideoResult, boxes_of
+from rocovis_mm.streaming.results import FrameResult, VideoResult
 from rocovis_mm.streaming.results_log import ResultsLog
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ class StreamSession:
             instances.instances_id.numpy(),
             instances.labels.numpy(),
             instances.scores.numpy(),
-            boxes_of(masks.masks),
+            boxes_of_masks(masks.masks),
             masks.masks,
         )
         if self.log is not None:

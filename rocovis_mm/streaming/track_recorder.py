@@ -337,7 +337,7 @@ class TrackRecorder:
             length=self.length,
             scores=np.array([track.score for track in tracks]),
             labels=np.array([track.label for track in tracks]),
-            slots=np.array([track.identity for track in tracks]),
+            identities=np.array([track.identity for track in tracks]),
             segmentations=[
                 [masks[track.identity].get(t) for t in range(self.length)] for track in tracks
             ],

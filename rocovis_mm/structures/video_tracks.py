@@ -21,7 +21,7 @@ class VideoTracks:
         length: number of frames T.
         scores: (M,) float in [0, 1], best first.
         labels: (M,) int, index into the data set's classes (from 0).
-        slots: (M,) int, the identity each track is of: its query, as long as no query
+        identities: (M,) int, the identity each track is of: its query, as long as no query
             was given back; two tracks of one identity share its masks under different
             classes.
         segmentations: M lists of T entries, an RLE or None where there is no mask.
@@ -31,7 +31,7 @@ class VideoTracks:
     length: int
     scores: np.ndarray
     labels: np.ndarray
-    slots: np.ndarray
+    identities: np.ndarray
     segmentations: list[list[RLE | None]]
 
     def to_results(self, category_ids: Sequence[int]) -> list[dict[str, Any]]:

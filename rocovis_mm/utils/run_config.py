@@ -16,6 +16,7 @@ from mmengine.logging import print_log
 from rocovis_mm.checkpoints.fitting import weights_in
 from rocovis_mm.checkpoints.reading import glance
 from rocovis_mm.checkpoints.resuming import check_resumable, find_whole_checkpoint
+from rocovis_mm.formats.benchmarks import expand_benchmark
 from rocovis_mm.utils.config import load_config, without_variables
 from rocovis_mm.utils.options import OptionAction
 
@@ -242,6 +243,22 @@ def datasets_of(dataset: Any) -> Iterator[Any]:
     elif isinstance(dataset, (list, tuple)):
         for part in dataset:
             yield from datasets_of(part)
+
+
+def config_classes(path: str) -> tuple[list[tuple[str, ...]], int | None]:
+    """Return the class lists of a config's data sets, each once, and its model's `num_classes`.
+
+    A data set that takes the file's own categories has none.
+    """
+    config = load_config(path)
+    lists = []
+    for split in ('train', 'val', 'test'):
+        for dataset in datasets_of((config.get(f'{split}_dataloader') or {}).get('dataset')):
+            classes = expand_benchmark(dataset.get('metainfo')).get('classes')
+            if classes is not None and tuple(classes) not in lists:
+                lists.append(tuple(classes))
+    head = (config.get('model') or {}).get('track_head') or {}
+    return lists, head.get('num_classes')
 
 
 def metrics_of(config: Config, split: str) -> list[Any]:

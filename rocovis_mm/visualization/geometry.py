@@ -1,33 +1,11 @@
-"""Where masks lie, and how wide lines over them are; H x W pixels."""
+"""Where masks are, and how wide lines over them are; H x W pixels."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import cv2
 import numpy as np
 
-
-class Box(NamedTuple):
-    """Pixels of a frame, from the first to the one after the last."""
-
-    left: int
-    top: int
-    right: int
-    bottom: int
-
-    def cut(self, image: np.ndarray) -> np.ndarray:
-        """Return the view of an (H, W, ...) array that lies in the box."""
-        return image[self.top : self.bottom, self.left : self.right]
-
-
-def bounding_box(mask: np.ndarray) -> Box | None:
-    """Return the box of an (H, W) bool mask; None for an empty one."""
-    rows = np.flatnonzero(mask.any(1))
-    if not rows.size:
-        return None
-    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(0))
-    return Box(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+from rocovis_mm.formats.boxes import Box, bounding_box
 
 
 def centroid(mask: np.ndarray) -> tuple[float, float] | None:

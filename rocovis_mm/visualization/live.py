@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rocovis_mm.formats.json_files import whole_file
+from rocovis_mm.formats.whole_files import whole_file
 from rocovis_mm.visualization.overlay import draw_overlay, instance_caption
 from rocovis_mm.visualization.palette import palette_bytes
 from rocovis_mm.visualization.trails import Trails

@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw
 
+from rocovis_mm.formats.boxes import Box, bounding_box
 from rocovis_mm.visualization.fonts import draw_text, readable, text_width
-from rocovis_mm.visualization.geometry import Box, bounding_box, line_width, meet
+from rocovis_mm.visualization.geometry import line_width, meet
 from rocovis_mm.visualization.palette import INK, PAPER, identity_color
 from rocovis_mm.visualization.trails import Trails
 

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
 from rocovis_mm.evaluation.functional.tracks import (
-    GroundTruth,
     Track,
     load_ground_truth,
     load_predictions,
 )
 from rocovis_mm.evaluation.functional.tube_iou import mask_tube_iou
-from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.run_lengths import Tube
+from rocovis_mm.formats.vis_annotations import VISVideo
 from rocovis_mm.visualization.fonts import readable
 from rocovis_mm.visualization.media import read_image
 from rocovis_mm.visualization.overlay import DISPLAY_HEIGHT, display_scale, draw_overlay
@@ -117,20 +115,18 @@ def load_drawn_videos(
     Warns:
         UserWarning: no predicted track reaches the threshold.
     """
-    content = read_json(annotation_file)
-    truth = read_truth(content, annotation_file)
+    truth = load_ground_truth(annotation_file, need_annotations=False)
     predictions = load_predictions(results_file, truth)
     videos, shown = [], Shown(score_threshold)
-    for record in content['videos'][:limit]:
-        video_id = record['id']
-        real = [track for track in truth.tracks if track.video_id == video_id]
-        own = [track for track in predictions if track.video_id == video_id]
+    for video in list(truth.videos.values())[:limit]:
+        real = [track for track in truth.tracks if track.video_id == video.id]
+        own = [track for track in predictions if track.video_id == video.id]
         shown.count(track.score for track in own)
         found = choose_tracks(own, score_threshold)
         videos.append(
             DrawnVideo(
-                video_id,
-                image_paths(record, truth.videos[video_id].length, image_folder, annotation_file),
+                video.id,
+                image_paths(video, image_folder, annotation_file),
                 name_tracks(real, range(len(real)), truth.categories),
                 name_tracks(found, match_identities(found, real), truth.categories),
             )
@@ -141,43 +137,24 @@ def load_drawn_videos(
     return videos
 
 
-def image_paths(
-    record: Mapping[str, Any], length: int, folder: str | Path, annotation_file: str | Path
-) -> list[Path]:
+def image_paths(video: VISVideo, folder: str | Path, annotation_file: str | Path) -> list[Path]:
     """Return the paths of a video's T images.
 
     Args:
-        record: its entry in the annotation file.
-        length: its frames T.
+        video: from the annotation file.
         folder: that its ``file_names`` are relative to.
         annotation_file: for the message.
 
     Raises:
         ValueError: its ``file_names`` are not as many as its frames.
     """
-    names = record.get('file_names') or []
-    if len(names) != length:
+    names = video.file_names
+    if len(names) != video.length:
         raise ValueError(
-            f'{annotation_file}: video {record["id"]} has {len(names)} file_names and a length of '
-            f'{length}; to draw it, give a name for each frame'
+            f'{annotation_file}: video {video.id} has {len(names)} file_names and a length of '
+            f'{video.length}; to draw it, give a name for each frame'
         )
     return [Path(folder, name) for name in names]
-
-
-def read_truth(content: Any, name: str | Path) -> GroundTruth:
-    """Return the ground truth that an annotation file's content holds, as far as it does.
-
-    Args:
-        content: as :func:`read_json` gives it.
-        name: of the file.
-
-    Raises:
-        ValueError: names the file, the place in it and the remedy.
-    """
-    try:
-        return load_ground_truth(content, need_annotations=False)
-    except ValueError as error:
-        raise ValueError(f'{name}: {error}') from None
 
 
 def name_tracks(

@@ -61,7 +61,7 @@ def test_the_inferencer_and_a_stream_give_what_the_runners_loop_gives(inferencer
             tracks = sample.video_tracks
             results = tracks.to_results(list(inferencer.category_ids))
             expected[tracks.video_id] = [
-                dict(id=slot, **result) for slot, result in zip(tracks.slots.tolist(), results)
+                dict(id=slot, **result) for slot, result in zip(tracks.identities.tolist(), results)
             ]
     videos = folders_of(dataset)
     assert expected.keys() == videos.keys()

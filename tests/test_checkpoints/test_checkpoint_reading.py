@@ -18,7 +18,7 @@ from mmengine.optim import MultiStepLR
 
 from rocovis_mm.checkpoints import read_checkpoint, write_checkpoint
 from rocovis_mm.checkpoints.reading import file_hashes, hash_in_name
-from rocovis_mm.checkpoints.writing import write_whole
+from rocovis_mm.formats.whole_files import write_whole
 
 CONTENT = {'model': {'weight': torch.arange(300.0), 'bias': torch.ones(3)}, 'iteration': 7}
 
@@ -165,6 +165,7 @@ def test_files_are_written_whole_or_not_at_all(tmp_path):
     write_checkpoint(CONTENT, path)
     before = path.read_bytes()
     assert stat.S_IMODE(path.stat().st_mode) & 0o600 == 0o600
+    assert [each.name for each in path.parent.iterdir()] == ['x.pth']
 
     def fail(file):
         file.write(b'half')

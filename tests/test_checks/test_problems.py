@@ -11,13 +11,11 @@ from PIL import Image
 from rocovis_mm.checks.problems import (
     check,
     compare_classes,
-    config_classes,
     describe_image_faults,
     find_image_faults,
     find_problems,
 )
 from rocovis_mm.formats.vis_annotations import inspect_vis_annotations
-from tests.conftest import REPOSITORY
 from tests.test_datasets.drawn_scene import LENGTH, vis_json, write_images
 from tests.test_datasets.vis_content import CONTENT
 
@@ -54,11 +52,11 @@ FAULTS = {
     'category id 0': (zero_category, 'a.json: categories: an id is 0'),
     'annotation id twice': (
         lambda c: set_in(c, ('annotations', 1, 'id'), 1),
-        'video 1, annotation 1: duplicate annotation id',
+        'annotations[1].id: duplicate annotation id 1 (also annotations[0])',
     ),
     'video id twice': (
         lambda c: c['videos'].append(dict(c['videos'][0], file_names=['x'] * LENGTH)),
-        'videos[2]: duplicate video id 1',
+        'videos[2].id: duplicate video id 1',
     ),
     'category twice': (
         lambda c: c['categories'].append(dict(id=9, name='wolf')),
@@ -227,15 +225,6 @@ def test_nothing_to_learn():
     assert len(problems) == 3
     assert "no video holds an instance of the classes ['fish']" in problems[-1]
     assert len(check(content, 'a.json', class_lists=[('fish', 'dog')])[1]) == 1
-
-
-def test_classes_are_read_from_a_config():
-    configs = REPOSITORY / 'configs'
-    (classes,), number = config_classes(str(configs / 'rocovis/rocovis_r50_custom.py'))
-    assert len(classes) == number == 6
-    (classes,), number = config_classes(str(configs / '_base_/datasets/ovis.py'))
-    assert len(classes) == 25 and number is None
-    assert config_classes(str(configs / '_base_/datasets/embedded_vis.py')) == ([], None)
 
 
 @pytest.mark.parametrize('decode', [True, False])

@@ -108,7 +108,7 @@ def evaluate(config, name, videos):
                 length=LENGTH,
                 scores=np.linspace(0.9, 0.5, len(masks)),
                 labels=np.array(labels),
-                slots=np.arange(len(masks)),
+                identities=np.arange(len(masks)),
                 segmentations=[
                     [compressed(mask) if mask.any() else None for mask in track]
                     for track in masks.values()

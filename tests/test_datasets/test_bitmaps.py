@@ -16,10 +16,10 @@ from mmdet.structures.mask import BitmapMasks
 from rocovis_mm.datasets.bitmaps import (
     count_pixels,
     share_masks,
-    surrounding_boxes,
     take_masks,
     wrap_masks,
 )
+from rocovis_mm.formats.boxes import boxes_of_masks
 
 
 def drawn(number=4, height=7, width=9):
@@ -54,8 +54,8 @@ def test_pixels_and_boxes_of_whole_arrays_and_of_windows(part):
     assert count_pixels(masks).dtype == np.int64
     covered = np.ascontiguousarray(masks[masks.any((1, 2))])
     expected = wrap_masks(covered).get_bboxes(HorizontalBoxes).tensor.numpy()
-    np.testing.assert_array_equal(surrounding_boxes(covered), expected)
-    assert surrounding_boxes(covered).dtype == np.float32
+    np.testing.assert_array_equal(boxes_of_masks(covered), expected)
+    assert boxes_of_masks(covered).dtype == np.float32
 
 
 @pytest.mark.parametrize('number', [0, 4])

@@ -232,10 +232,13 @@ SPOILT = {
         lambda c: image(c, 9).pop('file_name'),
         "image 9: missing key 'file_name'",
     ),
-    'an image twice': (lambda c: image(c, 25).update(id=9), r'images\[1\]: duplicate image id 9'),
+    'an image twice': (
+        lambda c: image(c, 25).update(id=9),
+        r'images\[1\]\.id: duplicate image id 9',
+    ),
     'an annotation twice': (
         lambda c: note(c, 104).update(id=101),
-        r'image 25, annotation 101: duplicate annotation id; number',
+        r'annotations\[\d\]\.id: duplicate annotation id 101 \(also annotations\[\d\]\); number',
     ),
     'no such image': (
         lambda c: note(c, 104).update(image_id=77),

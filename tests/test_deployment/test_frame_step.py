@@ -113,7 +113,7 @@ def test_onnxruntime_gives_the_same_tracks(exported):
     expected, result = sample.video_tracks, onnx.track(frames, video_id=7)
     assert (result.video_id, result.length) == (7, 8)
     np.testing.assert_allclose(result.scores, expected.scores, atol=1e-3)
-    assert result.slots.tolist() == expected.slots.tolist()
+    assert result.identities.tolist() == expected.identities.tolist()
     assert result.labels.tolist() == expected.labels.tolist()
     shown = 0
     for mine, other in zip(expected.segmentations, result.segmentations):

@@ -55,10 +55,10 @@ GROUND_TRUTH_FAULTS = [
     (('videos',), ..., "missing key 'videos'"),
     (('videos',), 3, 'videos: expected a list, found 3'),
     (('videos', 0, 'id'), ..., r"videos\[0\]: missing key 'id'"),
-    (('videos', 0, 'height'), 0, r'videos\[0\].height: .* from 1'),
-    (('videos', 0, 'width'), 'x', r"videos\[0\].width: .* found 'x'"),
-    (('videos', 0, 'length'), -1, r'videos\[0\].length'),
-    (('videos', 0, 'length'), 3, r'annotations\[0\].segmentations: 2 entries .* 3 frames'),
+    (('videos', 0, 'height'), 0, r'video 5.height: .* from 1'),
+    (('videos', 0, 'width'), 'x', r"video 5.width: .* found 'x'"),
+    (('videos', 0, 'length'), -1, 'video 5.length'),
+    (('videos', 0, 'length'), 3, r'video 5, annotation 1.segmentations: 2 entries .* 3 frames'),
     (('videos', 0), None, r'videos\[0\]: expected a dict'),
     (('categories',), ..., "missing key 'categories'"),
     (('categories', 1, 'id'), 3, r'categories\[1\].id: duplicate category id 3'),
@@ -70,10 +70,10 @@ GROUND_TRUTH_FAULTS = [
     (ANNOTATION, 'x', r"annotations\[0\]: expected a dict, found 'x'"),
     ((*ANNOTATION, 'id'), ..., r"annotations\[0\]: missing key 'id'"),
     ((*ANNOTATION, 'id'), 1.5, r'annotations\[0\].id: expected a whole number'),
-    ((*ANNOTATION, 'video_id'), 6, r'annotations\[0\].video_id: video 6 is not among'),
-    ((*ANNOTATION, 'category_id'), 4, r'annotations\[0\].category_id: unknown category 4'),
-    ((*ANNOTATION, 'segmentations'), ..., r"annotations\[0\]: missing key 'segmentations'"),
-    ((*ANNOTATION, 'segmentations'), {}, r'annotations\[0\].segmentations: expected a list'),
+    ((*ANNOTATION, 'video_id'), 6, 'video 6, annotation 1: there is no such video'),
+    ((*ANNOTATION, 'category_id'), 4, r'annotation 1: unknown category 4, the file has \[3, 7\]'),
+    ((*ANNOTATION, 'segmentations'), ..., r"video 5, annotation 1: missing key 'segmentations'"),
+    ((*ANNOTATION, 'segmentations'), {}, r'video 5, annotation 1.segmentations: expected a list'),
     ((*ANNOTATION, 'segmentations', 1), 'x', r'segmentations\[1\]: expected a dict'),
     ((*ANNOTATION, 'segmentations', 1), [[1, 2, 3]], r'segmentations\[1\]\[0\]: a polygon of 3'),
     ((*ANNOTATION, 'segmentations', 1), [1, 2], r'segmentations\[1\]\[0\]: expected a list'),
@@ -86,9 +86,9 @@ GROUND_TRUTH_FAULTS = [
     ((*ANNOTATION, 'segmentations', 0, 'counts'), [48, True], r'counts\[1\]: .* found True'),
     ((*ANNOTATION, 'segmentations', 0, 'counts'), [3, 4], r'\[0\].counts: .* add up to 7 .* 48'),
     ((*ANNOTATION, 'segmentations', 0, 'size'), ..., r"segmentations\[0\]: missing key 'size'"),
-    ((*ANNOTATION, 'areas'), [1, 'x'], r'annotations\[0\].areas\[1\]: expected a number'),
-    ((*ANNOTATION, 'areas'), 3, r'annotations\[0\].areas: expected a list'),
-    ((*ANNOTATION, 'iscrowd'), 'x', r'annotations\[0\].iscrowd'),
+    ((*ANNOTATION, 'areas'), [1, 'x'], r'video 5, annotation 1.areas\[1\]: expected a number'),
+    ((*ANNOTATION, 'areas'), 3, r'video 5, annotation 1.areas: expected a list'),
+    ((*ANNOTATION, 'iscrowd'), 'x', r'video 5, annotation 1.iscrowd'),
 ]
 RESULTS_FAULTS = [
     ((0, 'score'), ..., r"\[0\]: missing key 'score'"),
@@ -138,7 +138,7 @@ def test_results_are_a_list_and_ground_truth_is_a_dict(files, content, tmp_path)
     with pytest.raises(ValueError, match='mine.json: expected a list, found'):
         load_predictions(path, load_ground_truth(files[0]))
     path.write_text('[]')
-    with pytest.raises(ValueError, match='mine.json: expected a dict, found a list of 0'):
+    with pytest.raises(ValueError, match='mine.json: it is a list, as results files are'):
         load_ground_truth(path)
 
 
@@ -212,7 +212,7 @@ def test_mask_sources(files):
     truth = files[0]
     with pytest.raises(ValueError, match='mask_source'):
         load_ground_truth(truth, 'other')
-    with pytest.raises(ValueError, match=r"annotations\[0\]: missing key 'segmentations_refined'"):
+    with pytest.raises(ValueError, match="annotation 1: missing key 'segmentations_refined'"):
         load_ground_truth(truth, 'refined')
     truth['annotations'][0]['segmentations_refined'] = [None, None]
     official = load_ground_truth(truth).tracks[0]

@@ -96,7 +96,7 @@ def video_tracks(metric, truth, results):
             length=video['length'],
             scores=np.array([r['score'] for r in own]),
             labels=np.array([label_of(metric, truth, r) for r in own]),
-            slots=np.arange(len(own)),
+            identities=np.arange(len(own)),
             segmentations=[r['segmentations'] for r in own],
         )
     return whole

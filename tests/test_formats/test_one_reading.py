@@ -49,6 +49,17 @@ REFUSED = {
     'a name that is a number': lambda content: content['categories'][0].update(name=3),
     'no annotation': lambda content: content['annotations'].clear(),
     'ids as text': set_note(id='11'),
+    'the id of another annotation': set_note(id=12),
+    'an unknown category': set_note(category_id=99),
+    'an unknown video': set_note(video_id=99),
+    'no masks': lambda content: content['annotations'][0].pop('segmentations'),
+    'a mask of another size': set_mask({'size': [3, 3], 'counts': [9]}),
+    'a video without a height': lambda content: content['videos'][0].pop('height'),
+    'the id of another video': lambda content: content['videos'][1].update(id=7),
+    'the name of another category': lambda content: content['categories'][1].update(name='cat'),
+    'a category without an id': lambda content: content['categories'][0].pop('id'),
+    'images of CocoVID': lambda content: content.update(images=[]),
+    'videos in no list': lambda content: content.update(videos={}),
 }
 
 
@@ -77,9 +88,12 @@ def test_all_accept(case, tmp_path):
 def test_all_refuse(case, tmp_path):
     content = copy.deepcopy(CONTENT)
     REFUSED[case](content)
+    messages = set()
     for read in readers(tmp_path, content):
-        with pytest.raises(ValueError, match=r'a\.json: .*; '):
+        with pytest.raises(ValueError, match=r'a\.json: .*; ') as caught:
             read()
+        messages.add(str(caught.value).splitlines()[0])
+    assert len(messages) == 1 or case == 'no annotation'  # whose remedy depends on the purpose
 
 
 def test_pieces_without_area_change_nothing(tmp_path):

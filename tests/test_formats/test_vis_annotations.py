@@ -98,9 +98,9 @@ BAD = {
     'duplicate annotation id': (
         ('annotations', 2, 'id'),
         11,
-        'video 3, annotation 11: duplicate annotation id',
+        r'annotations\[2\]\.id: duplicate annotation id 11 \(also annotations\[0\]\)',
     ),
-    'duplicate video id': (('videos', 1, 'id'), 7, r'videos\[1\]: duplicate video id 7'),
+    'duplicate video id': (('videos', 1, 'id'), 7, r'videos\[1\]\.id: duplicate video id 7'),
     'duplicate category id': (('categories', 1, 'id'), 5, 'duplicate category id 5'),
     'duplicate category name': (('categories', 1, 'name'), 'cat', "duplicate category name 'cat'"),
     'counts that do not cover the frame': (

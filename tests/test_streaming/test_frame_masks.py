@@ -173,7 +173,7 @@ def test_predicted_tracks_equal_a_video_computed_by_hand(reduce, mask_scoring):
     best = np.sort(so_far.flat[kept])[::-1]
     np.testing.assert_allclose(tracks.scores, best, atol=1e-3)
     for score, slot, label, segmentations in zip(
-        tracks.scores, tracks.slots, tracks.labels, tracks.segmentations
+        tracks.scores, tracks.identities, tracks.labels, tracks.segmentations
     ):
         assert score == pytest.approx(so_far[slot, label], abs=1e-3)
         for rle, frame_masks in zip(segmentations, masks):

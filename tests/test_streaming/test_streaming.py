@@ -83,7 +83,7 @@ def same_result(found, expected) -> bool:
         return exact and not difference(found.scores, expected.scores, atol=1e-6)
     exact = all(
         np.array_equal(getattr(found, name), getattr(expected, name))
-        for name in ('video_id', 'length', 'labels', 'slots')
+        for name in ('video_id', 'length', 'labels', 'identities')
     )
     exact = exact and found.segmentations == expected.segmentations
     return exact and not difference(found.scores, expected.scores, atol=1e-6, rtol=1e-7)

@@ -75,9 +75,9 @@ def test_tracks_are_the_best_query_class_pairs(seed, reduce, mask_scoring, max_t
     assert (tracks.video_id, tracks.length) == (9, len(video))
     np.testing.assert_allclose(tracks.scores, [score for score, *_ in scored], atol=1e-12)
     scores = {(q, k): score for score, q, k in scored}
-    for score, slot, label in zip(tracks.scores, tracks.slots, tracks.labels):
+    for score, slot, label in zip(tracks.scores, tracks.identities, tracks.labels):
         assert scores.get((slot, label), score) == pytest.approx(score)
-    pairs = list(zip(tracks.slots.tolist(), tracks.labels.tolist()))
+    pairs = list(zip(tracks.identities.tolist(), tracks.labels.tolist()))
     assert len(pairs) == len(set(pairs)) == min(max_tracks, QUERIES * CLASSES)
 
 
@@ -85,7 +85,7 @@ def test_tracks_are_the_best_query_class_pairs(seed, reduce, mask_scoring, max_t
 def test_segmentations_decode_to_the_masks(seed):
     video = random_video(seed)
     tracks = record(video, max_tracks=12).finish(0)
-    for slot, segmentations in zip(tracks.slots, tracks.segmentations):
+    for slot, segmentations in zip(tracks.identities, tracks.segmentations):
         assert len(segmentations) == len(video)
         for rle, (_, slots, masks, _) in zip(segmentations, video):
             if slot not in slots:
@@ -193,11 +193,11 @@ def test_slots_given_back_hold_tracks_of_their_own(seed, reduce, mask_scoring, m
             scores[pair] = expected_score(part, slot, label, reduce, mask_scoring)
     kept = sorted(by_class, key=by_class.get, reverse=True)[:max_tracks]
     tracks = recorder.finish(0)
-    found = dict(zip(zip(tracks.slots.tolist(), tracks.labels.tolist()), tracks.scores))
+    found = dict(zip(zip(tracks.identities.tolist(), tracks.labels.tolist()), tracks.scores))
     assert found.keys() == set(kept) and list(tracks.scores) == sorted(tracks.scores)[::-1]
     for pair in kept:
         assert found[pair] == pytest.approx(scores[pair])
-    for identity, segmentations in zip(tracks.slots.tolist(), tracks.segmentations):
+    for identity, segmentations in zip(tracks.identities.tolist(), tracks.segmentations):
         slot, first = begun[identity]
         there = [
             first <= t < ends[slot, first] and slot in slots

@@ -59,7 +59,7 @@ def record(rule: TrackRule, frames, wait: bool, **options) -> TrackRecorder:
 
 
 def assert_same_tracks(one, other):
-    for name in ('scores', 'labels', 'slots'):
+    for name in ('scores', 'labels', 'identities'):
         assert np.array_equal(getattr(one, name), getattr(other, name)), name
     assert one.segmentations == other.segmentations
     assert one.length == other.length == LENGTH
@@ -107,7 +107,7 @@ def test_the_masks_of_tracks_alone_are_made(monkeypatch):
     recorder = record(RULES[0], video('equal'), wait=True)
     assert made == []
     tracks = recorder.finish(0)
-    assert made == [sorted(set(tracks.slots.tolist()))] * LENGTH and len(made[0]) <= 5
+    assert made == [sorted(set(tracks.identities.tolist()))] * LENGTH and len(made[0]) <= 5
 
 
 def test_what_waits_is_bounded(monkeypatch):

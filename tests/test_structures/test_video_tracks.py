@@ -16,7 +16,7 @@ def test_results_are_json_with_the_categories_of_the_file():
         length=2,
         scores=np.array([0.75, 0.5]),
         labels=np.array([1, 0]),
-        slots=np.array([4, 4]),
+        identities=np.array([4, 4]),
         segmentations=[[rle, None], [None, rle]],
     )
     results = json.loads(json.dumps(tracks.to_results(category_ids=[3, 12])))

@@ -49,10 +49,11 @@ def test_a_fault_of_the_annotation_file_names_it(tmp_path):
 
 
 def test_images_without_names_are_in_the_order_of_their_numbers(tmp_path):
+    from rocovis_mm.formats.vis_annotations import VISVideo
     from rocovis_mm.visualization.track_report.contents import find_images
 
     (tmp_path / '7').mkdir()
     for name in ('10.png', '9.png', '._9.png', 'Thumbs.db'):
         (tmp_path / '7' / name).write_bytes(b'')
-    found = find_images(dict(id=7), tmp_path)
+    found = find_images(VISVideo(7, 1, 1, 2), tmp_path)
     assert [path.name for path in found] == ['9.png', '10.png']

@@ -7,6 +7,7 @@ from mmengine.config import Config
 
 from rocovis_mm.registry import STRATEGIES
 from rocovis_mm.utils import check_shards, load_run_config
+from rocovis_mm.utils.run_config import config_classes
 from tests.conftest import REPOSITORY
 from tests.docs_snippets import read_snippet
 
@@ -62,3 +63,12 @@ def test_the_documented_run_in_shards_is_one(tmp_path):
     assert STRATEGIES.get(config.strategy.type).__name__ == 'ShardedStrategy'
     assert config.optim_wrapper.clip_grad.max_norm == 0.01
     check_shards(config)
+
+
+def test_classes_are_read_from_a_config():
+    configs = REPOSITORY / 'configs'
+    (classes,), number = config_classes(str(configs / 'rocovis/rocovis_r50_custom.py'))
+    assert len(classes) == number == 6
+    (classes,), number = config_classes(str(configs / '_base_/datasets/ovis.py'))
+    assert len(classes) == 25 and number is None
+    assert config_classes(str(configs / '_base_/datasets/embedded_vis.py')) == ([], None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rocovis_mm.visualization.geometry import bounding_box, meet
+from rocovis_mm.formats.boxes import bounding_box
+from rocovis_mm.visualization.geometry import meet
 from rocovis_mm.visualization.overlay import (
     display_scale,
     draw_overlay,

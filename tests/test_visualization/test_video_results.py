@@ -100,7 +100,7 @@ def test_a_missing_image_is_named(files):
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        (lambda video: video.pop('height'), r"gt\.json: .*videos\[0\]: missing key 'height'"),
+        (lambda video: video.pop('height'), r"gt\.json: video 7: missing key 'height'"),
         (lambda video: video.pop('file_names'), r'gt\.json: video 7 has 0 file_names and .* 5'),
         (lambda video: video['file_names'].pop(), r'gt\.json: .*length is 5 but there are 4 file'),
     ],

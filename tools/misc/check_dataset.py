@@ -22,7 +22,6 @@ from typing import Any
 from rocovis_mm.checks.mending import mend
 from rocovis_mm.checks.problems import (
     check,
-    config_classes,
     find_image_faults,
 )
 from rocovis_mm.checks.summary import (
@@ -89,7 +88,11 @@ def run(args: argparse.Namespace) -> int:
         raise FileNotFoundError(f'{args.annotations}: no such file')
     if args.img_root is not None and not Path(args.img_root).is_dir():
         raise FileNotFoundError(f'{args.img_root}: no such folder; correct --img-root')
-    fits = config_classes(args.config) if args.config else ((), None)
+    fits = ((), None)
+    if args.config:
+        from rocovis_mm.utils.run_config import config_classes  # takes seconds to import
+
+        fits = config_classes(args.config)
     look = None
     if args.img_root is not None:
         look = partial(

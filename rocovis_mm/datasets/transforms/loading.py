@@ -9,13 +9,13 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pycocotools.mask as mask_utils
 import torch
 from mmcv.transforms import BaseTransform
 from mmdet.structures.bbox import HorizontalBoxes
 from mmengine import fileio
 
 from rocovis_mm.datasets.bitmaps import wrap_masks
+from rocovis_mm.formats.boxes import boxes_of_codes
 from rocovis_mm.formats.frame_files import turned_note
 from rocovis_mm.formats.images import decode_image
 from rocovis_mm.formats.run_lengths import decode_counts
@@ -91,8 +91,7 @@ class LoadVISAnnotations(BaseTransform):
         boxes = np.zeros((0, 4), dtype=np.float32)
         if codes:
             masks = decode_masks(codes, height, width)
-            boxes = mask_utils.toBbox(codes).astype(np.float32)
-            boxes[:, 2:] += boxes[:, :2]  # x, y, w, h -> x1, y1, x2, y2
+            boxes = boxes_of_codes(codes)
         results['gt_masks'] = wrap_masks(masks)
         results['gt_bboxes'] = HorizontalBoxes(torch.from_numpy(boxes))
         for key, name in (('gt_bboxes_labels', 'label'), ('gt_instances_ids', 'id')):

@@ -9,7 +9,8 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmdet.structures.bbox import HorizontalBoxes
 
-from rocovis_mm.datasets.bitmaps import count_pixels, surrounding_boxes, wrap_masks
+from rocovis_mm.datasets.bitmaps import count_pixels, wrap_masks
+from rocovis_mm.formats.boxes import boxes_of_masks
 from rocovis_mm.registry import TRANSFORMS
 
 
@@ -103,6 +104,6 @@ def crop_frame(
     kept = np.flatnonzero(count_pixels(window))
     masks = np.ascontiguousarray(window[kept])
     results['gt_masks'][t] = wrap_masks(masks)
-    results['gt_bboxes'][t] = HorizontalBoxes(torch.from_numpy(surrounding_boxes(masks)))
+    results['gt_bboxes'][t] = HorizontalBoxes(torch.from_numpy(boxes_of_masks(masks)))
     for key in ('gt_bboxes_labels', 'gt_instances_ids'):
         results[key][t] = results[key][t][kept]

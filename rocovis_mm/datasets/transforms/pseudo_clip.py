@@ -16,8 +16,9 @@ import torch
 from mmcv.transforms import BaseTransform
 from mmdet.structures.bbox import HorizontalBoxes
 
-from rocovis_mm.datasets.bitmaps import count_pixels, surrounding_boxes, wrap_masks
+from rocovis_mm.datasets.bitmaps import count_pixels, wrap_masks
 from rocovis_mm.datasets.transforms.pan_crop import PanCrop
+from rocovis_mm.formats.boxes import boxes_of_masks
 from rocovis_mm.registry import TRANSFORMS
 
 
@@ -174,7 +175,7 @@ def view_image(
         img=warp(results['img'], matrix, shape, fill),
         img_shape=shape,
         gt_masks=wrap_masks(masks),
-        gt_bboxes=HorizontalBoxes(torch.from_numpy(surrounding_boxes(masks))),
+        gt_bboxes=HorizontalBoxes(torch.from_numpy(boxes_of_masks(masks))),
         gt_bboxes_labels=results['gt_bboxes_labels'][kept],
         gt_instances_ids=results['gt_instances_ids'][kept],
         scale_factor=tuple(np.linalg.norm(matrix[:2, :2], axis=1).tolist()),

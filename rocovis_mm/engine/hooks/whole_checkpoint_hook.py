@@ -14,7 +14,7 @@ from mmengine.hooks import CheckpointHook
 from mmengine.runner import Runner
 
 from rocovis_mm.checkpoints.resuming import POINTER
-from rocovis_mm.checkpoints.writing import sync_folder, write_whole
+from rocovis_mm.formats.whole_files import sync_folder, write_whole
 from rocovis_mm.registry import HOOKS
 from rocovis_mm.utils.divergence import check_weights
 

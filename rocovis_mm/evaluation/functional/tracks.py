@@ -10,37 +10,22 @@ from typing import Any
 import numpy as np
 
 from rocovis_mm.formats.json_files import read_json
-from rocovis_mm.formats.records import (
-    MEASURES,
-    check_length,
-    read_crowd,
-    read_measure,
-    read_name,
-)
 from rocovis_mm.formats.run_lengths import Tube
 from rocovis_mm.formats.segmentations import parse_tube
 from rocovis_mm.formats.validation import (
-    MAX_LENGTH,
-    MAX_SIDE,
     Place,
     as_finite,
     as_identifier,
-    as_integer,
     require,
     require_type,
 )
+from rocovis_mm.formats.vis_annotations import (
+    VISTrack,
+    VISVideo,
+    inspect_vis_annotations,
+)
 
 MASK_SOURCES = ('official', 'refined', 'original')
-
-
-@dataclass(frozen=True)
-class Video:
-    """One video of the ground truth: its id, frame size in pixels and number of frames T."""
-
-    id: int
-    height: int
-    width: int
-    length: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +70,7 @@ class GroundTruth:
     """
 
     name: str
-    videos: dict[int, Video]
+    videos: dict[int, VISVideo]
     categories: dict[int, str]
     tracks: list[Track]
 
@@ -113,6 +98,7 @@ def load_ground_truth(
     source: str | Path | Mapping[str, Any],
     mask_source: str = 'official',
     need_annotations: bool = True,
+    name: str = 'ground truth',
 ) -> GroundTruth:
     """Read and check a YouTube-VIS-style annotation file.
 
@@ -122,90 +108,52 @@ def load_ground_truth(
             `segmentations_refined` where an annotation has them, as HQ-YTVIS' tool does;
             'refined' or 'original' takes both from one of the two.
         need_annotations: whether a file without annotations is an error.
+        name: what messages call it where `source` is its content.
 
     Raises:
-        ValueError: names file, index, key and remedy.
+        ValueError: names the file, the video or annotation, the key and the remedy.
     """
     if mask_source not in MASK_SOURCES:
         raise ValueError(f'mask_source is {mask_source!r}; choose one of {", ".join(MASK_SOURCES)}')
-    place = Place('ground truth' if isinstance(source, Mapping) else str(source))
-    content = source if isinstance(source, Mapping) else read_json(source)
-    form = "a YouTube-VIS annotation file holds 'videos', 'annotations' and 'categories'"
-    require_type(content, dict, place, form)
-    videos = _read_videos(require(content, 'videos', place, form), place / 'videos')
-    categories = _read_categories(require(content, 'categories', place, form), place / 'categories')
-    annotations = content.get('annotations')
-    if not annotations:
-        if need_annotations:
-            place.fail(
-                'it has no annotations (the benchmark keeps those of this split on its server)',
-                'score a split that has them, or use --format-only (format_only=True) to check the '
-                'results and pack them for the server',
-            )
-        annotations = []
-    require_type(annotations, list, place / 'annotations', form)
-    truth = GroundTruth(place.file, videos, categories, [])
-    seen: dict[int, int] = {}
-    for index, record in enumerate(annotations):
-        where = place / 'annotations' / index
-        truth.tracks.append(_read_annotation(record, index, truth, mask_source, where))
-        identifier = as_identifier(
-            require(record, 'id', where, 'give each annotation an id of its own'),
-            where / 'id',
-            'ids are whole numbers',
+    from_file = isinstance(source, (str, Path))
+    name = str(source) if from_file else name
+    content = read_json(source) if from_file else source
+    with_tracks = isinstance(content, Mapping) and bool(content.get('annotations'))
+    found, problems = inspect_vis_annotations(
+        content, name, with_tracks, mask_source, for_scoring=True
+    )
+    if problems:
+        raise ValueError(problems[0])
+    if need_annotations and not with_tracks:
+        Place(name).fail(
+            'it has no annotations (the benchmark keeps those of this split on its server)',
+            'score a split that has them, or use --format-only (format_only=True) to check the '
+            'results and pack them for the server',
         )
-        if identifier in seen:
-            (where / 'id').fail(
-                f'duplicate annotation id {identifier} (also annotations[{seen[identifier]}])',
-                'give each annotation an id of its own',
-            )
-        seen[identifier] = index
-    return truth
+    tracks = [_truth_track(track, video.id) for video in found.videos for track in video.tracks]
+    return GroundTruth(
+        name,
+        {video.id: video for video in found.videos},
+        {int(record['id']): record['name'] for record in found.categories},
+        sorted(tracks, key=lambda track: track.index),
+    )
 
 
-def _read_videos(records: Any, place: Place) -> dict[int, Video]:
-    videos: dict[int, Video] = {}
-    remedy = 'each video needs id, height, width and length'
-    for index, record in enumerate(require_type(records, list, place, remedy)):
-        where = place / index
-        require_type(record, dict, where, remedy)
-        identifier = as_identifier(require(record, 'id', where, remedy), where / 'id', remedy)
-        if identifier in videos:
-            (where / 'id').fail(f'duplicate video id {identifier}', 'give each video its own id')
-        size = [
-            as_integer(require(record, key, where, remedy), where / key, remedy, 1, MAX_SIDE)
-            for key in ('height', 'width')
-        ]
-        if 'length' not in record and isinstance(record.get('file_names'), list):
-            length = len(record['file_names'])
-        else:
-            length = require(record, 'length', where, remedy)
-        length = as_integer(length, where / 'length', remedy, 0, MAX_LENGTH)
-        check_length(record, where)
-        videos[identifier] = Video(identifier, size[0], size[1], length)
-    return videos
+def _truth_track(track: VISTrack, video_id: int) -> Track:
+    """Return an annotation as it is scored."""
+    return Track(
+        track.index,
+        video_id,
+        track.category_id,
+        track.tube,
+        mean_area(track.tube.areas if track.areas is None else track.areas),
+        crowd=track.is_crowd,
+        boundary_tube=track.boundary_tube,
+    )
 
 
-def _read_categories(records: Any, place: Place) -> dict[int, str]:
-    categories: dict[int, str] = {}
-    names: set[str] = set()
-    remedy = 'each category needs an id and a name of its own'
-    for index, record in enumerate(require_type(records, list, place, remedy)):
-        where = place / index
-        require_type(record, dict, where, remedy)
-        identifier = as_identifier(require(record, 'id', where, remedy), where / 'id', remedy)
-        if identifier in categories:
-            (where / 'id').fail(f'duplicate category id {identifier}', remedy)
-        name = read_name(record, where, remedy)
-        if name in names:
-            (where / 'name').fail(f'duplicate category name {name!r}', remedy)
-        names.add(name)
-        categories[identifier] = name
-    return categories
-
-
-def _read_owner(record: Any, truth: GroundTruth, place: Place) -> tuple[Video, int]:
-    """Return the video and the category of an annotation or prediction."""
+def _read_owner(record: Any, truth: GroundTruth, place: Place) -> tuple[VISVideo, int]:
+    """Return the video and the category of a prediction."""
     remedy = 'each entry needs video_id, category_id and segmentations'
     require_type(record, dict, place, remedy)
     video = as_identifier(
@@ -233,33 +181,6 @@ def _span(categories: Mapping[int, str]) -> str:
     if not categories:
         return 'none'
     return f'{len(categories)} categories, ids {min(categories)} to {max(categories)}'
-
-
-def _read_annotation(
-    record: Any, index: int, truth: GroundTruth, mask_source: str, place: Place
-) -> Track:
-    video, category = _read_owner(record, truth, place)
-    refined = record.get('segmentations_refined')
-    remedy = 'each annotation needs segmentations, one entry per frame'
-    boundary_tube = None
-    if mask_source == 'refined':
-        key = 'segmentations_refined'
-        require(record, key, place, 'choose --mask-source official or original')
-    else:
-        key = 'segmentations'
-    tube = parse_tube(require(record, key, place, remedy), video, place / key)
-    if mask_source == 'official' and refined is not None:
-        boundary_tube = parse_tube(refined, video, place / 'segmentations_refined')
-    _, areas = (read_measure(record, key, video.length, place) for key in MEASURES)
-    return Track(
-        index,
-        video.id,
-        category,
-        tube,
-        mean_area(tube.areas if areas is None else areas),
-        crowd=read_crowd(record, place),
-        boundary_tube=boundary_tube,
-    )
 
 
 def mean_area(areas: Sequence[float | None] | np.ndarray) -> float:

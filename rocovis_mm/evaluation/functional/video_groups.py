@@ -1,6 +1,6 @@
 """Videos set apart by what happens in them, from the ground truth alone.
 
-T frames; boxes are (x, y, width, height) in pixels.
+T frames.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from pycocotools import mask as mask_utils
 
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
+from rocovis_mm.formats.boxes import boxes_of_codes
 from rocovis_mm.formats.run_lengths import Tube
 
 GROUPS = ('disappearance', 'crossing', 'rest')
@@ -55,12 +55,11 @@ def cross(one: Track, other: Track) -> bool:
         return False
     both = np.flatnonzero((one.tube.areas > 0) & (other.tube.areas > 0))
     a, b = boxes(one.tube, both), boxes(other.tube, both)
-    corner = np.minimum(a[:, :2] + a[:, 2:], b[:, :2] + b[:, 2:])
-    apart = (corner <= np.maximum(a[:, :2], b[:, :2])).any(1)
+    apart = (np.minimum(a, b)[:, 2:] <= np.maximum(a, b)[:, :2]).any(1)
     return bool(apart.any() and not apart.all())
 
 
 def boxes(tube: Tube, frames: np.ndarray) -> np.ndarray:
     """Return the boxes (n, 4) of a tube in n frames in which it has masks."""
     codes = [{'size': [tube.height, tube.width], 'counts': tube.counts[t]} for t in frames]
-    return mask_utils.toBbox(codes).reshape(-1, 4)
+    return boxes_of_codes(codes)

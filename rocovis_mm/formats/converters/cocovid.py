@@ -35,6 +35,7 @@ from rocovis_mm.formats.validation import (
     require_type,
 )
 from rocovis_mm.formats.vis_annotations import (
+    FORMAT,
     VISVideo,
     inspect_vis_annotations,
     is_tracked_images,
@@ -43,7 +44,6 @@ from rocovis_mm.formats.vis_annotations import (
 
 Record = dict[str, Any]
 
-VIS_FORMAT = 'a YouTube-VIS json holds videos, annotations and categories'
 COCO_FORMAT = 'a CocoVID json holds videos, images, annotations and categories'
 VIS_KEYS = dict(videos=('id', 'file_names', 'height', 'width'), categories=('id',))
 COCO_KEYS = dict(
@@ -76,7 +76,7 @@ def vis_to_cocovid(source: str | Path, out: str | Path, overwrite: bool = False)
         FileNotFoundError: there is no such file.
         ValueError: it is not sound, or has an id 0, which MMDetection takes for no id.
     """
-    content = read_parts(source, VIS_KEYS, VIS_FORMAT)
+    content = read_parts(source, VIS_KEYS, FORMAT)
     has_tracks = content.get('annotations') is not None
     tracks = content.get('annotations') or []
     raise_problems(inspect_vis_annotations(content, str(source), bool(tracks))[1])
@@ -179,7 +179,7 @@ def coco_annotation(track: Record, frame: int, video: Record) -> Record:
 
 def measure(mask: Any, height: int, width: int) -> tuple[list[float], int]:
     """Return the box [x, y, width, height] and the area of a mask in any form."""
-    frame = VISVideo(0, height, width, [''])
+    frame = VISVideo(0, height, width, 1)
     tube = parse_tube([mask], frame, Place('mask'))
     if tube.counts[0] is None:
         return [0.0, 0.0, 0.0, 0.0], 0

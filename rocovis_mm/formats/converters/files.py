@@ -14,12 +14,11 @@ from urllib.parse import quote
 from tqdm import tqdm
 
 from rocovis_mm.formats.json_files import (
-    FileExistsOtherwise,
     dump_json,
     read_json,
-    whole_file,
 )
 from rocovis_mm.formats.validation import Place, require, require_type
+from rocovis_mm.formats.whole_files import FileExistsOtherwise, whole_file
 
 
 def write_annotations(

@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 from rocovis_mm.formats.converters.files import read_parts, write_annotations
 from rocovis_mm.formats.validation import listed
+from rocovis_mm.formats.vis_annotations import FORMAT
 
-FORMAT = 'a YouTube-VIS json holds videos, annotations and categories'
 VIDEOS = dict(videos=('id', 'file_names'), categories=('id', 'name'))
 FIRST, SECOND = 0, 1
 

@@ -28,7 +28,6 @@ from rocovis_mm.formats.converters.files import (
     convert_dataset,
     dump_json,
     read_parts,
-    whole_file,
 )
 from rocovis_mm.formats.converters.id_masks import (
     TrackGatherer,
@@ -37,6 +36,7 @@ from rocovis_mm.formats.converters.id_masks import (
     read_id_image,
 )
 from rocovis_mm.formats.frame_files import list_images, natural_order
+from rocovis_mm.formats.whole_files import whole_file
 
 THINGS = frozenset(key for key, _, _ in find_benchmark('vipseg_things').table)
 NUM_CLASSES = 124

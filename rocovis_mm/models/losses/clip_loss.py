@@ -14,10 +14,10 @@ from mmengine.dist import get_world_size
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from rocovis_mm.models.task_modules.assigners import UNOWNED, FrameTargets
+from rocovis_mm.models.task_modules.assigners import UNOWNED
 from rocovis_mm.models.task_modules.points import Blocks, uncertain_points
 from rocovis_mm.registry import MODELS
-from rocovis_mm.structures import ClipTargets, FramePrediction
+from rocovis_mm.structures import ClipTargets, FramePrediction, FrameTargets
 
 
 class SetLoss(BaseModule):

@@ -7,33 +7,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from mmengine.model import BaseModule
 from torch import Tensor
 
 from rocovis_mm.models.layers.query_decoder import Predict, QueryDecoder
-from rocovis_mm.models.task_modules.assigners import UNOWNED, FrameTargets
+from rocovis_mm.models.task_modules.assigners import UNOWNED
 from rocovis_mm.registry import MODELS, TASK_UTILS
-from rocovis_mm.structures import ClipTargets, FramePrediction
-
-
-@dataclass(frozen=True)
-class Detection:
-    """What Mask2Former makes of a batch of frames.
-
-    Attributes:
-        class_logits: L + 1 tensors (B, N, K + 1), or those that were asked for.
-        mask_logits: as many tensors (B, N, h, w).
-        queries: L tensors (B, N, C), each layer's output before the post-norm.
-        pixels: (B, C, h, w), what mask features are made of.
-    """
-
-    class_logits: tuple[Tensor, ...]
-    mask_logits: tuple[Tensor, ...]
-    queries: tuple[Tensor, ...]
-    pixels: Tensor
+from rocovis_mm.structures import ClipTargets, Detection, FramePrediction, FrameTargets
 
 
 class FrameHead(BaseModule):

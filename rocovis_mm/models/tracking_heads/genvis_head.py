@@ -16,9 +16,9 @@ from rocovis_mm.models.layers.query_decoder import folded_mask_logits
 from rocovis_mm.models.losses.genvis_loss import Embeddings
 from rocovis_mm.models.task_modules.assigners import UNOWNED
 from rocovis_mm.models.task_modules.assigners.genvis import UNSEEN
-from rocovis_mm.models.tracking_heads.frame_head import Detection, FrameHead
+from rocovis_mm.models.tracking_heads.frame_head import FrameHead
 from rocovis_mm.registry import MODELS, TASK_UTILS
-from rocovis_mm.structures import ClipTargets, FramePrediction, StreamState
+from rocovis_mm.structures import ClipTargets, Detection, FramePrediction, StreamState
 
 
 @MODELS.register_module()

@@ -14,18 +14,19 @@ from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stat
 from rocovis_mm.evaluation.functional.tracks import (
     GroundTruth,
     Track,
-    Video,
+    load_ground_truth,
     load_predictions,
 )
 from rocovis_mm.formats.frame_files import list_images
 from rocovis_mm.formats.json_files import read_json
+from rocovis_mm.formats.vis_annotations import VISVideo
 from rocovis_mm.visualization.shown import Shown
 from rocovis_mm.visualization.track_report.timelines import (
     Timeline,
     compare_tracks,
     lone_timeline,
 )
-from rocovis_mm.visualization.video_results import choose_tracks, match_identities, read_truth
+from rocovis_mm.visualization.video_results import choose_tracks, match_identities
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class ReportVideo:
         figures: AP and others, as fractions; empty where nothing is annotated.
     """
 
-    video: Video
+    video: VISVideo
     name: str
     images: list[Path]
     annotations: list[ReportTrack]
@@ -142,11 +143,10 @@ def load_report(
         UserWarning: no track reaches the threshold.
     """
     results = read_json(results_file)
-    if annotation_file is None:
-        content = describe_results(results, str(results_file))
-    else:
-        content = read_json(annotation_file)
-    truth = read_truth(content, annotation_file or results_file)
+    source = annotation_file
+    if source is None:
+        source = describe_results(results, str(results_file))
+    truth = load_ground_truth(source, need_annotations=False, name=str(results_file))
     predictions = load_predictions(results, truth, str(results_file))
     grouped = by_video(predictions, truth)
     shown = {video: choose_tracks(own, score_threshold) for video, own in grouped.items()}
@@ -160,8 +160,8 @@ def load_report(
     if judged:
         verdicts = analyze_errors(truth, [track for own in shown.values() for track in own])
     videos = [
-        judge_video(record, truth, grouped, shown, verdicts, image_folder)
-        for record in content['videos']
+        judge_video(video, truth, grouped, shown, verdicts, image_folder)
+        for video in truth.videos.values()
     ]
     videos.sort(key=lambda video: video.badness)
     figures = {}
@@ -222,7 +222,7 @@ def describe_results(results: Any, name: str) -> dict[str, Any]:
 
 
 def judge_video(
-    record: Mapping[str, Any],
+    video: VISVideo,
     truth: GroundTruth,
     predictions: Mapping[int, list[Track]],
     shown: Mapping[int, list[Track]],
@@ -232,14 +232,13 @@ def judge_video(
     """Return a video with its tracks judged.
 
     Args:
-        record: its entry in the annotation file.
+        video: from the annotation file.
         truth: the whole ground truth.
         predictions: all, by video.
         shown: those to show, by video.
         verdicts: on those to show.
         image_folder: of the images, or None.
     """
-    video = truth.videos[record['id']]
     found, subset = shown[video.id], truth.subset([video.id])
     real = subset.tracks
     tubes = [track.tube for track in found]
@@ -268,8 +267,8 @@ def judge_video(
     ]
     return ReportVideo(
         video,
-        video_name(record),
-        find_images(record, image_folder),
+        video_name(video),
+        find_images(video, image_folder),
         sorted(annotated, key=lambda row: (row.verdict == 'crowd', row.best_share)),
         sorted(predicted, key=prediction_order),
         len(predictions[video.id]) - len(found),
@@ -300,24 +299,19 @@ def prediction_order(row: ReportTrack) -> tuple[bool, int, float]:
     return row.verdict in ('correct', 'ignored', ''), -row.suspicion, -row.track.score
 
 
-def video_name(record: Mapping[str, Any]) -> str:
+def video_name(video: VISVideo) -> str:
     """Return the folder of a video's images, or its id."""
-    names = record.get('file_names')
-    if isinstance(names, list) and names and isinstance(names[0], str):
-        folder = Path(names[0]).parent.as_posix()
-        if folder != '.':
-            return folder
-    return str(record['id'])
+    folder = Path(video.file_names[0]).parent.as_posix() if video.file_names else '.'
+    return str(video.id) if folder == '.' else folder
 
 
-def find_images(record: Mapping[str, Any], folder: str | Path | None) -> list[Path]:
+def find_images(video: VISVideo, folder: str | Path | None) -> list[Path]:
     """Return the paths of a video's images, whether they exist or not; none if unknown."""
     if folder is None:
         return []
-    names = record.get('file_names')
-    if isinstance(names, list) and all(isinstance(name, str) for name in names):
-        return [Path(folder, name) for name in names]
-    own = Path(folder, str(record['id']))
+    if video.file_names:
+        return [Path(folder, name) for name in video.file_names]
+    own = Path(folder, str(video.id))
     if not own.is_dir():
         return []
     return list_images(own)

@@ -20,7 +20,8 @@ from rocovis_mm.datasets.embedded import (
 from rocovis_mm.datasets.embedded import embedded_dataset as module
 from rocovis_mm.datasets.embedded.rendering import render_video
 from rocovis_mm.datasets.embedded.scenes import plan_scene
-from rocovis_mm.formats.vis_annotations import find_missing_images, read_vis_annotations
+from rocovis_mm.formats.missing_images import find_missing_images
+from rocovis_mm.formats.vis_annotations import read_vis_annotations
 
 TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/generate_embedded.py'
 

@@ -8,13 +8,12 @@ import tracemalloc
 import pytest
 
 from rocovis_mm.formats.converters.files import (
-    FileExistsOtherwise,
     Parts,
     read_info,
     read_parts,
-    whole_file,
     write_annotations,
 )
+from rocovis_mm.formats.whole_files import FileExistsOtherwise, whole_file
 
 
 def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path):

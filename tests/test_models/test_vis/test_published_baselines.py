@@ -80,7 +80,7 @@ def test_minvis(shared_dir):
     tracks, _ = video_tracks(model, frames)
     best = fixture['video_logits'].softmax(-1)[:, :-1].flatten().topk(10)
     np.testing.assert_allclose(tracks.scores, best.values, atol=1e-5)
-    pairs = tracks.slots * model.num_classes + tracks.labels
+    pairs = tracks.identities * model.num_classes + tracks.labels
     assert pairs.tolist() == best.indices.tolist()
 
 

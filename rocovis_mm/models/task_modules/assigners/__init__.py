@@ -3,7 +3,6 @@
 from rocovis_mm.models.task_modules.assigners.genvis import UNSEEN, GenVISAssigner
 from rocovis_mm.models.task_modules.assigners.uvla import (
     UNOWNED,
-    FrameTargets,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
@@ -11,7 +10,6 @@ from rocovis_mm.models.task_modules.assigners.uvla import (
 __all__ = [
     'UNOWNED',
     'UNSEEN',
-    'FrameTargets',
     'GenVISAssigner',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',

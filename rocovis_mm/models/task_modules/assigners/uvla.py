@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 from mmcv.ops import point_sample
@@ -18,26 +17,10 @@ from torch import Tensor
 
 from rocovis_mm.models.task_modules.points import draw_points
 from rocovis_mm.registry import TASK_UTILS
-from rocovis_mm.structures import ClipTargets
+from rocovis_mm.structures import ClipTargets, FrameTargets
 from rocovis_mm.utils.divergence import DivergenceError, first_not_finite
 
 UNOWNED = -1
-
-
-@dataclass(frozen=True)
-class FrameTargets:
-    """What the predictions of one frame of one clip are supervised with.
-
-    Attributes:
-        labels: (L, N) long, class of each query, K for "no object".
-        instances: (L, N) long, instance whose mask supervises a query (an empty
-            mask where that instance is absent); -1: no mask loss.
-        keep: (N,) float, factor of each query's propagated mask.
-    """
-
-    labels: Tensor
-    instances: Tensor
-    keep: Tensor
 
 
 class MaskMatcher:

@@ -1,0 +1,27 @@
+"""What Mask2Former makes of frames.
+
+B frames, N queries, C channels, K classes, L decoder layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What Mask2Former makes of a batch of frames.
+
+    Attributes:
+        class_logits: L + 1 tensors (B, N, K + 1), or those that were asked for.
+        mask_logits: as many tensors (B, N, h, w).
+        queries: L tensors (B, N, C), each layer's output before the post-norm.
+        pixels: (B, C, h, w), what mask features are made of.
+    """
+
+    class_logits: tuple[Tensor, ...]
+    mask_logits: tuple[Tensor, ...]
+    queries: tuple[Tensor, ...]
+    pixels: Tensor
