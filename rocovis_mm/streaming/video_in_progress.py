@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
-from torch import Tensor
 
 from rocovis_mm.streaming.frame_masks import FrameMasks
 from rocovis_mm.streaming.track_recorder import TrackRecorder
@@ -102,34 +100,3 @@ class VideoInProgress:
         They are made when one is first looked at, which a test of whole tracks never does.
         """
         return LaterInstances(self.recorder.snapshot(masks).instances)
-
-
-Item = TypeVar('Item')
-FrameOfVideo = tuple[Tensor, DetDataSample, VideoInProgress]
-"""An image (3, H, W), normalised and padded, its sizes, and the video that it continues."""
-
-
-def group_alike(frames: Iterable[FrameOfVideo]) -> list[list[int]]:
-    """Return the positions of frames of different videos that can run as one batch."""
-    groups: dict[tuple, list[int]] = {}
-    for position, (image, _, video) in enumerate(frames):
-        key = (tuple(image.shape), video.state.queries is None, len(video.state.memory))
-        groups.setdefault(key, []).append(position)
-    return list(groups.values())
-
-
-def waves(items: Sequence[Item], of: Callable[[Item], Hashable]) -> Iterator[list[Item]]:
-    """Split items into batches that hold at most one of each video, in order.
-
-    Args:
-        items: frames, each of some video.
-        of: tells an item's video.
-    """
-    waiting = list(items)
-    while waiting:
-        wave, later, seen = [], [], set()
-        for item in waiting:
-            (later if of(item) in seen else wave).append(item)
-            seen.add(of(item))
-        yield wave
-        waiting = later
