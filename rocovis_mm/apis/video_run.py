@@ -27,19 +27,15 @@ class VideoRun:
     Args:
         source: of the frames.
         session: the stream they go into.
-        outputs: what each frame is drawn and written to before it comes out; None for
-            nothing. Whoever opens them closes them.
-
-    Attributes:
-        source: as above.
-        session: as above.
-        outputs: as above; may be set before the first frame.
+        outputs: draw and write each frame before it comes out; None for none. The caller
+            closes them, and may set them later.
     """
 
     def __init__(
         self, source: Source, session: StreamSession, outputs: Outputs | None = None
     ) -> None:
         self.source = source
+        self.fps = source.fps
         self.session = session
         self.outputs = outputs
         self.reading: Prefetch | None = None
@@ -55,7 +51,7 @@ class VideoRun:
         if self.reading is not None:
             raise ValueError(f'{self.source.name}: has been gone through; open it again')
         live = self.source.live
-        frames = timed(self.source)
+        frames = ((self.source.time, frame) for frame in self.source)
         self.reading = Prefetch(frames, LIVE_QUEUE if live else FILE_QUEUE, newest=live)
         if self.stopping:
             self.reading.stop()
@@ -67,11 +63,6 @@ class VideoRun:
             if self.outputs is not None:
                 self.outputs.put(fitted.image, result)
             yield fitted.image, result
-
-    @property
-    def fps(self) -> float | None:
-        """Frames per second of the source; None where it states none."""
-        return self.source.fps
 
     @property
     def dropped(self) -> int:
@@ -100,9 +91,3 @@ class VideoRun:
         if ended:  # a device must not be closed under a thread that waits for it
             self.source.close()
         self.session.close()
-
-
-def timed(source: Source) -> Iterator[tuple[float | None, np.ndarray]]:
-    """Yield a source's frames, each with its time in seconds."""
-    for frame in source:
-        yield source.time, frame

@@ -6,8 +6,10 @@ N queries, K classes, C channels, H x W a padded input, h x w the resolution of 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import torch
 from mmdet.structures import DetDataSample
@@ -16,23 +18,44 @@ from torch import Tensor
 
 from rocovis_mm.streaming.frame_masks import FrameMasks, frame_masks
 from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
-from rocovis_mm.streaming.video_in_progress import VideoInProgress
 from rocovis_mm.structures import FramePrediction, StreamState
 
-Item = TypeVar('Item')
+
+@dataclass
+class VideoInProgress:
+    """Everything that a model needs to go on with a video.
+
+    Attributes:
+        recorder: statistics and, if they are kept, masks of its tracks.
+        state: what the model remembers.
+        size: (height, width) of its padded frames, where a runner gives them.
+        memory_frames: most past frames that `state` may hold; None leaves it to the model.
+    """
+
+    recorder: TrackRecorder
+    state: StreamState = field(default_factory=StreamState)
+    size: tuple[int, int] | None = None
+    memory_frames: int | None = None
+
+    @property
+    def next_frame(self) -> int:
+        """The number of the frame that comes next, from 0."""
+        return self.recorder.length
+
+    def advance(self, masks: FrameMasks, state: StreamState) -> None:
+        """Take in what a frame has brought."""
+        self.recorder.add_frame(masks)
+        if self.memory_frames is not None:
+            state = replace(state, memory=state.memory[-self.memory_frames :])
+        self.state = state
+
+
 FrameOfVideo = tuple[Tensor, DetDataSample, VideoInProgress]
 """An image (3, H, W), normalised and padded, its sizes, and the video that it continues."""
 
 
 class StreamModel(Protocol):
-    """All that the engine knows of a model.
-
-    Attributes:
-        num_queries: N.
-        num_classes: K.
-        track_rule: how frames become tracks.
-        data_preprocessor: normalises and pads a collated batch; only sessions need it.
-    """
+    """The engine's view of a model; only sessions need its `data_preprocessor`."""
 
     num_queries: int
     num_classes: int
@@ -50,19 +73,15 @@ class StreamModel(Protocol):
 
 
 class NextFrame(Protocol):
-    """A frame that is to be predicted; its owner reads it and takes its masks.
-
-    Attributes:
-        owner: one object for all frames of a video.
-    """
+    """A frame to predict; frames of one video have one `owner`."""
 
     owner: Hashable
 
     def read(self) -> FrameOfVideo:
-        """Return the frame, after all frames before it have been taken."""
+        """Return the frame; its video has taken all frames before it."""
 
     def take(self, masks: FrameMasks) -> Any:
-        """Return the frame's result; its video has gone on."""
+        """Return the frame's result; its video has advanced."""
 
 
 class StreamEngine:
@@ -70,9 +89,6 @@ class StreamEngine:
 
     Args:
         model: at test time, on its device.
-
-    Attributes:
-        model: as above.
     """
 
     def __init__(self, model: StreamModel) -> None:
@@ -118,9 +134,14 @@ class StreamEngine:
         Returns:
             what each of them made of its masks, in the same order.
         """
+        turns: Counter[Hashable] = Counter()
+        waves: dict[int, list[int]] = {}  # at most one frame of a video each
+        for number, frame in enumerate(frames):
+            waves.setdefault(turns[frame.owner], []).append(number)
+            turns[frame.owner] += 1
         results = {}
         with self._lock:
-            for wave in waves(range(len(frames)), of=lambda number: frames[number].owner):
+            for wave in waves.values():
                 masks = self.advance([frames[number].read() for number in wave])
                 results.update((n, frames[n].take(found)) for n, found in zip(wave, masks))
         return [results[number] for number in range(len(frames))]
@@ -138,8 +159,12 @@ class StreamEngine:
         Returns:
             the masks of each, in the same order.
         """
+        groups: dict[tuple, list[int]] = {}
+        for position, (image, _, video) in enumerate(frames):
+            alike = (tuple(image.shape), video.state.queries is None, len(video.state.memory))
+            groups.setdefault(alike, []).append(position)
         found: dict[int, FrameMasks] = {}
-        for group in group_alike(frames):
+        for group in groups.values():
             members = [frames[position] for position in group]
             for _, _, video in members:
                 self.give_back_slots(video)
@@ -169,29 +194,3 @@ class StreamEngine:
         mask_logits = prediction.mask_logits[-1][b]
         scored = self.model.track_rule.mask_scoring
         return frame_masks(class_logits, mask_logits, foreground, frame, scored)
-
-
-def group_alike(frames: Iterable[FrameOfVideo]) -> list[list[int]]:
-    """Return the positions of frames of different videos that can run as one batch."""
-    groups: dict[tuple, list[int]] = {}
-    for position, (image, _, video) in enumerate(frames):
-        key = (tuple(image.shape), video.state.queries is None, len(video.state.memory))
-        groups.setdefault(key, []).append(position)
-    return list(groups.values())
-
-
-def waves(items: Iterable[Item], of: Callable[[Item], Hashable]) -> Iterator[list[Item]]:
-    """Split items into batches that hold at most one of each video, in order.
-
-    Args:
-        items: frames, each of some video.
-        of: tells an item's video.
-    """
-    waiting = list(items)
-    while waiting:
-        wave, later, seen = [], [], set()
-        for item in waiting:
-            (later if of(item) in seen else wave).append(item)
-            seen.add(of(item))
-        yield wave
-        waiting = later

@@ -23,24 +23,32 @@ MANY_FRAMES = 500
 
 
 class FittedFrame(NamedTuple):
-    """A :class:`NextFrame` of a stream, made by :meth:`StreamSession.fit`.
-
-    Attributes:
-        owner: its stream.
-        image: (H, W, 3) BGR uint8, of the stream's size.
-        time: in seconds, or None.
-    """
+    """A :class:`NextFrame` of a stream, made by :meth:`StreamSession.fit`."""
 
     owner: StreamSession
-    image: np.ndarray
-    time: float | None
+    image: np.ndarray  # (H, W, 3) BGR uint8, of the stream's size
+    time: float | None  # seconds
 
     def read(self) -> FrameOfVideo:
-        """Return the frame as the model sees it, and the stream's video."""
-        return self.owner.read(self)
+        """Return the frame as the stream's test pipeline and the model prepare it."""
+        stream, size = self.owner, self.image.shape[:2]
+        item = dict(
+            img=self.image,
+            img_shape=size,
+            ori_shape=size,
+            height=size[0],
+            width=size[1],
+            img_path='',
+            img_id=len(stream),
+            frame_id=len(stream),
+            video_id=stream.video_id,
+            video_length=len(stream) + 1,
+            ori_video_length=len(stream) + 1,
+        )
+        return (*stream.engine.preprocess(stream.pipeline(item)), stream.video)
 
     def take(self, masks: FrameMasks) -> FrameResult:
-        """Return the frame's result."""
+        """Return the frame's result, and write it down."""
         return self.owner.take(self, masks)
 
 
@@ -70,10 +78,6 @@ class StreamSession:
             it, which is the one that ``tools/test.py`` scores.
         on_size_change: 'error', or 'resize' to bring frames to the size of the first.
         fps: of the stream, noted in `results_jsonl`.
-
-    Attributes:
-        engine: as above.
-        video: its state and its recorder, which the stream owns.
 
     Raises:
         ValueError: an argument is impossible.
@@ -167,25 +171,6 @@ class StreamSession:
             method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
             frame = cv2.resize(frame, wanted[::-1], interpolation=method)
         return FittedFrame(self, frame, time)
-
-    def read(self, frame: FittedFrame) -> FrameOfVideo:
-        """Return a frame as the config's test pipeline prepares it, and the stream's video."""
-        height, width = frame.image.shape[:2]
-        number = len(self)
-        item = dict(
-            img=frame.image,
-            img_shape=(height, width),
-            ori_shape=(height, width),
-            height=height,
-            width=width,
-            img_path='',
-            img_id=number,
-            frame_id=number,
-            video_id=self.video_id,
-            video_length=number + 1,
-            ori_video_length=number + 1,
-        )
-        return (*self.engine.preprocess(self.pipeline(item)), self.video)
 
     def take(self, frame: FittedFrame, masks: FrameMasks) -> FrameResult:
         """Return a frame's result, and write it down, after the video has gone on with it."""

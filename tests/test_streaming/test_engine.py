@@ -80,7 +80,7 @@ def counted(monkeypatch):
 
     count(session_module, 'as_bgr')
     count(StreamSession, 'fit')
-    count(StreamSession, 'read')
+    count(session_module.FittedFrame, 'read')
     count(StreamEngine, 'preprocess')
     return counts
 

@@ -26,7 +26,6 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 # isort: split
 import numpy as np
 import torch
-from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
@@ -205,17 +204,13 @@ class Study:
             stride: AttentionStatistics() for stride in model.track_head.pixel_decoder.propagation
         }
 
-    def frame(self, index: int) -> tuple[torch.Tensor, DetDataSample]:
-        """Return the image (3, H, W) of a frame, normalised and padded, and its sample."""
-        return self.engine.preprocess(self.dataset[index])
-
     @torch.no_grad()
     def video(self, video_id: int, indices: Sequence[int], category_ids: list[int]) -> dict:
         """Return row -> results of one video."""
         model = self.model
         videos = {name: self.engine.begin() for name in self.rows}
         for index in indices:
-            image, sample = self.frame(index)
+            image, sample = self.engine.preprocess(self.dataset[index])
             with features_once(model):
                 for name, switch in self.rows.items():
                     with switch(model):
@@ -236,7 +231,7 @@ class Study:
         modules = model.track_head.pixel_decoder.propagation
         found = None
         for index in indices:
-            image, sample = self.frame(index)
+            image, sample = self.engine.preprocess(self.dataset[index])
             with recording(modules) as recorder:
                 found = self.engine.advance([(image, sample, video)])[0]
             pictures = [*pictures, self.picture(index)][-model.track_head.memory_frames - 1 :]

@@ -21,9 +21,8 @@ from rocovis_mm.models.task_modules.points import clip_generator
 from rocovis_mm.models.vis.feature_maps import STRIDES, build_neck, fit_head
 from rocovis_mm.models.vis.runner_frame import RunnerFrame
 from rocovis_mm.registry import MODELS
-from rocovis_mm.streaming.engine import StreamEngine
+from rocovis_mm.streaming.engine import StreamEngine, VideoInProgress
 from rocovis_mm.streaming.track_recorder import TrackRule
-from rocovis_mm.streaming.video_in_progress import VideoInProgress
 from rocovis_mm.structures import ClipTargets, FramePrediction, StreamState, TrainingStage
 
 
