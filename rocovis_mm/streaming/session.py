@@ -190,14 +190,8 @@ class StreamSession:
     def write(self, result: FrameResult, time: float | None) -> None:
         """Write a frame's result to the file; a frame without a time counts by `fps`."""
         if result.frame == 0:
-            self.log.begin(
-                self.video_id,
-                self.size,
-                self.fps,
-                self.classes,
-                self.category_ids,
-                self.started,
-            )
+            names = (self.classes, self.category_ids)
+            self.log.begin(self.video_id, self.size, self.fps, *names, self.started)
         if time is None and self.fps:
             time = result.frame / self.fps
         standing = self.video.recorder.standing()
@@ -217,11 +211,10 @@ class StreamSession:
         """
         self.close()
         recorder = self.video.recorder
+        standing = recorder.standing() if recorder.length else ()
         return VideoResult(
             length=recorder.length,
-            standing=tuple(x for x in recorder.standing() if x.score > 0)
-            if recorder.length
-            else (),
+            standing=tuple(x for x in standing if x.score > 0),
             classes=self.classes,
             category_ids=self.category_ids,
             video=recorder.finish(self.video_id) if recorder.keep_masks else None,
