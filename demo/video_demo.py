@@ -221,9 +221,8 @@ def process(args: argparse.Namespace, inferencer: RoCoVISInferencer, run: VideoR
         live=run.source.live,
     )
     bar = tqdm(total=run.source.length, unit=' frames', mininterval=0.5)
-    with outputs, bar:
-        for frame, result in run:
-            outputs.put(frame, result)
+    with outputs as run.outputs, bar:
+        for _ in run:
             note(bar, run)
             if args.show and show(outputs):
                 run.stop()

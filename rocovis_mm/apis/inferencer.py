@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,21 +10,23 @@ from typing import Any
 import numpy as np
 import torch
 from mmengine.config import Config, ConfigDict
-from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope, init_default_scope
 
 from rocovis_mm.apis.categories import resolve_categories
 from rocovis_mm.apis.outputs import Outputs
+from rocovis_mm.apis.sources import Thinned, open_source
 from rocovis_mm.apis.video_run import VideoRun
 from rocovis_mm.checkpoints.fitting import load_model
 from rocovis_mm.models import OnlineVISModel
 from rocovis_mm.registry import MODELS
+from rocovis_mm.streaming.engine import StreamEngine
 from rocovis_mm.streaming.results import FrameResult, VideoResult
-from rocovis_mm.streaming.session import StreamSession
-from rocovis_mm.streaming.video_in_progress import waves
+from rocovis_mm.streaming.session import FittedFrame, StreamSession
 from rocovis_mm.utils import check_checkpoint, check_complete, load_config
 from rocovis_mm.utils.run_config import kind_of
 
+LIVE_MEMORY = 100
+"""Past frames that a model without a bound of its own remembers of a live source."""
 LOADERS = ('LoadVISFrame', 'LoadImageFromFile', 'LoadImageFromNDArray', 'InferencerLoader')
 
 
@@ -49,6 +50,8 @@ class RoCoVISInferencer:
 
     Attributes:
         model: in test mode, on its device.
+        engine: advances all streams on the model.
+        pipeline: the test pipeline without the step that loads a frame.
         classes: names by label.
         category_ids: json category id of each label, see :func:`resolve_categories`.
 
@@ -91,7 +94,7 @@ class RoCoVISInferencer:
         elif not built and torch.cuda.is_available():
             self.model.to('cuda')
         self.model.eval()
-        self._lock = threading.Lock()
+        self.engine = StreamEngine(self.model)
 
     def __call__(
         self,
@@ -119,9 +122,8 @@ class RoCoVISInferencer:
         """
         drawn = None if out is None or Path(out).suffix == '.json' else out
         with self.frames(video, **stream_options) as run:
-            with Outputs(self.classes, run.fps, drawn, score_thr=score_thr) as outputs:
+            with Outputs(self.classes, run.fps, drawn, score_thr=score_thr) as run.outputs:
                 for frame, result in run:
-                    outputs.put(frame, result)
                     if callback is not None:
                         callback(frame, result)
             found = run.finish()
@@ -138,17 +140,35 @@ class RoCoVISInferencer:
     ) -> VideoRun:
         """Return a video to go through frame by frame; see :class:`VideoRun`.
 
+        Of a live source, a model without a bound of its own remembers the last 100 frames,
+        unless ``memory_frames`` says otherwise.
+
         Args:
             video: see :meth:`__call__`.
-            max_fps: frames closer together are left out.
-            reconnect: seconds for which a live source that is lost is connected to again.
-            **stream_options: of :class:`StreamSession`.
+            max_fps: frames closer together are left out; see :class:`Thinned`.
+            reconnect: seconds for which a live source that is lost is connected to again; None
+                ends there.
+            **stream_options: of :class:`StreamSession`; `fps` also is the rate of a source that
+                states none.
         """
-        return VideoRun(self, video, max_fps, reconnect, **stream_options)
+        source = open_source(video, reconnect)
+        try:
+            if source.fps is None:
+                source.fps = stream_options.get('fps')
+            if max_fps is not None:
+                source = Thinned(source, max_fps)
+            options = {'fps': source.fps, **stream_options}
+            if source.live and unbounded(self.model):
+                options.setdefault('memory_frames', LIVE_MEMORY)
+            return VideoRun(source, self.stream(**options))
+        except BaseException:
+            source.close()
+            raise
 
     def stream(self, **options: Any) -> StreamSession:
         """Open a stream; `options` are those of :class:`StreamSession`."""
-        return StreamSession(self, **options)
+        categories = (self.classes, self.category_ids)
+        return StreamSession(self.engine, self.pipeline, *categories, **options)
 
     def push(self, pairs: Sequence[tuple[StreamSession, np.ndarray]]) -> list[FrameResult]:
         """Predict the next frames of several streams, in as few batches as can be.
@@ -165,31 +185,12 @@ class RoCoVISInferencer:
         Raises:
             ValueError: a frame cannot be taken; then none is.
         """
-        fitted, sizes = [], {}
-        for position, (session, frame) in enumerate(pairs):
-            frame = session.fit(frame, sizes.get(session))
-            sizes.setdefault(session, frame.shape[:2])
-            fitted.append((position, session, frame))
-        results: dict[int, FrameResult] = {}
-        with self._lock:
-            for wave in waves(fitted, of=lambda item: item[1]):
-                found = self._advance([(session, frame) for _, session, frame in wave])
-                results.update(zip([position for position, *_ in wave], found))
-        return [results[position] for position in range(len(pairs))]
-
-    def _advance(self, pairs: Sequence[tuple[StreamSession, np.ndarray]]) -> list[FrameResult]:
-        """Run fitted frames of different streams."""
-        batch = pseudo_collate([session.pack(frame) for session, frame in pairs])
-        data = self.model.data_preprocessor(batch, False)
-        masks = self.model.advance(
-            [
-                (images[0], sample.video_data_samples[0], session.video)
-                for images, sample, (session, _) in zip(
-                    data['inputs']['img'], data['data_samples'], pairs
-                )
-            ]
-        )
-        return [session.take(frame, found) for (session, frame), found in zip(pairs, masks)]
+        fitted: list[FittedFrame] = []
+        sizes: dict[StreamSession, tuple[int, int]] = {}
+        for session, frame in pairs:
+            fitted.append(session.fit(frame, first_size=sizes.get(session)))
+            sizes.setdefault(session, fitted[-1].image.shape[:2])
+        return self.engine.run(fitted)
 
 
 def check_device(name: str) -> None:
@@ -232,6 +233,11 @@ def check_online(model: torch.nn.Module) -> None:
             f'{type(model).__name__} is no online model; the inferencer takes configs of RoCoVIS, '
             'MinVIS and GenVIS'
         )
+
+
+def unbounded(model: OnlineVISModel) -> bool:
+    """Whether a model remembers all of a stream (GenVIS as published)."""
+    return getattr(model.track_head, 'memory_frames', 0) is None
 
 
 def load_weights(model: OnlineVISModel, path: str, allow_missing: bool = False) -> dict[str, Any]:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rocovis_mm.apis.outputs import Outputs
 from rocovis_mm.apis.overlap import Prefetch
-from rocovis_mm.apis.sources import Source, Thinned, open_source
+from rocovis_mm.apis.sources import Source
 from rocovis_mm.streaming.results import FrameResult, VideoResult
-
-if TYPE_CHECKING:
-    from rocovis_mm.apis.inferencer import RoCoVISInferencer
-    from rocovis_mm.models import OnlineVISModel
+from rocovis_mm.streaming.session import StreamSession
 
 LIVE_QUEUE = 2
 FILE_QUEUE = 4
-LIVE_MEMORY = 100
-"""Past frames that a model without a bound of its own remembers of a live source."""
 
 
 class VideoRun:
@@ -26,48 +21,23 @@ class VideoRun:
 
     To be used in a ``with`` statement. The video is read in a thread; of a live source,
     frames that the model is too slow for are dropped, the oldest first, so that what
-    comes out is never late by more than a few frames. There, a model without a bound of
-    its own remembers the last 100 frames, unless ``memory_frames`` says otherwise. After
-    an error, and after :meth:`stop`, :meth:`finish` gives the tracks of the frames that
-    went through.
+    comes out is never late by more than a few frames. After an error, and after
+    :meth:`stop`, :meth:`finish` gives the tracks of the frames that went through.
 
     Args:
-        inferencer: holds the model.
-        video: anything :func:`open_source` takes.
-        max_fps: frames closer together are left out; see :class:`Thinned`.
-        reconnect: seconds for which a live source that is lost is connected to again; None
-            ends there.
-        **stream_options: of :class:`StreamSession`; `fps` also is the rate of a source that
-            states none.
-
-    Attributes:
         source: of the frames.
         session: the stream they go into.
-        fps: of the source; None where it states none.
+        outputs: draw and write each frame before it comes out; None for none. The caller
+            closes them, and may set them later.
     """
 
     def __init__(
-        self,
-        inferencer: RoCoVISInferencer,
-        video: Any,
-        max_fps: float | None = None,
-        reconnect: float | None = None,
-        **stream_options: Any,
+        self, source: Source, session: StreamSession, outputs: Outputs | None = None
     ) -> None:
-        self.source = open_source(video, reconnect)
-        try:
-            if self.source.fps is None:
-                self.source.fps = stream_options.get('fps')
-            if max_fps is not None:
-                self.source = Thinned(self.source, max_fps)
-            self.fps = self.source.fps
-            options = {'fps': self.fps, **stream_options}
-            if self.source.live and unbounded(inferencer.model):
-                options.setdefault('memory_frames', LIVE_MEMORY)
-            self.session = inferencer.stream(**options)
-        except BaseException:
-            self.source.close()
-            raise
+        self.source = source
+        self.fps = source.fps
+        self.session = session
+        self.outputs = outputs
         self.reading: Prefetch | None = None
         self.stopping = False
 
@@ -81,15 +51,18 @@ class VideoRun:
         if self.reading is not None:
             raise ValueError(f'{self.source.name}: has been gone through; open it again')
         live = self.source.live
-        frames = timed(self.source)
+        frames = ((self.source.time, frame) for frame in self.source)
         self.reading = Prefetch(frames, LIVE_QUEUE if live else FILE_QUEUE, newest=live)
         if self.stopping:
             self.reading.stop()
         for time, frame in self.reading:
             if self.source.started is not None:
                 self.session.started = self.source.started.isoformat(timespec='milliseconds')
-            frame = self.session.fit(frame)
-            yield frame, self.session.push(frame, time)
+            fitted = self.session.fit(frame, time)
+            (result,) = self.session.engine.run([fitted])
+            if self.outputs is not None:
+                self.outputs.put(fitted.image, result)
+            yield fitted.image, result
 
     @property
     def dropped(self) -> int:
@@ -118,14 +91,3 @@ class VideoRun:
         if ended:  # a device must not be closed under a thread that waits for it
             self.source.close()
         self.session.close()
-
-
-def timed(source: Source) -> Iterator[tuple[float | None, np.ndarray]]:
-    """Yield a source's frames, each with its time in seconds."""
-    for frame in source:
-        yield source.time, frame
-
-
-def unbounded(model: OnlineVISModel) -> bool:
-    """Whether a model remembers all of a stream (GenVIS as published)."""
-    return getattr(model.track_head, 'memory_frames', 0) is None

@@ -9,12 +9,11 @@ import json
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import torch
 
-from rocovis_mm.streaming.frame_masks import FrameMasks, frame_masks
+from rocovis_mm.streaming.frame_masks import FrameMasks, FrameSizes, frame_masks
 from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
 from rocovis_mm.structures import VideoTracks
 
@@ -99,11 +98,7 @@ class ExportedModel:
         foreground = torch.ones(len(classes))
         if self.metadata['scale_output']:
             foreground = 1 - classes.softmax(-1)[:, -1]
-        sizes = SimpleNamespace(
-            batch_input_shape=tuple(self.metadata['padded']),
-            img_shape=self.size,
-            ori_shape=self.size,
-        )
+        sizes = FrameSizes(tuple(self.metadata['padded']), self.size, self.size)
         return frame_masks(classes, masks, foreground, sizes, self.rule.mask_scoring)
 
     def track(self, frames: Iterable[np.ndarray], video_id: int = 0) -> VideoTracks:
@@ -116,15 +111,13 @@ class ExportedModel:
         Raises:
             ValueError: there are no frames, or one is of another size.
         """
-        state, recorder = self.first_state(), None
+        queries = self.session.get_outputs()[0].shape[1]
+        recorder = TrackRecorder(queries, self.metadata['num_classes'], self.rule)
+        state = self.first_state()
         for frame in frames:
             class_logits, mask_logits, state = self.step(frame, state)
-            if recorder is None:
-                queries = class_logits.shape[1]
-                recorder = TrackRecorder(queries, self.metadata['num_classes'], self.rule)
-            masks = self.segment(class_logits, mask_logits)
-            recorder.add_frame(masks)
-        if recorder is None:
+            recorder.add_frame(self.segment(class_logits, mask_logits))
+        if not recorder.length:
             raise ValueError(f'video {video_id} has no frames')
         return recorder.finish(video_id)
 

@@ -3,25 +3,54 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from mmengine.dataset import Compose
 
 from rocovis_mm.formats.boxes import boxes_of_masks
+from rocovis_mm.streaming.engine import FrameOfVideo, StreamEngine
 from rocovis_mm.streaming.frame_masks import FrameMasks
 from rocovis_mm.streaming.frames import as_bgr
 from rocovis_mm.streaming.results import FrameResult, VideoResult
 from rocovis_mm.streaming.results_log import ResultsLog
 
-if TYPE_CHECKING:
-    from rocovis_mm.apis.inferencer import RoCoVISInferencer
-
 SIZE_CHANGES = ('error', 'resize')
 MANY_FRAMES = 500
 """Remembered frames of a stream at which its owner is warned."""
+
+
+class FittedFrame(NamedTuple):
+    """A :class:`NextFrame` of a stream, made by :meth:`StreamSession.fit`."""
+
+    owner: StreamSession
+    image: np.ndarray  # (H, W, 3) BGR uint8, of the stream's size
+    time: float | None  # seconds
+
+    def read(self) -> FrameOfVideo:
+        """Return the frame as the stream's test pipeline and the model prepare it."""
+        stream, size = self.owner, self.image.shape[:2]
+        item = dict(
+            img=self.image,
+            img_shape=size,
+            ori_shape=size,
+            height=size[0],
+            width=size[1],
+            img_path='',
+            img_id=len(stream),
+            frame_id=len(stream),
+            video_id=stream.video_id,
+            video_length=len(stream) + 1,
+            ori_video_length=len(stream) + 1,
+        )
+        return (*stream.engine.preprocess(stream.pipeline(item)), stream.video)
+
+    def take(self, masks: FrameMasks) -> FrameResult:
+        """Return the frame's result, and write it down."""
+        return self.owner.take(self, masks)
 
 
 class StreamSession:
@@ -33,7 +62,10 @@ class StreamSession:
     (GenVIS with ``memory_frames=None``).
 
     Args:
-        inferencer: holds the model.
+        engine: holds the model.
+        pipeline: steps of the test pipeline after the one that loads a frame.
+        classes: names by label.
+        category_ids: json category ids by label.
         video_id: of the video in results.
         keep_masks: whether masks are held for :meth:`finish`; None: only where they do
             not go to `results_jsonl`.
@@ -55,7 +87,10 @@ class StreamSession:
 
     def __init__(
         self,
-        inferencer: RoCoVISInferencer,
+        engine: StreamEngine,
+        pipeline: Sequence[dict],
+        classes: tuple[str, ...],
+        category_ids: tuple[int, ...],
         video_id: int = 1,
         keep_masks: bool | None = None,
         results_jsonl: str | Path | None = None,
@@ -66,17 +101,18 @@ class StreamSession:
     ) -> None:
         if on_size_change not in SIZE_CHANGES:
             raise ValueError(f'on_size_change={on_size_change!r}: choose one of {SIZE_CHANGES}')
-        self.inferencer = inferencer
+        self.engine = engine
+        self.pipeline = Compose(pipeline)
+        self.classes = classes
+        self.category_ids = category_ids
         self.video_id = video_id
         self.on_size_change = on_size_change
         self.fps = fps
         self.size: tuple[int, int] | None = None  # height, width
-        self.time: float | None = None  # of the frame at work
         self.started: str | None = None  # when time 0 was, of a live source
         self.closed = False
-        self.pipeline = Compose(inferencer.pipeline)
         keep_masks = results_jsonl is None if keep_masks is None else keep_masks
-        self.video = inferencer.model.begin_video(keep_masks, release_after, memory_frames)
+        self.video = engine.begin(keep_masks, release_after, memory_frames)
         self.log = None if results_jsonl is None else ResultsLog(results_jsonl)
 
     def __enter__(self) -> StreamSession:
@@ -102,19 +138,19 @@ class StreamSession:
                 stream stays as it was and can go on.
             OSError: the results file cannot be written further.
         """
-        self.time = time
-        try:
-            return self.inferencer.push([(self, frame)])[0]
-        finally:
-            self.time = None
+        return self.engine.run([self.fit(frame, time)])[0]
 
     def fit(
-        self, frame: np.ndarray | None, first_size: tuple[int, int] | None = None
-    ) -> np.ndarray:
-        """Return a frame as the model sees it: BGR uint8, of the stream's size.
+        self,
+        frame: np.ndarray | None,
+        time: float | None = None,
+        first_size: tuple[int, int] | None = None,
+    ) -> FittedFrame:
+        """Return a frame as :meth:`StreamEngine.run` takes it: BGR uint8, of the stream's size.
 
         Args:
             frame: as :meth:`push` takes it.
+            time: as :meth:`push` takes it.
             first_size: (height, width) of the stream's first frame, where that one has not
                 been predicted yet.
 
@@ -126,78 +162,46 @@ class StreamSession:
         name = f'frame {len(self)} of the stream'
         frame = as_bgr(frame, name)
         size, wanted = frame.shape[:2], self.size or first_size
-        if wanted in (None, size):
-            return frame
-        if self.on_size_change == 'error':
-            raise ValueError(
-                f'{name} is {size} (height, width) and the first one was {wanted}; open '
-                "another stream for it, or open this one with on_size_change='resize'"
-            )
-        smaller = size[0] * size[1] > wanted[0] * wanted[1]
-        method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
-        return cv2.resize(frame, wanted[::-1], interpolation=method)
+        if wanted not in (None, size):
+            if self.on_size_change == 'error':
+                raise ValueError(
+                    f'{name} is {size} (height, width) and the first one was {wanted}; open '
+                    "another stream for it, or open this one with on_size_change='resize'"
+                )
+            smaller = size[0] * size[1] > wanted[0] * wanted[1]
+            method = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+            frame = cv2.resize(frame, wanted[::-1], interpolation=method)
+        return FittedFrame(self, frame, time)
 
-    def pack(self, frame: np.ndarray) -> dict[str, Any]:
-        """Return a fitted frame as the config's test pipeline packs it."""
-        height, width = frame.shape[:2]
-        number = len(self)
-        item = dict(
-            img=frame,
-            img_shape=(height, width),
-            ori_shape=(height, width),
-            height=height,
-            width=width,
-            img_path='',
-            img_id=number,
-            frame_id=number,
-            video_id=self.video_id,
-            video_length=number + 1,
-            ori_video_length=number + 1,
-        )
-        return self.pipeline(item)
-
-    def take(self, frame: np.ndarray, masks: FrameMasks) -> FrameResult:
-        """Return a frame's result, and write it down, after the model has gone on with it."""
-        self.size = frame.shape[:2]
+    def take(self, frame: FittedFrame, masks: FrameMasks) -> FrameResult:
+        """Return a frame's result, and write it down, after the video has gone on with it."""
+        self.size = frame.image.shape[:2]
         if len(self.video.state.memory) == MANY_FRAMES + 1:
             warnings.warn(
                 f'the model remembers all of this stream, by now more than {MANY_FRAMES} frames; '
                 'what it holds grows with each: open long streams with memory_frames=NUMBER'
             )
-        instances = self.video.to_instances(masks)
-        result = FrameResult(
-            len(self) - 1,
-            instances.instances_id.numpy(),
-            instances.labels.numpy(),
-            instances.scores.numpy(),
-            boxes_of_masks(masks.masks),
-            masks.masks,
-        )
+        found = self.video.recorder.snapshot(masks).instances()
+        boxes = boxes_of_masks(found['masks'])
+        result = FrameResult(len(self) - 1, found.pop('instances_id'), boxes=boxes, **found)
         if self.log is not None:
-            self.write(result)
+            self.write(result, frame.time)
         return result
 
-    def write(self, result: FrameResult) -> None:
-        """Write a frame's result to the file."""
+    def write(self, result: FrameResult, time: float | None) -> None:
+        """Write a frame's result to the file; a frame without a time counts by `fps`."""
         if result.frame == 0:
-            self.log.begin(
-                self.video_id,
-                self.size,
-                self.fps,
-                self.inferencer.classes,
-                self.inferencer.category_ids,
-                self.started,
-            )
-        recorder = self.video.recorder
-        time = self.time
+            names = (self.classes, self.category_ids)
+            self.log.begin(self.video_id, self.size, self.fps, *names, self.started)
         if time is None and self.fps:
             time = result.frame / self.fps
+        standing = self.video.recorder.standing()
         columns = (result.ids, result.labels, result.scores, result.boxes)
         self.log.add(
             result.frame,
             time,
             list(zip(*(column.tolist() for column in columns), result.encode())),
-            [(track.identity, track.label, track.score) for track in recorder.standing()],
+            [(track.identity, track.label, track.score) for track in standing],
         )
 
     def finish(self) -> VideoResult:
@@ -208,13 +212,12 @@ class StreamSession:
         """
         self.close()
         recorder = self.video.recorder
+        standing = recorder.standing() if recorder.length else ()
         return VideoResult(
             length=recorder.length,
-            standing=tuple(x for x in recorder.standing() if x.score > 0)
-            if recorder.length
-            else (),
-            classes=self.inferencer.classes,
-            category_ids=self.inferencer.category_ids,
+            standing=tuple(x for x in standing if x.score > 0),
+            classes=self.classes,
+            category_ids=self.category_ids,
             video=recorder.finish(self.video_id) if recorder.keep_masks else None,
             log=None if self.log is None else self.log.path,
         )

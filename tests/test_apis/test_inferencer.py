@@ -18,6 +18,7 @@ from mmengine.registry import DefaultScope
 from PIL import Image
 from tiny_model import shake, sharpen
 
+import rocovis_mm.apis.inferencer as inferencer_module
 import rocovis_mm.apis.video_run as video_run
 from rocovis_mm.apis import RoCoVISInferencer, SourceLostError, results_from_log
 from rocovis_mm.datasets.embedded import make_tiny_dataset
@@ -208,7 +209,7 @@ def test_a_camera_that_is_unplugged(rocovis, fake_camera, monkeypatch, tmp_path)
 @pytest.mark.parametrize(('given', 'length'), [({}, 3), (dict(memory_frames=2), 2)])
 def test_what_is_remembered_of_a_camera_is_bounded(fake_camera, monkeypatch, given, length):
     monkeypatch.setattr(video_run, 'LIVE_QUEUE', 10)
-    monkeypatch.setattr(video_run, 'LIVE_MEMORY', 3)
+    monkeypatch.setattr(inferencer_module, 'LIVE_MEMORY', 3)
     fake_camera(frames(6))
     with tiny_inferencer(method='genvis').frames(0, **given) as run:
         with pytest.raises(SourceLostError):

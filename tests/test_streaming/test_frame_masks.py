@@ -9,6 +9,7 @@ import torch
 from pycocotools import mask as coco_mask
 from tiny_model import WIDTH, images, stream_sample, tiny_model
 
+from rocovis_mm.streaming.engine import StreamEngine
 from rocovis_mm.streaming.frame_masks import mask_thresholds, resize_to_frame, resize_to_input
 from rocovis_mm.structures import FramePrediction, StreamState, VideoTracks
 
@@ -71,7 +72,7 @@ def test_output_masks_are_scaled_by_the_foreground_before_binarisation(
     model = tiny_model(scale_output=scaling, track_rule=dict(mask_scoring=True))
     prediction = known_prediction()
     frame = stream_sample(0, [0], 1, padded, img_shape, ori_shape).video_data_samples[0]
-    result = model.segment(prediction, 0, frame)
+    result = StreamEngine(model).segment(prediction, 0, frame)
     probabilities, factor = by_hand(prediction, scaling, (padded, img_shape, ori_shape))
     masks = probabilities > 0.5
     slots = np.flatnonzero(masks.any((1, 2)))
@@ -101,7 +102,7 @@ def test_a_mask_is_left_out_exactly_where_nothing_of_it_shows(level):
     mask_logits[0, 2, 5, 7] = level
     mask_logits[0, 4, :2, :2] = 1.0
     prediction = FramePrediction((torch.randn(1, 6, 6),), (mask_logits,), torch.randn(1, 6, WIDTH))
-    result = model.segment(prediction, 0, frame)
+    result = StreamEngine(model).segment(prediction, 0, frame)
     expected = to_frame(mask_logits[0].numpy(), *[(64, 64)] * 3) > 0
     slots = np.flatnonzero(expected.any((1, 2)))
     assert 4 in slots and result.slots.tolist() == slots.tolist()

@@ -368,7 +368,7 @@ def test_no_slot_is_given_back_unless_asked_for(rocovis, monkeypatch):
 def test_a_slot_given_back_begins_with_the_learned_query(rocovis, monkeypatch):
     stream, _ = scripted(rocovis, PRESENCE[:7], monkeypatch, release_after=3)
     before = stream.video.state.queries.clone()
-    rocovis.model.give_back_slots(stream.video)
+    rocovis.engine.give_back_slots(stream.video)
     after = stream.video.state.queries
     learned = rocovis.model.track_head.query_decoder.query_feat.weight
     assert torch.equal(after[0, 0], learned[0])

@@ -15,9 +15,10 @@ from mmengine.structures import InstanceData
 
 import rocovis_mm.streaming.track_recorder as track_recorder
 from rocovis_mm.evaluation.metrics.track_collector import TrackCollector
+from rocovis_mm.models.vis.runner_frame import LaterInstances
+from rocovis_mm.streaming.engine import VideoInProgress
 from rocovis_mm.streaming.frame_masks import MaskLogits, frame_masks
 from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule, highest
-from rocovis_mm.streaming.video_in_progress import LaterInstances, VideoInProgress
 
 QUERIES, CLASSES, LENGTH = 37, 4, 5
 SIZES = dict(
@@ -139,7 +140,7 @@ def later_and_at_once():
     for classes, logits, foreground, shapes in video('enlarged'):
         masks = frame_masks(classes, logits, foreground, shapes, True)
         waiting.advance(masks, waiting.state)
-        later.append(waiting.to_instances(masks))
+        later.append(LaterInstances(waiting.recorder.snapshot(masks).instances))
         masks = frame_masks(classes, logits, foreground, shapes, True)
         recorder.add(masks.class_logits, masks.slots, masks.masks, masks.inside)
         scores = recorder.scores[masks.slots]

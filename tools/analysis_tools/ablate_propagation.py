@@ -20,7 +20,6 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from types import SimpleNamespace
 
 import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
 
@@ -28,7 +27,7 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 import numpy as np
 import torch
 from mmengine.config import Config
-from mmengine.dataset import BaseDataset, pseudo_collate
+from mmengine.dataset import BaseDataset
 from mmengine.registry import init_default_scope
 from tqdm import tqdm
 
@@ -40,6 +39,7 @@ from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stat
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, load_ground_truth, load_predictions
 from rocovis_mm.models import RoCoVIS
 from rocovis_mm.registry import DATASETS, MODELS
+from rocovis_mm.streaming.engine import StreamEngine
 from rocovis_mm.utils import add_run_arguments, load_run_config
 from rocovis_mm.visualization.attention import AttentionStatistics, draw_attention, recording
 from rocovis_mm.visualization.media import write_image
@@ -198,27 +198,23 @@ class Study:
         self, model: RoCoVIS, dataset: BaseDataset, rows: dict[str, Switch], folder: Path
     ) -> None:
         self.model, self.dataset, self.rows, self.folder = model, dataset, rows, folder
+        self.engine = StreamEngine(model)
         self.generator = torch.Generator().manual_seed(0)
         self.statistics = {
             stride: AttentionStatistics() for stride in model.track_head.pixel_decoder.propagation
         }
 
-    def frame(self, index: int) -> tuple[torch.Tensor, SimpleNamespace]:
-        """Return the image (3, H, W) of a frame, normalised and padded, and its sample."""
-        batch = self.model.data_preprocessor(pseudo_collate([self.dataset[index]]))
-        return batch['inputs']['img'][0][0], batch['data_samples'][0].video_data_samples[0]
-
     @torch.no_grad()
     def video(self, video_id: int, indices: Sequence[int], category_ids: list[int]) -> dict:
         """Return row -> results of one video."""
         model = self.model
-        videos = {name: model.begin_video() for name in self.rows}
+        videos = {name: self.engine.begin() for name in self.rows}
         for index in indices:
-            image, sample = self.frame(index)
+            image, sample = self.engine.preprocess(self.dataset[index])
             with features_once(model):
                 for name, switch in self.rows.items():
                     with switch(model):
-                        model.advance([(image, sample, videos[name])])
+                        self.engine.advance([(image, sample, videos[name])])
         return {
             name: video.recorder.finish(video_id).to_results(category_ids)
             for name, video in videos.items()
@@ -231,13 +227,13 @@ class Study:
         Args:
             indices: of the frames of one video.
         """
-        model, video, pictures = self.model, self.model.begin_video(), []
+        model, video, pictures = self.model, self.engine.begin(), []
         modules = model.track_head.pixel_decoder.propagation
         found = None
         for index in indices:
-            image, sample = self.frame(index)
+            image, sample = self.engine.preprocess(self.dataset[index])
             with recording(modules) as recorder:
-                found = model.advance([(image, sample, video)])[0]
+                found = self.engine.advance([(image, sample, video)])[0]
             pictures = [*pictures, self.picture(index)][-model.track_head.memory_frames - 1 :]
             for stride, seen in recorder.seen.items():
                 size = tuple(seen.current.shape[-2:])

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 import torch.nn.functional as F
-from mmdet.structures import DetDataSample
 from torch import Tensor
 
 from rocovis_mm.checkpoints.mask2former_start import Mask2FormerStart
@@ -20,27 +19,22 @@ from rocovis_mm.compat.host_models import BaseMOTModel
 from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.models.task_modules.points import clip_generator
 from rocovis_mm.models.vis.feature_maps import STRIDES, build_neck, fit_head
+from rocovis_mm.models.vis.runner_frame import RunnerFrame
 from rocovis_mm.registry import MODELS
-from rocovis_mm.streaming.frame_masks import FrameMasks, frame_masks
-from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
-from rocovis_mm.streaming.video_in_progress import (
-    FrameOfVideo,
-    VideoInProgress,
-    group_alike,
-    waves,
-)
+from rocovis_mm.streaming.engine import StreamEngine, VideoInProgress
+from rocovis_mm.streaming.track_recorder import TrackRule
 from rocovis_mm.structures import ClipTargets, FramePrediction, StreamState, TrainingStage
 
 
 class OnlineVISModel(BaseMOTModel):
     """A model that sees a video frame by frame, from the past only.
 
-    A child gives ``loss`` and :meth:`step`; this class turns data samples into tensors
-    and predictions into tracks. Videos may be mixed in a batch, at any frame each:
-    those of one size and memory run as one batch, others apart, so a video's result
-    never depends on its neighbours. What a video has been so far is the caller's: a live
-    session's, or that of :meth:`predict`, which a runner calls with data samples. A COCO
-    Mask2Former of MMDetection can be loaded as a start.
+    A child gives ``loss`` and :meth:`step`; this class turns data samples into tensors.
+    A :class:`StreamEngine` makes tracks of the predictions: that of a live session, or that of
+    :meth:`predict`, which a runner calls with data samples. Videos may be mixed in a batch, at
+    any frame each: those of one size and memory run as one batch, others apart, so a video's
+    result never depends on its neighbours. A COCO Mask2Former of MMDetection can be loaded as a
+    start.
 
     Args:
         backbone: config of any MM backbone.
@@ -123,7 +117,6 @@ class OnlineVISModel(BaseMOTModel):
             targets = [frame for target in targets for frame in target.frames()]
         return images, targets
 
-    @torch.no_grad()
     def predict(
         self, inputs: dict[str, Sequence[Tensor]], data_samples: Sequence[TrackDataSample]
     ) -> list[TrackDataSample]:
@@ -141,110 +134,19 @@ class OnlineVISModel(BaseMOTModel):
         Raises:
             ValueError: a frame that does not follow the one before it.
         """
-        frames = [
-            (image, frame, sample)
-            for images, sample in zip(inputs['img'], data_samples)
-            for image, frame in zip(images, sample.video_data_samples)
-        ]
-        for wave in waves(frames, of=lambda item: item[1].video_id):
-            videos = [self.video_of(frame) for _, frame, _ in wave]
-            found = self.advance(
-                [(image, frame, video) for (image, frame, _), video in zip(wave, videos)]
-            )
-            for (_, frame, sample), video, masks in zip(wave, videos, found):
-                frame.pred_track_instances = video.to_instances(masks)
-                if video.next_frame == frame.ori_video_length:
-                    del self._videos[frame.video_id]
-                    sample.set_field(video.recorder.finish(frame.video_id), 'video_tracks')
-        return list(data_samples)
-
-    def video_of(self, frame: DetDataSample) -> VideoInProgress:
-        """Return the video that a data sample continues; frame 0 begins it anew."""
-        if frame.frame_id == 0:
-            self._videos[frame.video_id] = self.begin_video()
-        video = self._videos.get(frame.video_id)
-        if video is None or video.next_frame != frame.frame_id:
-            raise ValueError(
-                f'frame {frame.frame_id} of video {frame.video_id} came, but frame '
-                f'{video.next_frame if video else 0} is next: an online model needs the frames of '
-                "a video in order on one rank; use the sampler 'rocovis_mm.VideoFrameSampler'"
-            )
-        video.check_size(frame.batch_input_shape, frame.video_id)
-        return video
-
-    def begin_video(
-        self,
-        keep_masks: bool = True,
-        release_after: int | None = None,
-        memory_frames: int | None = None,
-    ) -> VideoInProgress:
-        """Return a video before its first frame; the caller owns it.
-
-        Args:
-            keep_masks: whether its masks are held until its end.
-            release_after: frames of absence after which a slot is given back; None for
-                never. See :class:`TrackRecorder`.
-            memory_frames: most past frames that are remembered; None as the head has it.
-
-        Raises:
-            ValueError: `release_after` or `memory_frames` below 1.
-        """
-        if memory_frames is not None and memory_frames < 1:
-            raise ValueError(f'memory_frames={memory_frames}: give a number of frames >= 1')
-        recorder = TrackRecorder(
-            self.num_queries, self.num_classes, self.track_rule, keep_masks, release_after
+        engine = StreamEngine(self)
+        engine.run(
+            [
+                RunnerFrame(engine, self._videos, image, frame, sample)
+                for images, sample in zip(inputs['img'], data_samples)
+                for image, frame in zip(images, sample.video_data_samples)
+            ]
         )
-        return VideoInProgress(recorder, memory_frames=memory_frames)
-
-    @torch.no_grad()
-    def advance(self, frames: Sequence[FrameOfVideo]) -> list[FrameMasks]:
-        """Predict the next frame of one or several different videos, in as few batches as can be.
-
-        The one place where videos go on, whoever owns them. A batch that fails leaves its
-        videos before the same frame, and may be tried again.
-
-        Args:
-            frames: an image, its sizes and its video each.
-
-        Returns:
-            the masks of each, in the same order.
-        """
-        found: dict[int, FrameMasks] = {}
-        for group in group_alike(frames):
-            members = [frames[position] for position in group]
-            for _, _, video in members:
-                self.give_back_slots(video)
-            images = torch.stack([image for image, *_ in members])
-            past = StreamState.cat([video.state for *_, video in members])
-            prediction, state = self.step(images, past)
-            masks = [self.segment(prediction, b, frame) for b, (_, frame, _) in enumerate(members)]
-            for (_, _, video), found_masks, new_state in zip(members, masks, state.split()):
-                video.advance(found_masks, new_state)
-            found.update(zip(group, masks))
-        return [found[position] for position in range(len(frames))]
-
-    def give_back_slots(self, video: VideoInProgress) -> None:
-        """Give back the slots of a video whose identities have been absent for too long.
-
-        Their queries become the learned ones, as before the first frame.
-        """
-        slots = video.recorder.absent_slots()
-        if len(slots):
-            video.recorder.give_back(slots)
-            video.state = video.state.restart(torch.from_numpy(slots), self.first_queries())
+        return list(data_samples)
 
     def first_queries(self) -> Tensor | None:
         """Return the queries (N, C) of a first frame; None where none are carried on."""
         return None
-
-    def segment(self, prediction: FramePrediction, b: int, frame: DetDataSample) -> FrameMasks:
-        """Turn the last layer's prediction of stream b into masks; see :func:`frame_masks`."""
-        class_logits = prediction.class_logits[-1][b].float()
-        foreground = self.foreground(class_logits[None])[0]
-        mask_logits = prediction.mask_logits[-1][b]
-        return frame_masks(
-            class_logits, mask_logits, foreground, frame, self.track_rule.mask_scoring
-        )
 
 
 def scaled_side(side: int, scale: float) -> int:

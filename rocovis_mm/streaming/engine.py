@@ -1,0 +1,196 @@
+"""The one place where videos go on, whoever owns them: sessions, a runner, or a tool.
+
+N queries, K classes, C channels, H x W a padded input, h x w the resolution of mask logits.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.dataset import pseudo_collate
+from torch import Tensor
+
+from rocovis_mm.streaming.frame_masks import FrameMasks, frame_masks
+from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
+from rocovis_mm.structures import FramePrediction, StreamState
+
+
+@dataclass
+class VideoInProgress:
+    """Everything that a model needs to go on with a video.
+
+    Attributes:
+        recorder: statistics and, if they are kept, masks of its tracks.
+        state: what the model remembers.
+        size: (height, width) of its padded frames, where a runner gives them.
+        memory_frames: most past frames that `state` may hold; None leaves it to the model.
+    """
+
+    recorder: TrackRecorder
+    state: StreamState = field(default_factory=StreamState)
+    size: tuple[int, int] | None = None
+    memory_frames: int | None = None
+
+    @property
+    def next_frame(self) -> int:
+        """The number of the frame that comes next, from 0."""
+        return self.recorder.length
+
+    def advance(self, masks: FrameMasks, state: StreamState) -> None:
+        """Take in what a frame has brought."""
+        self.recorder.add_frame(masks)
+        if self.memory_frames is not None:
+            state = replace(state, memory=state.memory[-self.memory_frames :])
+        self.state = state
+
+
+FrameOfVideo = tuple[Tensor, DetDataSample, VideoInProgress]
+"""An image (3, H, W), normalised and padded, its sizes, and the video that it continues."""
+
+
+class StreamModel(Protocol):
+    """The engine's view of a model; only sessions need its `data_preprocessor`."""
+
+    num_queries: int
+    num_classes: int
+    track_rule: TrackRule
+    data_preprocessor: Callable[[dict, bool], dict]
+
+    def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
+        """Predict one frame (B, 3, H, W) of B streams and return their new past."""
+
+    def foreground(self, class_logits: Tensor) -> Tensor:
+        """Return the factor of each query's pixel probabilities, (B, N), from (B, N, K + 1)."""
+
+    def first_queries(self) -> Tensor | None:
+        """Return the queries (N, C) of a first frame; None where none are carried on."""
+
+
+class NextFrame(Protocol):
+    """A frame to predict; frames of one video have one `owner`."""
+
+    owner: Hashable
+
+    def read(self) -> FrameOfVideo:
+        """Return the frame; its video has taken all frames before it."""
+
+    def take(self, masks: FrameMasks) -> Any:
+        """Return the frame's result; its video has advanced."""
+
+
+class StreamEngine:
+    """Advances videos on a model, for one call at a time and in as few batches as can be.
+
+    Args:
+        model: at test time, on its device.
+    """
+
+    def __init__(self, model: StreamModel) -> None:
+        self.model = model
+        self._lock = threading.Lock()
+
+    def begin(
+        self,
+        keep_masks: bool = True,
+        release_after: int | None = None,
+        memory_frames: int | None = None,
+    ) -> VideoInProgress:
+        """Return a video before its first frame; the caller owns it.
+
+        Args:
+            keep_masks: whether its masks are held until its end.
+            release_after: frames of absence after which a slot is given back; None for
+                never. See :class:`TrackRecorder`.
+            memory_frames: most past frames that are remembered; None as the model has it.
+
+        Raises:
+            ValueError: `release_after` or `memory_frames` below 1.
+        """
+        if memory_frames is not None and memory_frames < 1:
+            raise ValueError(f'memory_frames={memory_frames}: give a number of frames >= 1')
+        model = self.model
+        recorder = TrackRecorder(
+            model.num_queries, model.num_classes, model.track_rule, keep_masks, release_after
+        )
+        return VideoInProgress(recorder, memory_frames=memory_frames)
+
+    def preprocess(self, packed: dict[str, Any]) -> tuple[Tensor, DetDataSample]:
+        """Return the image (3, H, W) of a packed frame, normalised and padded, and its sizes."""
+        data = self.model.data_preprocessor(pseudo_collate([packed]), False)
+        return data['inputs']['img'][0][0], data['data_samples'][0].video_data_samples[0]
+
+    def run(self, frames: Sequence[NextFrame]) -> list[Any]:
+        """Predict frames of one or several videos, those of a video in the order given.
+
+        Args:
+            frames: each is read when its turn comes.
+
+        Returns:
+            what each of them made of its masks, in the same order.
+        """
+        turns: Counter[Hashable] = Counter()
+        waves: dict[int, list[int]] = {}  # at most one frame of a video each
+        for number, frame in enumerate(frames):
+            waves.setdefault(turns[frame.owner], []).append(number)
+            turns[frame.owner] += 1
+        results = {}
+        with self._lock:
+            for wave in waves.values():
+                masks = self.advance([frames[number].read() for number in wave])
+                results.update((n, frames[n].take(found)) for n, found in zip(wave, masks))
+        return [results[number] for number in range(len(frames))]
+
+    @torch.no_grad()
+    def advance(self, frames: Sequence[FrameOfVideo]) -> list[FrameMasks]:
+        """Predict the next frame of one or several different videos.
+
+        Frames of one size whose videos remember as much run as one batch. A batch that fails
+        leaves its videos before the same frame, and may be tried again.
+
+        Args:
+            frames: an image, its sizes and its video each.
+
+        Returns:
+            the masks of each, in the same order.
+        """
+        groups: dict[tuple, list[int]] = {}
+        for position, (image, _, video) in enumerate(frames):
+            alike = (tuple(image.shape), video.state.queries is None, len(video.state.memory))
+            groups.setdefault(alike, []).append(position)
+        found: dict[int, FrameMasks] = {}
+        for group in groups.values():
+            members = [frames[position] for position in group]
+            for _, _, video in members:
+                self.give_back_slots(video)
+            images = torch.stack([image for image, *_ in members])
+            past = StreamState.cat([video.state for *_, video in members])
+            prediction, state = self.model.step(images, past)
+            masks = [self.segment(prediction, b, frame) for b, (_, frame, _) in enumerate(members)]
+            for (_, _, video), found_masks, new_state in zip(members, masks, state.split()):
+                video.advance(found_masks, new_state)
+            found.update(zip(group, masks))
+        return [found[position] for position in range(len(frames))]
+
+    def give_back_slots(self, video: VideoInProgress) -> None:
+        """Give back the slots of a video whose identities have been absent for too long.
+
+        Their queries become the learned ones, as before the first frame.
+        """
+        slots = video.recorder.absent_slots()
+        if len(slots):
+            video.recorder.give_back(slots)
+            video.state = video.state.restart(torch.from_numpy(slots), self.model.first_queries())
+
+    def segment(self, prediction: FramePrediction, b: int, frame: DetDataSample) -> FrameMasks:
+        """Turn the last layer's prediction of stream b into masks; see :func:`frame_masks`."""
+        class_logits = prediction.class_logits[-1][b].float()
+        foreground = self.model.foreground(class_logits[None])[0]
+        mask_logits = prediction.mask_logits[-1][b]
+        scored = self.model.track_rule.mask_scoring
+        return frame_masks(class_logits, mask_logits, foreground, frame, scored)
