@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PINS := requirements/pinned.txt requirements/pinned-openmmlab.txt
 # One stamp for each state of the pins: an environment is reused until they change.
 INSTALLED := $(VENV)/installed-$(shell cat $(PINS) setup.py | cksum | cut -d ' ' -f 1)
-SOURCES := rocovis_mm tools tests configs setup.py
+SOURCES := rocovis_mm tools tests configs setup.py noxfile.py
 DEMO_DIR := work_dirs/demo
 MMTRACK := work_dirs/mmtrack
 # More arguments of tools/run_demo.py, such as DEMO_ARGS='--cfg-options train_cfg.max_iters=20'.
@@ -28,6 +28,7 @@ help:
 	@echo 'make lint       style checks;  make format  mends what can be mended'
 	@echo 'make clean      remove the environment and what demo and tests made'
 
+# The checkout is put on the path with its metadata beside it, where MMEngine looks for configs.
 install: $(INSTALLED)
 
 $(INSTALLED): $(PINS) setup.py
@@ -37,7 +38,9 @@ $(INSTALLED): $(PINS) setup.py
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(PIP) -r requirements/pinned.txt
 	@$(PIP) --no-deps -r requirements/pinned-openmmlab.txt
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(BIN)/python setup.py -q egg_info
+	@mkdir -p rocovis_mm/.mim && ln -sfn ../../configs ../../tools ../../model-index.yml rocovis_mm/.mim
+	@echo '$(CURDIR)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/rocovis_mm.pth"
 	@touch $@
 
 demo: $(INSTALLED)
@@ -61,7 +64,7 @@ format: $(INSTALLED)
 	$(BIN)/ruff format $(SOURCES)
 
 matrix: $(INSTALLED)
-	$(BIN)/python tools/misc/run_matrix.py
+	$(BIN)/nox --tags quick
 
 $(MMTRACK)/installed: requirements/mmtrack.txt requirements/mmtrack-openmmlab.txt
 	$(PYTHON) -m venv --clear $(MMTRACK)

@@ -8,7 +8,6 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 PACKED_IN = Path('rocovis_mm', '.mim')
-LOOKUP = 'rocovis_mm_config_lookup'
 
 
 def read_version():
@@ -42,9 +41,6 @@ class BuildWithConfigs(build_py):
             no_caches = shutil.ignore_patterns('__pycache__')
             shutil.copytree(ROOT / name, target / name, ignore=no_caches)
         shutil.copy(ROOT / 'model-index.yml', target)
-        # see rocovis_mm/config_lookup.py
-        shutil.copy(ROOT / 'rocovis_mm' / 'config_lookup.py', Path(self.build_lib, f'{LOOKUP}.py'))
-        Path(self.build_lib, f'{LOOKUP}.pth').write_text(f'import {LOOKUP}\n', encoding='utf-8')
 
     @staticmethod
     def link_configs(target):

@@ -6,7 +6,6 @@ this module when it meets the scope, and ``locations`` says what to import next.
 
 from rocovis_mm.compat import checked  # noqa: F401, I001  (first: it says what is missing)
 
-from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.registry import DATA_SAMPLERS as MMENGINE_DATA_SAMPLERS
 from mmengine.registry import DATASETS as MMENGINE_DATASETS
 from mmengine.registry import HOOKS as MMENGINE_HOOKS
@@ -23,13 +22,14 @@ from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
 
 from rocovis_mm.compat.compiled_ops import use_pytorch_deformable_attention
+from rocovis_mm.compat.config_lookup import announce_configs
 from rocovis_mm.compat.safe_globals import allow_mmengine_checkpoints
 
 SCOPE = 'rocovis_mm'
 
 use_pytorch_deformable_attention()
 allow_mmengine_checkpoints()
-MODULE2PACKAGE.setdefault(SCOPE, SCOPE)  # lets MMEngine look up rocovis_mm:: configs
+announce_configs()
 
 
 def _child(parent: Registry, *packages: str) -> Registry:

@@ -1,13 +1,56 @@
-"""Configs that stand in the documentation as examples, read as files."""
+"""The fenced blocks of README and docs, and configs that are shown there as examples."""
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from mmengine.config import Config
+from sybil.document import Document
+from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+FENCED = RawFencedCodeBlockLexer(re.compile(r'(?P<language>\w*)[^\n]*\n'))
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: its page relative to the repository, its first line, its language."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f'{self.page}:{self.line}'
+
+
+def pages() -> list[Path]:
+    """Return README, CONTRIBUTING, and all pages of docs/ and demo/."""
+    found = [REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md']
+    return found + [
+        p for folder in ('docs', 'demo') for p in sorted((REPOSITORY / folder).rglob('*.md'))
+    ]
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    """Yield the fenced blocks of a page in order."""
+    document = Document(page.read_text(encoding='utf-8'), str(page))
+    name = str(page.relative_to(REPOSITORY))
+    for region in sorted(FENCED(document), key=lambda each: each.start):
+        line = document.text.count('\n', 0, region.start) + 2
+        yield Block(name, line, region.lexemes['language'], str(region.lexemes['source']))
+
+
+def running_text(page: Path) -> str:
+    """Return a page without its fenced blocks."""
+    document = Document(page.read_text(encoding='utf-8'), str(page))
+    fenced = [document.text[region.start : region.end] for region in FENCED(document)]
+    return functools.reduce(lambda text, block: text.replace(block, ''), fenced, document.text)
 
 
 def read_snippet(document: str, name: str, folder: Path) -> Config:
@@ -15,8 +58,11 @@ def read_snippet(document: str, name: str, folder: Path) -> Config:
 
     Paths of the repository in it (``configs/...``) are found from anywhere.
     """
-    text = (REPOSITORY / document).read_text(encoding='utf-8')
-    (block,) = re.findall(rf'```python\n(# {re.escape(name)}\b.*?)```', text, re.DOTALL)
+    (text,) = (
+        block.text
+        for block in blocks_of(REPOSITORY / document)
+        if re.match(rf'# {re.escape(name)}\b', block.text)
+    )
     path = folder / name
-    path.write_text(block.replace("'configs/", f"'{REPOSITORY}/configs/"), encoding='utf-8')
+    path.write_text(text.replace("'configs/", f"'{REPOSITORY}/configs/"), encoding='utf-8')
     return Config.fromfile(path)

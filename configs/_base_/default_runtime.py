@@ -22,10 +22,11 @@ default_hooks = dict(
     divergence=dict(type='rocovis_mm.DivergenceHook'),  # NaN ends a run with a message
 )
 
-custom_hooks = [
+runtime_hooks = [
     dict(type='rocovis_mm.IterationSeedHook'),  # a resumed run computes what a whole one does
     dict(type='rocovis_mm.ClipEventHook', interval=50),  # counts exits, entries, occlusions seen
 ]
+custom_hooks = [*runtime_hooks]
 
 # The scope stands here for a reason: MMEngine builds the log processor before anything else,
 # and looking up the scope imports rocovis_mm. So any OpenMMLab tool, MMDetection's own

@@ -13,7 +13,7 @@ model = dict(
 )
 
 test_scale = (1333, 448)  # as published for Swin-L
-test_pipeline = _base_.test_pipeline
-test_pipeline[1].scale = test_scale
+test_resize = dict(_base_.test_resize, scale=test_scale)
+test_pipeline = [_base_.load_frame, test_resize, _base_.pack]
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
-test_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader

@@ -11,13 +11,19 @@ pseudo_scales = [_base_.input_size]
 pseudo_crop_scales = [_base_.input_size]
 pseudo_crop_range = (80, 128)
 
-coco_dataset = _base_.coco_dataset
-coco_dataset.update(data_root=coco_root, ann_file=coco_ann, data_prefix=dict(img=coco_images))
-coco_dataset.pipeline[2].update(
+pseudo_clip = dict(
+    _base_.pseudo_clip,
     num_frames=_base_.num_frames,
     scales=pseudo_scales,
     crop_scales=pseudo_crop_scales,
     crop_range=pseudo_crop_range,
+)
+coco_dataset = dict(
+    _base_.coco_dataset,
+    data_root=coco_root,
+    ann_file=coco_ann,
+    data_prefix=dict(img=coco_images),
+    pipeline=[*_base_.load_image, pseudo_clip, *_base_.finish_pseudo_clip],
 )
 train_dataloader = dict(
     dataset=dict(

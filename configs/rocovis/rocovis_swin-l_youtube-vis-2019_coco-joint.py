@@ -4,9 +4,13 @@ _base_ = ['./rocovis_swin-l_youtube-vis-2019.py', '../_base_/datasets/coco_joint
 image_ratio = 1.0  # clips of COCO : of videos, as VITA and GenVIS train
 video_ratio = 0.75
 
-coco_dataset = _base_.coco_dataset
-coco_dataset.update(metainfo=dict(benchmark=_base_.benchmark), category_map=_base_.benchmark)
-coco_dataset.pipeline[2].num_frames = _base_.num_frames
+pseudo_clip = dict(_base_.pseudo_clip, num_frames=_base_.num_frames)
+coco_dataset = dict(
+    _base_.coco_dataset,
+    metainfo=dict(benchmark=_base_.benchmark),
+    category_map=_base_.benchmark,
+    pipeline=[*_base_.load_image, pseudo_clip, *_base_.finish_pseudo_clip],
+)
 train_dataloader = dict(
     dataset=dict(
         _delete_=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from inspect import signature
@@ -15,7 +15,10 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from rocovis_mm.compat.config_lookup import announce_configs
 from rocovis_mm.utils.config_files import ConfigFile, files_of, variables_set_to
+
+announce_configs()
 
 READ_BY_MMENGINE = {
     *signature(Runner).parameters,
@@ -372,16 +375,24 @@ def same_entries(one: Config, other: Config, entries: Iterable[str] = READ_BY_MM
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are alike; a list is like a tuple."""
-    return repr(without_types(one, list)) == repr(without_types(other, list))
+    """Whether two values are alike; a list is like a tuple, and a mark of scope is nothing.
+
+    MMEngine adds ``_scope_`` to the dicts of a packaged config, but not to each copy of a dict.
+    """
+    plain, other_plain = (without_types(value, list, {'_scope_'}) for value in (one, other))
+    return repr(plain) == repr(other_plain)
 
 
-def without_types(value: Any, sequence: type | None = None) -> Any:
-    """Return a value of a config in plain dicts, lists and tuples."""
+def without_types(value: Any, sequence: type | None = None, left_out: Collection[str] = ()) -> Any:
+    """Return a value of a config in plain dicts, lists and tuples, without the keys left out."""
     if isinstance(value, Mapping):
-        return {key: without_types(value[key], sequence) for key in value}
+        return {
+            key: without_types(value[key], sequence, left_out)
+            for key in value
+            if key not in left_out
+        }
     if isinstance(value, (list, tuple)):
-        return (sequence or type(value))(without_types(part, sequence) for part in value)
+        return (sequence or type(value))(without_types(part, sequence, left_out) for part in value)
     return value
 
 

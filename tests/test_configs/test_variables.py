@@ -9,7 +9,7 @@ import pytest
 from mmengine.config import Config
 from mmengine.config import config as mmengine_config
 
-from rocovis_mm.utils import load_config
+from rocovis_mm.utils import check_complete, load_config
 from rocovis_mm.utils.config import ConfigChain, same, same_entries
 from tests.conftest import REPOSITORY
 from tests.test_configs.reduced_configs import CONFIGS, parts_of, read_config
@@ -124,6 +124,15 @@ def test_all_ways_to_set_them_are_one(name, values, kind, tmp_path, package):
     assert not same_entries(config, Config.fromfile(template))
 
 
+def test_a_child_of_a_packaged_config_is_complete_for_mmengine_alone(package, tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text("_base_ = 'rocovis_mm::rocovis/rocovis_demo.py'\n")
+    check_complete(Config.fromfile(path))
+    path.write_text(f'{path.read_text()}base_lr = 0.5\n')
+    with pytest.raises(ValueError, match='base_lr'):
+        check_complete(Config.fromfile(path))
+
+
 def stages(config):
     """First iterations of full clips, of full size, and of the last part."""
     hooks = {hook.type.rpartition('.')[2]: hook for hook in config.custom_hooks}
@@ -149,6 +158,23 @@ def test_a_tiny_run_of_any_length_has_all_its_stages(method, length):
     warmup, cosine = config.param_scheduler
     assert warmup.end <= clips + length // 4 and sum(cosine.periods) + cosine.begin == length
     assert load_config(CONFIGS[f'{method}_tiny_custom'], dict(single_frames_until=0))
+
+
+def test_a_child_puts_named_hooks_together(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(
+        f'_base_ = {str(CONFIGS["rocovis_demo"])!r}\n'
+        'custom_hooks = [*_base_.runtime_hooks, dict(_base_.curriculum, single_frames_until=200)]\n'
+    )
+    *shared, curriculum = load_config(path).custom_hooks
+    assert curriculum == dict(type='rocovis_mm.CurriculumHook', single_frames_until=200)
+    assert shared == load_config(CONFIGS['rocovis_r50_custom']).custom_hooks
+
+
+@pytest.mark.parametrize('method', ['rocovis', 'minvis', 'genvis'])
+def test_the_share_of_pasted_clips_is_a_setting(method):
+    config = load_config(CONFIGS[f'{method}_tiny_custom'], dict(copy_paste_prob=0.0))
+    assert config.model.clip_augment == dict(type='rocovis_mm.ClipCopyPaste', prob=0.0)
 
 
 LENGTHS = [

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import cv2
+import mmdet
 import torch
 from mmengine.config import ConfigDict
 from mmengine.registry import DefaultScope
 
 from rocovis_mm.checkpoints import convert_file
-from rocovis_mm.datasets.embedded import EmbeddedRecipe, make_embedded_dataset
+from rocovis_mm.datasets.embedded import CLASSES, EmbeddedRecipe, make_embedded_dataset
 from rocovis_mm.registry import MODELS
 from rocovis_mm.utils import load_config
-from tests.test_configs.reduced_configs import reduce_model
+from tests.docs_snippets import REPOSITORY, blocks_of, pages
+from tests.test_configs.reduced_configs import parts_of, reduce_loader, reduce_model
 from tests.test_datasets.benchmark_layouts import WRITERS, content_of
 from tests.test_datasets.coco_layout import write_coco
-from tests.test_docs.commands import REPOSITORY
-from tests.test_docs.reduction import RECIPE, reduced_command
 
+RECIPE = dict(height=64, width=96, train_videos=4, train_frames=8, val_videos=2, val_frames=6)
+"""Of the generated data set."""
+OTHER_CONFIGS = {
+    'docs/model_zoo.md': 'configs/rocovis/rocovis_r50_ovis.py',
+    'docs/benchmarks.md': 'configs/rocovis/rocovis_r50_youtube-vis-2021.py',
+}
+"""Page -> the config that CONFIG stands for there; else the demo's."""
 LEFT_OUT = shutil.ignore_patterns(
     '.*', '__pycache__', 'work_dirs', 'data', 'build', 'dist', 'tests', '*.egg-info'
 )
-PATIENCE = 900
-"""Seconds after which a command counts as hanging."""
-
-PYTHON = f'exec {sys.executable} "$@"'
+PATIENCE = 1800
+"""Seconds after which a page counts as hanging."""
+PYTHON = f'exec {sys.executable} "$(dirname "$0")/short_python.py" "$@"'
 PROGRAMS = {
     'bin/python': PYTHON,
-    'bin/pip': f'exec {sys.executable} -m pip --disable-pip-version-check "$@"',
     '.venv/bin/python': PYTHON,
+    'bin/pip': f'exec {sys.executable} -m pip "$@" --dry-run --no-index --no-build-isolation',
+    # these would test the matrix, fetch packages, or run the suite that this is a part of
+    'bin/make': (
+        f'case $1 in test|install|matrix) set -- -n "$@";; esac\nexec {shutil.which("make")} "$@"'
+    ),
+    'bin/nox': f'exec {sys.executable} -m nox --list "$@"',
     # Slurm with one machine
     'bin/scontrol': 'echo 127.0.0.1',
     'bin/srun': (
@@ -56,11 +70,12 @@ class Desk:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def run(self, text: str) -> subprocess.CompletedProcess[str]:
+    def run(self, text: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run lines of shell in the folder; its end says whether all went well."""
         path = f'{self.folder}/bin:{os.environ["PATH"]}'
         environment = {**os.environ, 'PATH': path, 'PYTHONPATH': str(self.folder)}
         environment.update(OMP_NUM_THREADS='1', MPLBACKEND='agg', PYTHONDONTWRITEBYTECODE='')
+        environment.update(variables)
         return subprocess.run(
             ['bash', '-c', text],
             cwd=self.folder,
@@ -83,25 +98,6 @@ class Desk:
         return Desk(folder)
 
 
-class Desks:
-    """A desk for each page, as the page's last command left it.
-
-    Args:
-        folder: in which they are.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.first = set_up(folder / 'first')
-        self.made: dict[str, Desk] = {}
-
-    def of(self, page: str) -> Desk:
-        """Return a page's desk."""
-        if page not in self.made:
-            self.made[page] = self.first.copy(self.folder / page.replace('/', '_'))
-        return self.made[page]
-
-
 def set_up(folder: Path) -> Desk:
     """Return a desk with everything that a page's first command may take for granted."""
     shutil.copytree(REPOSITORY, folder, ignore=LEFT_OUT, symlinks=True)
@@ -109,6 +105,10 @@ def set_up(folder: Path) -> Desk:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(f'#!/usr/bin/env bash\n{text}\n')
         (folder / name).chmod(0o755)
+    for place in ('bin', '.venv/bin'):
+        shutil.copy(Path(__file__).with_name('short_python.py'), folder / place)
+        short = dict(python=sys.executable, options=dict(options_of_configs()))
+        (folder / place / 'short.json').write_text(json.dumps(short))
     desk = Desk(folder)
     desk.must_run(
         'pins="requirements/pinned.txt requirements/pinned-openmmlab.txt setup.py"\n'
@@ -118,6 +118,9 @@ def set_up(folder: Path) -> Desk:
     write_data(folder / 'data')
     write_files(folder)
     write_detectron2_checkpoints(folder)
+    shutil.copytree(folder / 'data/embedded/JPEGImages', folder / 'DIR')
+    (folder / 'path/to').mkdir(parents=True)
+    (folder / 'path/to/mmdet').symlink_to(Path(mmdet.__file__).parent)
     train_a_model(desk)
     return desk
 
@@ -211,9 +214,61 @@ def write_detectron2_checkpoints(folder: Path) -> None:
 def train_a_model(desk: Desk) -> None:
     """Train the demo's model a little, and let it write the log of a stream."""
     config, checkpoint = 'configs/rocovis/rocovis_demo.py', 'checkpoint.pth'
-    desk.must_run(reduced_command(f'python tools/train.py {config} --work-dir work_dirs/run'))
     desk.must_run(
+        f'python tools/train.py {config} --work-dir work_dirs/run\n'
         f'cp work_dirs/run/iter_*.pth {checkpoint}\n'
         f'cp {checkpoint} CHECKPOINT\n'
-        f'python demo/video_demo.py my_video.mp4 {config} CHECKPOINT --results-jsonl stream.jsonl'
+        f'python demo/video_demo.py my_video.mp4 {config} {checkpoint} --results-jsonl stream.jsonl'
     )
+
+
+def options_of_configs() -> Iterator[tuple[str, list[str]]]:
+    """Yield the configs that blocks name, and ``--cfg-options`` that make a run of each small."""
+    texts = [block.text for page in pages() for block in blocks_of(page)]
+    names = set(re.findall(r'\bconfigs/(?!_base_|hosts/mmtrack)\w+/[\w-]+\.py', '\n'.join(texts)))
+    for name in sorted({*names, 'configs/rocovis/rocovis_demo.py', *OTHER_CONFIGS.values()}):
+        if (REPOSITORY / name).is_file():
+            yield name, small_options(name)
+
+
+def small_options(path: str) -> list[str]:
+    """Return ``--cfg-options`` that make a run of a config small.
+
+    A config is the one of `reduced_configs`, but for demo and tiny models, which are small.
+    """
+    given = dict(classes=CLASSES) if '_custom' in path else {}
+    config = load_config(REPOSITORY / path, given)
+    is_small = '_demo' in path or '_tiny' in path
+    plain, small = config.to_dict(), copy.deepcopy(config)
+    for split in ('train', 'val', 'test'):
+        loader = small[f'{split}_dataloader']
+        if is_small:
+            loader.update(num_workers=0, persistent_workers=False)
+        else:
+            reduce_loader(loader)
+    if not is_small:
+        reduce_model(small.model)
+    small.train_cfg.update(max_iters=2, val_interval=2, val_begin=1)
+    for part in parts_of(small.get('custom_hooks')):
+        if part.type == 'rocovis_mm.CurriculumHook':
+            part.update(single_frames_until=0, half_size_until=0)
+    changed = [f'{key}={written(value)}' for key, value in changes(plain, small.to_dict())]
+    return [f'{key}={written(value)}' for key, value in given.items()] + changed
+
+
+def written(value: Any) -> str:
+    """Return a value as ``--cfg-options`` takes it."""
+    return repr(value).replace(' ', '') if isinstance(value, (list, tuple)) else str(value)
+
+
+def changes(before: Any, after: Any, place: str = '') -> Iterator[tuple[str, Any]]:
+    """Yield the places in which two configs differ, and what the second one has there."""
+    if isinstance(after, Mapping):
+        for key, value in after.items():
+            inside = before.get(key) if isinstance(before, Mapping) else None
+            yield from changes(inside, value, f'{place}.{key}' if place else key)
+    elif isinstance(after, (list, tuple)) and any(isinstance(x, (dict, list)) for x in after):
+        for number, value in enumerate(after):
+            yield from changes(before[number], value, f'{place}.{number}')
+    elif before != after:
+        yield place, after

@@ -14,24 +14,50 @@ import pytest
 import torch
 from mmdet.models.backbones import MobileNetV2
 from mmengine.config import Config
+from mmengine.evaluator import Evaluator
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 
 from rocovis_mm.apis import RoCoVISInferencer
+from rocovis_mm.datasets import VISDataset
 from rocovis_mm.datasets.embedded import make_tiny_dataset
+from rocovis_mm.evaluation.metrics import VISMetric
 from rocovis_mm.models import RoCoVIS, UVLAAssigner
 from rocovis_mm.utils import load_config
 from rocovis_mm.utils.run_config import write_results_to
 from tests.conftest import REPOSITORY
 from tests.docs_snippets import read_snippet
+from tests.pure_python import write_pure_python
 
 TEXT = REPOSITORY / 'configs/rocovis'
-PURE = REPOSITORY / 'rocovis_mm/configs/rocovis'
 ENTRIES = (
     'model train_dataloader val_dataloader test_dataloader val_evaluator test_evaluator train_cfg '
     'val_cfg test_cfg optim_wrapper param_scheduler default_hooks custom_hooks log_processor '
     'visualizer env_cfg default_scope load_from resume randomness find_unused_parameters '
     'auto_scale_lr log_level'
 ).split()
+
+
+HEIR = """
+from mmengine.config import read_base
+
+with read_base():
+    from .rocovis_demo import *
+
+from mmdet.models.backbones import MobileNetV2
+
+model.backbone = dict(type=MobileNetV2, widen_factor=0.5)
+train_dataloader.batch_size = 2
+"""
+
+
+@pytest.fixture(scope='module')
+def pure(tmp_path_factory):
+    """A folder with demo configs in pure Python."""
+    folder = tmp_path_factory.mktemp('pure')
+    for name in ('rocovis_demo', 'rocovis_demo_imp'):
+        write_pure_python(TEXT / f'{name}.py', folder / f'{name}.py')
+    return folder
 
 
 def content(value, name=None):
@@ -46,10 +72,24 @@ def content(value, name=None):
 
 
 @pytest.mark.parametrize('name', ['rocovis_demo', 'rocovis_demo_imp'])
-def test_both_styles_say_the_same(name):
-    text, pure = (Config.fromfile(folder / f'{name}.py').to_dict() for folder in (TEXT, PURE))
+def test_both_styles_say_the_same(name, pure):
+    text, python = (Config.fromfile(folder / f'{name}.py') for folder in (TEXT, pure))
+    assert text.model.type == 'rocovis_mm.RoCoVIS' and python.model.type is RoCoVIS
     for entry in ENTRIES:
-        assert content(pure[entry]) == content(text[entry]), entry
+        assert content(python.to_dict()[entry]) == content(text.to_dict()[entry]), entry
+
+
+def test_the_lines_of_the_docs_build_data_and_metric(tmp_path):
+    config = read_snippet('docs/configs.md', 'pure_python.py', tmp_path)
+    root = make_tiny_dataset(tmp_path / 'data').root
+    config.test_dataloader.dataset.data_root = str(root)
+    config.test_evaluator.ann_file = str(root / 'val.json')
+    with DefaultScope.overwrite_default_scope('mmdet'):
+        loader = Runner.build_dataloader(config.test_dataloader)
+        (metric,) = Evaluator(config.test_evaluator).metrics
+    assert type(loader.dataset) is VISDataset and type(metric) is VISMetric
+    frame = next(iter(loader))
+    assert len(frame['inputs']['img']) == len(frame['data_samples']) == 1
 
 
 def small_run(config, root, work_dir):
@@ -64,8 +104,9 @@ def small_run(config, root, work_dir):
     config.update(work_dir=str(work_dir), log_level='WARNING')
 
 
-def test_a_config_that_inherits_in_pure_python_trains_and_tests(tmp_path):
-    config = read_snippet('docs/mixing.md', 'pure_python.py', tmp_path)
+def test_a_config_that_inherits_in_pure_python_trains_and_tests(pure, tmp_path):
+    (pure / 'heir.py').write_text(HEIR)
+    config = Config.fromfile(pure / 'heir.py')
     small_run(config, make_tiny_dataset(tmp_path / 'data').root, tmp_path / 'run')
     assert config.train_dataloader.batch_size == 2
     torch.manual_seed(0)
@@ -75,12 +116,12 @@ def test_a_config_that_inherits_in_pure_python_trains_and_tests(tmp_path):
     losses = {key: log.current() for key, log in runner.message_hub.log_scalars.items()}
     assert 0 < losses['train/loss'] < float('inf')
     assert set(runner.test()) >= {'AP', 'AP_boundary', 'AP_pool'}
-    written = Config.fromfile(tmp_path / 'run' / 'pure_python.py')  # what the run left: text style
+    written = Config.fromfile(tmp_path / 'run' / 'heir.py')  # what the run left: text style
     assert written.model.backbone.type == 'mmdet.models.backbones.MobileNetV2'
 
 
-def test_options_of_a_pure_python_config(tmp_path):
-    path = PURE / 'rocovis_demo_imp.py'
+def test_options_of_a_pure_python_config(pure):
+    path = pure / 'rocovis_demo_imp.py'
     options = {'train_dataloader.dataset.data_root': 'x/', 'randomness': dict(seed=4)}
     config = load_config(path, options)
     assert config.train_dataloader.dataset.data_root == 'x/'
@@ -92,11 +133,11 @@ def test_options_of_a_pure_python_config(tmp_path):
         load_config(path, {'data_root': 'x/'})
 
 
-def test_a_variable_of_a_pure_python_heir_is_refused(tmp_path):
-    path = tmp_path / 'heir.py'
+def test_a_variable_of_a_pure_python_heir_is_refused(pure):
+    path = pure / 'other_heir.py'
     text = (
         'from mmengine.config import read_base\nwith read_base():\n'
-        '    from rocovis_mm.configs.rocovis.rocovis_demo import *\n'
+        '    from .rocovis_demo import *\n'
     )
     path.write_text(text + 'workers = 0\ntrain_dataloader.num_workers = workers\n')
     assert load_config(path).train_dataloader.num_workers == 0
@@ -105,8 +146,8 @@ def test_a_variable_of_a_pure_python_heir_is_refused(tmp_path):
         load_config(path)
 
 
-def test_a_submission_from_a_pure_python_config(tmp_path):
-    config = load_config(PURE / 'rocovis_demo.py')
+def test_a_submission_from_a_pure_python_config(pure, tmp_path):
+    config = load_config(pure / 'rocovis_demo.py')
     write_results_to(config, str(tmp_path / 'results.json'), format_only=True)
     assert config.test_evaluator.outfile_prefix == str(tmp_path / 'results')
 
@@ -127,20 +168,20 @@ def weights(tmp_path_factory):
 
 
 @pytest.mark.parametrize('given', [str, Config.fromfile])
-def test_the_inferencer_takes_a_pure_python_config(weights, given, tmp_path):
+def test_the_inferencer_takes_a_pure_python_config(weights, given, pure, tmp_path):
     path, frames, expected = weights
-    inferencer = RoCoVISInferencer(given(PURE / 'rocovis_demo.py'), path, 'cpu')
+    inferencer = RoCoVISInferencer(given(pure / 'rocovis_demo.py'), path, 'cpu')
     assert inferencer.classes == tuple('abcde')
     inferencer(list(frames), tmp_path / 'found.json')
     assert json.loads((tmp_path / 'found.json').read_text()) == expected
 
 
-def test_the_demo_takes_a_pure_python_config(weights, tmp_path, monkeypatch):
+def test_the_demo_takes_a_pure_python_config(weights, pure, tmp_path, monkeypatch):
     path, frames, expected = weights
     (tmp_path / 'frames').mkdir()
     for number, frame in enumerate(frames):
         cv2.imwrite(str(tmp_path / f'frames/{number}.png'), frame)
-    words = [tmp_path / 'frames', PURE / 'rocovis_demo.py', path, '--device', 'cpu']
+    words = [tmp_path / 'frames', pure / 'rocovis_demo.py', path, '--device', 'cpu']
     words += ['--json', tmp_path / 'found.json']
     monkeypatch.setattr(sys, 'argv', ['video_demo.py', *map(str, words)])
     with pytest.raises(SystemExit) as end:
@@ -149,9 +190,9 @@ def test_the_demo_takes_a_pure_python_config(weights, tmp_path, monkeypatch):
     assert len(json.loads((tmp_path / 'found.json').read_text())) == len(expected)
 
 
-def test_the_export_takes_a_pure_python_config(weights, tmp_path, monkeypatch):
+def test_the_export_takes_a_pure_python_config(weights, pure, tmp_path, monkeypatch):
     path, _, _ = weights
-    words = [PURE / 'rocovis_demo.py', path, '--size', 64, 96, '--out', tmp_path / 'demo.onnx']
+    words = [pure / 'rocovis_demo.py', path, '--size', 64, 96, '--out', tmp_path / 'demo.onnx']
     monkeypatch.setattr(sys, 'argv', ['export.py', *map(str, words)])
     tool = runpy.run_path(str(REPOSITORY / 'tools/deployment/export.py'), run_name='export')
     written = []

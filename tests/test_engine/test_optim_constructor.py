@@ -19,6 +19,7 @@ from torch import nn
 from rocovis_mm.engine import DecayByKindConstructor
 from rocovis_mm.registry import MODELS
 from tests.conftest import REPOSITORY
+from tests.pure_python import write_pure_python
 from tests.test_configs.reduced_configs import CONFIGS, read_config, reduce_model
 
 PUBLISHED = [
@@ -106,9 +107,11 @@ def test_a_start_from_nothing_has_one_rate_and_lets_no_bias_decay(name):
     assert not differences(groups_of(model, config.optim_wrapper), wanted)
 
 
-def test_the_pure_python_schedule_is_the_tiny_one():
-    python = Config.fromfile(REPOSITORY / 'rocovis_mm/configs/rocovis/rocovis_demo.py')
+def test_a_schedule_in_pure_python_has_the_same_groups(tmp_path):
+    demo = REPOSITORY / 'configs/rocovis/rocovis_demo.py'
+    python = Config.fromfile(write_pure_python(demo, tmp_path / 'demo.py'))
     text = read_config('rocovis_demo')
+    assert python.optim_wrapper.constructor is DecayByKindConstructor
     model = build(text)
     expected = groups_of(model, text.optim_wrapper)
     assert groups_of(model, python.optim_wrapper) == expected

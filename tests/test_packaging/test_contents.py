@@ -52,18 +52,9 @@ def test_every_name_of_the_index_is_packed(wheel):
             assert packed + model['Config'] in wheel.namelist()
 
 
-def test_the_wheel_announces_its_configs_to_every_tool(wheel):
-    assert wheel.read('rocovis_mm_config_lookup.pth') == b'import rocovis_mm_config_lookup\n'
-    announced = wheel.read('rocovis_mm_config_lookup.py')
-    assert announced == (REPOSITORY / 'rocovis_mm/config_lookup.py').read_bytes()
-
-
-def test_nothing_else_lies_beside_the_package(wheel):
+def test_the_wheel_installs_one_package_and_nothing_that_runs_at_start_up(wheel):
     tops = {name.split('/')[0] for name in wheel.namelist()}
-    assert tops == {
-        'rocovis_mm', 'rocovis_mm_config_lookup.py', 'rocovis_mm_config_lookup.pth',
-        f'rocovis_mm-{__version__}.dist-info',
-    }  # fmt: skip
+    assert tops == {'rocovis_mm', f'rocovis_mm-{__version__}.dist-info'}
 
 
 def test_a_wheel_from_the_source_distribution_is_the_same(sources, wheel, tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from rocovis_mm.datasets.embedded import make_tiny_dataset
+from tests.conftest import REPOSITORY
 from tests.test_packaging.packages import build, copy_sources
 
 pytestmark = pytest.mark.slow
@@ -87,6 +88,7 @@ def test_the_package_is_the_installed_one(installed):
 
 def test_configs_are_looked_up_by_name(installed):
     code = (
+        'import rocovis_mm.registry\n'
         'from mmengine.hub import get_config\n'
         'runtime = get_config("rocovis_mm::_base_/default_runtime.py")\n'  # in no metafile
         'model = get_config("rocovis_mm::rocovis/rocovis_r50_ovis.py").model\n'
@@ -99,9 +101,22 @@ def test_mmdetections_own_tool_trains_a_config_that_builds_on_one(installed, con
     import mmdet
 
     tool = Path(mmdet.__file__).parent / '.mim/tools/train.py'
-    log = installed.run(tool, config, '--work-dir', 'run', '--cfg-options', *OPTIONS)
+    wrapper = (
+        "import runpy, sys, rocovis_mm.registry; runpy.run_path(sys.argv.pop(1), None, '__main__')"
+    )
+    assert wrapper in (REPOSITORY / 'docs/compatibility.md').read_text()
+    log = installed.run('-c', wrapper, tool, config, '--work-dir', 'run', '--cfg-options', *OPTIONS)
     assert 'training saw' in log  # our hook's last words
     assert (installed.folder / 'run/iter_1.pth').is_file()
+
+
+def test_any_tool_reads_a_config_that_names_the_file_of_the_package(installed):
+    """Docs/compatibility.md says so; the process never imports our registry before it reads."""
+    base = "__import__('rocovis_mm').__path__[0] + '/.mim/configs/rocovis/rocovis_r50_ovis.py'"
+    assert f'_base_ = {base}' in (REPOSITORY / 'docs/compatibility.md').read_text()
+    (installed.folder / 'heir.py').write_text(f'_base_ = {base}\n')
+    code = 'from mmengine.config import Config; print(Config.fromfile("heir.py").model.type)'
+    assert installed.run('-c', code).splitlines()[-1] == 'rocovis_mm.RoCoVIS'
 
 
 def test_mim_trains_tests_and_runs(installed, config):

@@ -18,7 +18,7 @@ from rocovis_mm.datasets.embedded import make_tiny_dataset
 REPOSITORY = Path(__file__).parents[2]
 NAME = '\u8d64\u3044\u7bb1'
 ESCAPED = NAME.encode('ascii', 'backslashreplace').decode()
-NO_NAMES = {'mkdocs_hooks.py', 'model_zoo.py', 'run_matrix.py'}  # tools of this repository itself
+NO_NAMES = {'mkdocs_hooks.py', 'model_zoo.py'}  # tools of this repository itself
 
 
 @pytest.fixture(scope='module')

@@ -1,6 +1,6 @@
-# What the benchmarks share: clips, scales and crops as VITA and GenVIS publish them. The files
-# beside this one say where a benchmark lies and what its classes are; docs/benchmarks.md, how it
-# comes to lie there.
+# The body of all benchmark data sets: clips, scales and crops as VITA and GenVIS publish them. Each
+# file that builds on this one has a benchmark's variables, and enters its paths and its name:
+# MMEngine evaluates this file before them. docs/benchmarks.md says how to get the data.
 num_frames = 5  # of a training clip
 frame_range = 6  # the clip lies within so many frames to either side of a random one
 event_prob = 0.0  # share of the clips chosen to hold an exit, an entry or an occlusion
@@ -60,11 +60,10 @@ train_pipeline = [
     ),
     dict(type='rocovis_mm.PackVISInputs'),
 ]
-test_pipeline = [
-    dict(type='rocovis_mm.LoadVISFrame'),
-    dict(type='rocovis_mm.AlignedResize', scale=test_scale, keep_ratio=True),
-    dict(type='rocovis_mm.PackVISInputs'),
-]
+load_frame = dict(type='rocovis_mm.LoadVISFrame')
+test_resize = dict(type='rocovis_mm.AlignedResize', scale=test_scale, keep_ratio=True)
+pack = dict(type='rocovis_mm.PackVISInputs')
+test_pipeline = [load_frame, test_resize, pack]
 
 train_dataloader = dict(
     batch_size=batch_size,
@@ -85,3 +84,6 @@ val_dataloader = dict(
     dataset=dict(type='rocovis_mm.VISDataset', test_mode=True, pipeline=test_pipeline),
 )
 test_dataloader = val_dataloader
+
+val_evaluator = dict(type='rocovis_mm.VISMetric')
+test_evaluator = val_evaluator

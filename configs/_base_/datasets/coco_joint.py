@@ -11,17 +11,19 @@ pseudo_crop_scales = [(1333, side) for side in (400, 500, 600)]  # of the image 
 pseudo_crop_range = (384, 600)  # sides of the crop
 pseudo_angle = 15.0  # degrees by which a frame is turned, at most
 
-coco_pipeline = [
+load_image = [
     dict(type='rocovis_mm.LoadVISFrame'),
     dict(type='rocovis_mm.LoadVISAnnotations'),
-    dict(
-        type='rocovis_mm.PseudoClip',
-        scales=pseudo_scales,
-        crop_prob=pseudo_crop_prob,
-        crop_scales=pseudo_crop_scales,
-        crop_range=pseudo_crop_range,
-        max_angle=pseudo_angle,
-    ),
+]
+pseudo_clip = dict(
+    type='rocovis_mm.PseudoClip',
+    scales=pseudo_scales,
+    crop_prob=pseudo_crop_prob,
+    crop_scales=pseudo_crop_scales,
+    crop_range=pseudo_crop_range,
+    max_angle=pseudo_angle,
+)
+finish_pseudo_clip = [
     dict(
         type='TransformBroadcaster',
         share_random_params=True,
@@ -35,5 +37,5 @@ coco_dataset = dict(
     ann_file=coco_ann,
     data_prefix=dict(img=coco_images),
     filter_cfg=dict(filter_empty_gt=True),
-    pipeline=coco_pipeline,
+    pipeline=[*load_image, pseudo_clip, *finish_pseudo_clip],
 )

@@ -8,28 +8,31 @@ event_prob = 0.5  # share of the clips chosen to hold an exit, an entry or an oc
 batch_size = 3
 num_workers = 1
 
+# The steps of the pipelines, by name: a config that builds on this one can put others between them.
+sample_clip = dict(
+    type='rocovis_mm.SampleClip',
+    num_frames=num_frames,
+    frame_range=frame_range,
+    reverse_prob=0.5,
+    event_prob=event_prob,
+)
+load_frame = dict(type='rocovis_mm.LoadVISFrame')
+load_annotations = dict(type='rocovis_mm.LoadVISAnnotations')
+flip = dict(type='mmdet.RandomFlip', prob=0.5)
+# The class is visible in the hue too. The jitter leaves the hue as it is.
+jitter = dict(type='rocovis_mm.ColorJitter', hue=0.0, channel_gain=(1.0, 1.0))
+pack = dict(type='rocovis_mm.PackVISInputs')
+
 train_pipeline = [
-    dict(
-        type='rocovis_mm.SampleClip',
-        num_frames=num_frames,
-        frame_range=frame_range,
-        reverse_prob=0.5,
-        event_prob=event_prob,
-    ),
+    sample_clip,
     dict(
         type='TransformBroadcaster',
         share_random_params=True,
-        transforms=[
-            dict(type='rocovis_mm.LoadVISFrame'),
-            dict(type='rocovis_mm.LoadVISAnnotations'),
-            dict(type='mmdet.RandomFlip', prob=0.5),
-            # class shows in the hue too: leave that as it is
-            dict(type='rocovis_mm.ColorJitter', hue=0.0, channel_gain=(1.0, 1.0)),
-        ],
+        transforms=[load_frame, load_annotations, flip, jitter],
     ),
-    dict(type='rocovis_mm.PackVISInputs'),
+    pack,
 ]
-test_pipeline = [dict(type='rocovis_mm.LoadVISFrame'), dict(type='rocovis_mm.PackVISInputs')]
+test_pipeline = [load_frame, pack]
 
 train_dataloader = dict(
     batch_size=batch_size,

@@ -12,36 +12,17 @@ benchmark = 'hq_ytvis'
 num_classes = 40
 max_tracks = 10  # of a video, as the benchmark's results are made
 
+source = dict(data_root=data_root, data_prefix=dict(img=images), metainfo=dict(benchmark=benchmark))
 train_dataloader = dict(
     dataset=dict(
-        data_root=data_root,
+        source,
         ann_file=train_ann,
-        data_prefix=dict(img=images),
-        metainfo=dict(benchmark=benchmark),
         refined_masks=True,  # segmentations_refined, where an annotation has them
     )
 )
-val_dataloader = dict(
-    dataset=dict(
-        data_root=data_root,
-        ann_file=val_ann,
-        data_prefix=dict(img=images),
-        metainfo=dict(benchmark=benchmark),
-    )
-)
-test_dataloader = dict(
-    dataset=dict(
-        data_root=data_root,
-        ann_file=test_ann,
-        data_prefix=dict(img=images),
-        metainfo=dict(benchmark=benchmark),
-    )
-)
+val_dataloader = dict(dataset=dict(source, ann_file=val_ann))
+test_dataloader = dict(dataset=dict(source, ann_file=test_ann))
 
 join = __import__('os').path.join  # a folder ends with a slash or without
-val_evaluator = dict(
-    type='rocovis_mm.VISMetric', ann_file=join(data_root, val_ann), mask_source=mask_source
-)
-test_evaluator = dict(
-    type='rocovis_mm.VISMetric', ann_file=join(data_root, test_ann), mask_source=mask_source
-)
+val_evaluator = dict(ann_file=join(data_root, val_ann), mask_source=mask_source)
+test_evaluator = dict(ann_file=join(data_root, test_ann), mask_source=mask_source)

@@ -11,24 +11,11 @@ benchmark = 'vipseg_things'
 num_classes = 58
 max_tracks = 20  # of a video; the paper does not say, its videos hold as many things as OVIS'
 
-train_dataloader = dict(
-    dataset=dict(
-        data_root=data_root,
-        ann_file=train_ann,
-        data_prefix=dict(img=images),
-        metainfo=dict(benchmark=benchmark),
-    )
-)
-val_dataloader = dict(
-    dataset=dict(
-        data_root=data_root,
-        ann_file=val_ann,
-        data_prefix=dict(img=images),
-        metainfo=dict(benchmark=benchmark),
-    )
-)
+source = dict(data_root=data_root, metainfo=dict(benchmark=benchmark))
+train_dataloader = dict(dataset=dict(source, ann_file=train_ann, data_prefix=dict(img=images)))
+val_dataloader = dict(dataset=dict(source, ann_file=val_ann, data_prefix=dict(img=images)))
 test_dataloader = val_dataloader
 
 join = __import__('os').path.join  # a folder ends with a slash or without
-val_evaluator = dict(type='rocovis_mm.VISMetric', ann_file=join(data_root, val_ann))
+val_evaluator = dict(ann_file=join(data_root, val_ann))
 test_evaluator = val_evaluator

@@ -13,27 +13,15 @@ benchmark = 'youtube_vis_2021'
 num_classes = 40
 max_tracks = 10  # of a video, as the benchmark's results are made
 
+source = dict(data_root=data_root, metainfo=dict(benchmark=benchmark))
 train_dataloader = dict(
-    dataset=dict(
-        data_root=data_root,
-        ann_file=train_ann,
-        data_prefix=dict(img=train_images),
-        metainfo=dict(benchmark=benchmark),
-    )
+    dataset=dict(source, ann_file=train_ann, data_prefix=dict(img=train_images))
 )
-val_dataloader = dict(
-    dataset=dict(
-        data_root=data_root,
-        ann_file=val_ann,
-        data_prefix=dict(img=val_images),
-        metainfo=dict(benchmark=benchmark),
-    )
-)
+val_dataloader = dict(dataset=dict(source, ann_file=val_ann, data_prefix=dict(img=val_images)))
 test_dataloader = val_dataloader
 
 join = __import__('os').path.join  # a folder ends with a slash or without
 val_evaluator = dict(
-    type='rocovis_mm.VISMetric',
     ann_file=join(data_root, val_ann),
     format_only=not val_has_masks,
     outfile_prefix=None if val_has_masks else results,

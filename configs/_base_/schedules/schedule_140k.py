@@ -5,6 +5,6 @@ lr_step = max(max_iters * 5 // 7, 1)
 
 train_cfg = dict(max_iters=max_iters)
 param_scheduler = [
-    _base_.param_scheduler[0],
-    dict(_base_.param_scheduler[1], end=max_iters, milestones=[lr_step]),
+    _base_.warmup_scheduler,
+    dict(_base_.step_scheduler, end=max_iters, milestones=[lr_step]),
 ]

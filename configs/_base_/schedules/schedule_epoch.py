@@ -9,7 +9,7 @@ train_cfg = dict(
     _delete_=True, type='rocovis_mm.EpochTrainLoop', max_epochs=max_epochs, val_interval=1
 )
 param_scheduler = [
-    _base_.param_scheduler[0],
+    _base_.warmup_scheduler,
     dict(
         type='MultiStepLR',
         by_epoch=True,

@@ -26,16 +26,15 @@ optim_wrapper = dict(
     clip_grad=dict(max_norm=0.01, norm_type=2),
 )
 
-param_scheduler = [
-    dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=warmup),
-    dict(
-        type='MultiStepLR',
-        by_epoch=False,
-        begin=0,
-        end=max_iters,
-        milestones=[lr_step],
-        gamma=0.1,
-    ),
-]
+warmup_scheduler = dict(type='LinearLR', start_factor=0.1, by_epoch=False, begin=0, end=warmup)
+step_scheduler = dict(
+    type='MultiStepLR',
+    by_epoch=False,
+    begin=0,
+    end=max_iters,
+    milestones=[lr_step],
+    gamma=0.1,
+)
+param_scheduler = [warmup_scheduler, step_scheduler]
 default_hooks = dict(checkpoint=dict(interval=val_interval))
 auto_scale_lr = dict(enable=False, base_batch_size=8)

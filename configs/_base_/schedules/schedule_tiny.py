@@ -16,15 +16,16 @@ optim_wrapper = dict(
         bias_decay_mult=0.0,
     ),
 )
+warmup_scheduler = dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warmup)
 param_scheduler = [
-    dict(type='LinearLR', start_factor=0.01, by_epoch=False, begin=0, end=warmup),
+    warmup_scheduler,
     dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=0, end=max_iters),
 ]
-custom_hooks = [
-    *_base_.custom_hooks,
-    dict(type='rocovis_mm.CurriculumHook', single_frames_until=single_frames_until),
-    dict(type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.002, gamma=200, update_buffers=True),
-]
+curriculum = dict(type='rocovis_mm.CurriculumHook', single_frames_until=single_frames_until)
+weight_average = dict(
+    type='EMAHook', ema_type='ExpMomentumEMA', momentum=0.002, gamma=200, update_buffers=True
+)
+custom_hooks = [*_base_.custom_hooks, curriculum, weight_average]
 default_hooks = dict(
     logger=dict(interval=20),
     checkpoint=dict(interval=val_interval, max_keep_ckpts=1),

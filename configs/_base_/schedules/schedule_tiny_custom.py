@@ -12,7 +12,7 @@ whole_frames_from = max(max_iters * 10 // 11, warmup + 1)
 
 train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
 param_scheduler = [
-    dict(_base_.param_scheduler[0], end=warmup),
+    dict(_base_.warmup_scheduler, end=warmup),
     dict(
         type='CosineRestartLR',
         by_epoch=False,
@@ -23,10 +23,15 @@ param_scheduler = [
         eta_min=0.0,
     ),
 ]
-custom_hooks = [*_base_.custom_hooks, dict(type='rocovis_mm.NormEvalHook', begin=whole_frames_from)]
-custom_hooks[2].update(
-    single_frames_until=single_frames_until,
-    half_size_until=half_size_until,
-    augment_until=whole_frames_from,
-)
+custom_hooks = [
+    *_base_.runtime_hooks,
+    dict(
+        _base_.curriculum,
+        single_frames_until=single_frames_until,
+        half_size_until=half_size_until,
+        augment_until=whole_frames_from,
+    ),
+    _base_.weight_average,
+    dict(type='rocovis_mm.NormEvalHook', begin=whole_frames_from),
+]
 default_hooks = dict(checkpoint=dict(interval=val_interval))

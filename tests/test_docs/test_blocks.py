@@ -1,4 +1,4 @@
-"""The docs' blocks of Python: programs run, configs are read, and what they say is so."""
+"""The docs' blocks of Python, json and yaml are such, and configs say what is so."""
 
 from __future__ import annotations
 
@@ -8,89 +8,27 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import mmdet.registry
 import pytest
 import yaml
 from mmengine.config import Config
+from mmengine.config import config as mmengine_config
 from mmengine.registry import Registry
+from mmengine.utils import get_installed_path
 
 import rocovis_mm.registry
+from tests.docs_snippets import REPOSITORY, Block, blocks_of, pages
 from tests.test_configs.reduced_configs import parts_of
-from tests.test_docs.commands import REPOSITORY, Block, all_blocks
-from tests.test_docs.desk import Desks
 
-READERS = {'python': ast.parse, 'json': json.loads, 'yaml': yaml.safe_load}
+READERS = {'bash': str, 'python': ast.parse, 'json': json.loads, 'yaml': yaml.safe_load}
 FREE = {'train_pipeline': [], 'test_pipeline': [], 'videos': {}, 'images': {}}
 """Names of the text around a config's block, and what may stand for them."""
-TAKEN = {
-    'cv2.VideoCapture(0)': "cv2.VideoCapture('video.mp4')",
-    "'work_dirs/demo/best.pth'": "'checkpoint.pth'",
-}
-"""What stands in programs -> what is there."""
-FRAMES = """
-import cv2
-import numpy as np
-frames = [np.full((64, 96, 3), 20 * number, np.uint8) for number in range(3)]
-"""
-PREPARED = {
-    'README.md': f'{FRAMES}\ncamera = frames',
-    'docs/compatibility.md': 'import rocovis_mm',
-    'docs/method.md': """
-import torch
-from mmengine.config import Config
-from rocovis_mm.registry import MODELS
-from rocovis_mm.structures import StreamState
-model = MODELS.build(Config.fromfile('configs/rocovis/rocovis_demo.py').model).eval()
-head, state = model.track_head, StreamState()
-features = model.extract_features(torch.rand(1, 3, 64, 96))
-keep = torch.ones(1, head.num_queries)
-""",
-    'docs/speed.md': f'{FRAMES}\nframe = frames[0]',
-    'docs/streaming.md': """
-import cv2
-cameras = [cv2.VideoCapture('video.mp4') for _ in range(4)]
-""",
-    'docs/visualization.md': f"""{FRAMES}
-classes = ('ball', 'star')
-def predict(frame):
-    return np.ones((2, 64, 96), bool), np.arange(2), np.arange(2), np.full(2, 0.9)
-""",
-}
-"""Page -> what its text takes for granted before its programs."""
-BEFORE = {
-    'docs/compatibility.md': 'mkdir rocovis_mm/.mim && cp -r configs tools model-index.yml '
-    'rocovis_mm/.mim',  # as a wheel has them
-    'docs/speed.md': 'python tools/deployment/export.py configs/rocovis/rocovis_demo.py CHECKPOINT '
-    '--size 64 96 --out model.onnx',
-}
-"""Page -> the command before its programs."""
-AFTERWARDS = {
-    'README.md': 'assert now.masks.shape[1:] == (64, 96) and len(now.ids) == len(now.masks)',
-    'docs/compatibility.md': """
-from pathlib import Path
-from mmengine.config import Config
-Path('heir.py').write_text("_base_ = 'rocovis_mm::rocovis/rocovis_r50_ovis.py'")
-heir = Config.fromfile('heir.py')
-assert heir.model.type == config.model.type == 'rocovis_mm.RoCoVIS'
-""",
-    'docs/method.md': 'assert len(state.memory) == 1 and state.queries is not None',
-    'docs/speed.md': 'assert masks.masks.shape[1:] == (64, 96) and tracks.length == 3',
-    'docs/streaming.md': """
-from pathlib import Path
-assert all(Path(name).stat().st_size for name in ('tracks.json', 'drawn.mp4'))
-assert found.frame == 0 and isinstance(tracks, list) and line['frame'] == 5
-""",
-    'docs/visualization.md': """
-from pathlib import Path
-assert shown.shape == (64, 96, 3) and len(list(Path('masks').glob('*.png'))) == 3
-""",
-}
-"""Page -> what its programs leave behind."""
-BLOCKS = all_blocks()
-IN_WHEEL = REPOSITORY / 'rocovis_mm/.mim'
+BLOCKS = [block for page in pages() for block in blocks_of(page)]
 SHOWN = ('rocovis/rocovis_r50_ovis', 'rocovis/rocovis_r50_custom')
 """Configs that docs/configs.md goes through."""
 
@@ -117,16 +55,26 @@ def free_names(text: str) -> set[str]:
     """Return the names that a block reads and never sets."""
     names = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
     stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    imported = {'*'} if 'import *' in text else set()
-    return {n.id for n in names} - stored - set(dir(builtins)) - {'_base_', 'read_base'} - imported
+    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    imported = {alias.name for node in imports for alias in node.names}
+    return {n.id for n in names} - stored - set(dir(builtins)) - {'_base_'} - imported
 
 
 @pytest.fixture(scope='module')
 def checkout(tmp_path_factory) -> Path:
-    """A folder with a copy of the configs."""
+    """A folder with a copy of the configs, also as a wheel has them."""
     folder = tmp_path_factory.mktemp('checkout')
     shutil.copytree(REPOSITORY / 'configs', folder / 'configs')
+    shutil.copytree(REPOSITORY / 'rocovis_mm/configs', folder / 'rocovis_mm/configs')
+    shutil.copytree(REPOSITORY / 'configs', folder / 'rocovis_mm/.mim/configs')
+    shutil.copy(REPOSITORY / 'model-index.yml', folder / 'rocovis_mm/.mim')
     return folder
+
+
+def installed(checkout: Path, package: str) -> str:
+    """Return the folder of a package, of ours as a wheel installs it."""
+    ours = package.partition('.')[0] == 'rocovis_mm'
+    return str(checkout / 'rocovis_mm') if ours else get_installed_path(package)
 
 
 def bases_of(text: str) -> list[str]:
@@ -145,16 +93,14 @@ def read_block(block: Block, checkout: Path) -> Config:
         unknown = free_names(text) - set(FREE)
         assert not unknown, f'{block}: {unknown} are set nowhere'
         text = ''.join(f'{name} = {FREE[name]!r}\n' for name in free_names(text)) + text
-    bases = bases_of(text)
-    if any(base.startswith('rocovis_mm::') for base in bases) and not IN_WHEEL.is_dir():
-        pytest.skip('found by name in an installed wheel; see the programs of its page')
-    bases = [base for base in bases if '::' not in base]
+    bases = [base for base in bases_of(text) if '::' not in base]
     folders = [checkout, *sorted((checkout / 'configs').iterdir())]
     fitting = [f for f in folders if f.is_dir() and all((f / base).is_file() for base in bases)]
     assert fitting, f'{block}: no folder from which {bases} are found'
     path = fitting[0] / f'block_{block.line}.py'
     path.write_text(text)
-    return Config.fromfile(path)
+    with mock.patch.object(mmengine_config, 'get_installed_path', partial(installed, checkout)):
+        return Config.fromfile(path)
 
 
 @pytest.mark.parametrize('block', BLOCKS, ids=str)
@@ -185,13 +131,20 @@ def leaves(config: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str
         yield place, config
 
 
+@cache
+def said_by(name: str) -> dict[tuple[str, ...], Any]:
+    """Return all values of a shipped config by place."""
+    return dict(leaves(Config.fromfile(REPOSITORY / f'configs/{name}.py').to_dict()))
+
+
 @pytest.mark.parametrize(
-    'block', [block for block in CONFIGS if block.page == 'docs/configs.md'], ids=str
+    'block',
+    [b for b in CONFIGS if b.page == 'docs/configs.md' and not b.text.startswith('# pure_python')],
+    ids=str,
 )
 def test_the_guide_shows_what_the_configs_say(block, checkout):
     """Every value on docs/configs.md is that of a config it speaks of."""
-    configs = [Config.fromfile(REPOSITORY / f'configs/{name}.py').to_dict() for name in SHOWN]
-    said = [dict(leaves(config)) for config in configs]
+    said = [said_by(name) for name in SHOWN]
     values = dict(leaves(read_block(block, checkout).to_dict()))
     assert values
     for place, value in values.items():
@@ -201,32 +154,3 @@ def test_the_guide_shows_what_the_configs_say(block, checkout):
             continue
         shown = [v[: len(value)] if isinstance(value, list) else v for v in found]
         assert value in shown, f'{block}: {place} is {found}, not {value}'
-
-
-def test_every_program_has_a_page_that_prepares_it():
-    pages = {block.page for block in PROGRAMS}
-    assert pages == set(PREPARED) == set(AFTERWARDS)
-    assert len(PROGRAMS) >= 9 and len(CONFIGS) >= 20
-
-
-@pytest.fixture(scope='module')
-def desks(tmp_path_factory):
-    return Desks(tmp_path_factory.mktemp('desks'))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize('page', sorted(PREPARED))
-def test_the_programs_of_a_page_run(page, desks):
-    """All programs of a page, one after the other, as one."""
-    if 'deployment' in BEFORE.get(page, ''):
-        pytest.importorskip('onnxruntime')
-    desk = desks.of(page)
-    if page in BEFORE:
-        desk.must_run(BEFORE[page])
-    texts = [PREPARED[page], *(b.text for b in PROGRAMS if b.page == page), AFTERWARDS[page]]
-    text = '\n'.join(texts)
-    for there, here in TAKEN.items():
-        text = text.replace(there, here)
-    (desk.folder / 'program.py').write_text(text)
-    done = desk.run('python program.py')
-    assert done.returncode == 0, done.stdout[-4000:]

@@ -1,1 +1,0 @@
-"""Configs in pure Python, to be inherited with ``mmengine.config.read_base``."""

@@ -1,1 +1,0 @@
-"""Model, data and schedule that the pure-Python configs are made of."""

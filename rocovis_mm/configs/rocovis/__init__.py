@@ -1,1 +1,0 @@
-"""RoCoVIS in pure Python."""
