@@ -1,5 +1,6 @@
-"""Packaging of rocovis_mm; the requirements stand in requirements/."""
+"""Packaging of rocovis_mm. The requirements are in requirements/."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
 PACKED_IN = Path('rocovis_mm', '.mim')
+PACKED = ('configs', 'demo/video_demo.py', 'model-index.yml', 'tools')
 
 
 def read_version():
@@ -22,11 +24,10 @@ def read_requirements(name):
 
 
 class BuildWithConfigs(build_py):
-    """Packs configs, tools and model-index.yml as rocovis_mm/.mim, where OpenMMLab looks for them.
+    """Packs what a checkout has beside the package into rocovis_mm/.mim, where OpenMMLab looks.
 
-    So `mmengine.hub.get_config('rocovis_mm::...')`, `_base_ = 'rocovis_mm::...'` and `mim` find
-    them in an installation that is no checkout. In a checkout that is installed by `pip install
-    -e`, .mim holds links.
+    `mmengine.hub.get_config('rocovis_mm::...')`, `_base_ = 'rocovis_mm::...'`, `mim` and the
+    `rocovis` command find it there. `pip install -e` makes links.
     """
 
     def run(self):
@@ -37,18 +38,21 @@ class BuildWithConfigs(build_py):
         target = Path(self.build_lib, PACKED_IN)
         if target.is_dir():
             shutil.rmtree(target)  # what an earlier build left behind
-        for name in ('configs', 'tools'):
-            no_caches = shutil.ignore_patterns('__pycache__')
-            shutil.copytree(ROOT / name, target / name, ignore=no_caches)
-        shutil.copy(ROOT / 'model-index.yml', target)
+        for name in PACKED:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            if (ROOT / name).is_file():
+                shutil.copy(ROOT / name, target / name)
+            else:
+                no_caches = shutil.ignore_patterns('__pycache__')
+                shutil.copytree(ROOT / name, target / name, ignore=no_caches)
 
     @staticmethod
     def link_configs(target):
-        target.mkdir(exist_ok=True)
-        for name in ('configs', 'tools', 'model-index.yml'):
+        for name in PACKED:
             link = target / name
+            link.parent.mkdir(parents=True, exist_ok=True)
             if not link.is_symlink():
-                link.symlink_to(Path('..', '..', name))
+                link.symlink_to(Path(os.path.relpath(ROOT / name, link.parent)))
 
 
 setup(
@@ -63,10 +67,12 @@ setup(
     include_package_data=True,
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.9',
-    # OpenMMLab's own packages are left out on purpose, see requirements/runtime.txt;
+    # torch and the OpenMMLab packages are left out on purpose, see requirements/runtime.txt.
     # rocovis_mm/compat/dependencies.py checks them at import and says what to install.
     install_requires=read_requirements('runtime'),
+    entry_points={'console_scripts': ['rocovis = rocovis_mm.cli:main']},
     extras_require={
+        'eval': read_requirements('eval'),
         'mm': read_requirements('mminstall'),
         'tests': read_requirements('tests'),
         'optional': read_requirements('optional'),
