@@ -2,9 +2,9 @@
 
     python tools/misc/model_zoo.py
 
-Each table stands between `<!-- table: DATASET; WHERE SCORED -->` and `<!-- end of table -->`; what
-is between them is made anew. The figures come from `Paper Results`, which are the paper's, and from
-`Results`, which are ours; both stand in configs/*/metafile.yml alone.
+Each table is between `<!-- table: DATASET; WHERE SCORED -->` and `<!-- end of table -->`. The tool
+rewrites these tables. The scores of the paper come from `Paper Results` and ours from `Results`,
+both in configs/*/metafile.yml.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def read_models(root: Path = ROOT) -> list[dict[str, Any]]:
 
 
 def describe(model: dict[str, Any]) -> tuple[str, tuple[int, ...]]:
-    """Return a model's name for people, and where it stands in a table."""
+    """Return the displayed name of a model and its sort key in a table."""
     parts = model['Name'].split('_')
     backbone = next(key for key in BACKBONES if key in parts)
     variants = [key for key in VARIANTS if key in parts]
@@ -71,7 +71,7 @@ def training_data(model: dict[str, Any]) -> list[str]:
 
 
 def paper_figures(model: dict[str, Any], scored: str) -> dict[str, float]:
-    """Return the paper's figures of a model on the videos of `scored`, {} where it gives none."""
+    """Return the paper's scores of a model on the videos of `scored`, {} if there are none."""
     for result in model['Metadata'].get('Paper Results', ()):
         if result['Dataset'] == scored:
             return result['Metrics']
@@ -79,7 +79,7 @@ def paper_figures(model: dict[str, Any], scored: str) -> dict[str, float]:
 
 
 def own_figures(model: dict[str, Any], scored: str) -> str:
-    """Return what our own checkpoint reaches on the videos of `scored`."""
+    """Return the scores of our own checkpoint on the videos of `scored`."""
     for result in model['Results'] or ():
         if result['Dataset'] == scored:
             metrics = result['Metrics'].items()
@@ -93,8 +93,8 @@ def make_table(models: list[dict[str, Any]], data: str, scored: str) -> str:
     Args:
         models: of all metafiles.
         data: their `Training Data`, or the first of it.
-        scored: the `Dataset` of the results. Where it starts with "only ", models without
-            figures of the paper are left out.
+        scored: the `Dataset` of the results. If it starts with "only ", models without
+            scores of the paper are omitted.
     """
     only, scored = scored.startswith('only '), scored.removeprefix('only ')
     rows = [model for model in models if training_data(model)[0] == data]
@@ -119,7 +119,7 @@ def make_table(models: list[dict[str, Any]], data: str, scored: str) -> str:
 
 
 def fill(text: str, models: list[dict[str, Any]]) -> str:
-    """Return a document with its tables made anew."""
+    """Return a document with its tables rewritten."""
 
     def table(match: re.Match[str]) -> str:
         return match[1] + make_table(models, match['data'], match['scored']) + match[4]
