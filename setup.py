@@ -65,7 +65,6 @@ setup(
     keywords='video instance segmentation, online, tracking, OpenMMLab',
     packages=find_packages(include=['rocovis_mm', 'rocovis_mm.*']),
     include_package_data=True,
-    package_data={'rocovis_mm.visualization.track_report': ['templates/*']},
     cmdclass=dict(build_py=BuildWithConfigs),
     python_requires='>=3.9',
     # OpenMMLab's own packages are left out on purpose, see requirements/runtime.txt;
