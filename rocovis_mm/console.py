@@ -1,8 +1,10 @@
-"""Printing to streams of any encoding; needs nothing but Python."""
+"""Printing names and tables to streams of any encoding and width."""
 
 from __future__ import annotations
 
+import io
 import sys
+from collections.abc import Sequence
 
 
 def print_anything() -> None:
@@ -14,3 +16,26 @@ def print_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):
             stream.reconfigure(errors='backslashreplace')
+
+
+def text_table(rows: Sequence[Sequence[object]]) -> str:
+    """Return a table with lines of ASCII; it is as wide as its cells, wherever it is printed.
+
+    Args:
+        rows: cells of each row; the first row is the head.
+    """
+    # Here, because the import takes longer than all else that a tool does before its work.
+    from rich.box import ASCII2
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=ASCII2, show_header=False)
+    for number, row in enumerate(rows):
+        cells = [Text(str(cell)) for cell in row]
+        for cell in cells:
+            cell.expand_tabs()
+        table.add_row(*cells, end_section=number == 0)
+    file = io.StringIO()
+    Console(file=file, width=10**6, force_terminal=False, color_system=None).print(table)
+    return file.getvalue().rstrip('\n')

@@ -24,9 +24,8 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 
 # isort: split
 from mmengine.config import Config
-from terminaltables import AsciiTable
 
-from rocovis_mm.console import print_anything
+from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.datasets.embedded import EmbeddedRecipe
 from rocovis_mm.evaluation.functional.report import percent
 from rocovis_mm.utils import OptionAction, load_run_config
@@ -172,7 +171,7 @@ def main() -> None:
     pictures = draw(args.work_dir, truth, images, args.score_thr)
     cells = [percent(figures[name]) for name in COLUMNS.values()]
     say(f'{truth}: videos that the training never saw, in percent')
-    print(AsciiTable([list(COLUMNS), cells]).table)
+    print(text_table([list(COLUMNS), cells]))
     for path in (checkpoint, args.work_dir / 'results.json', *pictures):
         print(f'  {path}')
     print(f'done in {(time.perf_counter() - started) / 60:.1f} minutes')

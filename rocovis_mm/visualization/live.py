@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from rocovis_mm.formats.whole_files import whole_file
+from rocovis_mm.visualization.media import write_image
 from rocovis_mm.visualization.overlay import draw_overlay, instance_caption
 from rocovis_mm.visualization.palette import palette_bytes
 from rocovis_mm.visualization.trails import Trails
@@ -166,10 +166,7 @@ class IdentityImages:
                 f'{path}: identities from {min(identities)} to {max(identities)}; an image '
                 'holds 0 to 65534: write the tracks as json instead'
             )
-        picture = self.picture(identity_map(masks, identities, scores))
-        with whole_file(path) as file:
-            picture.save(file, format='PNG')
-        return path
+        return write_image(path, self.picture(identity_map(masks, identities, scores)))
 
     def picture(self, values: np.ndarray) -> Image.Image:
         """Return an (H, W) map as 8-bit image with a palette, or 16-bit where it must be."""

@@ -37,9 +37,8 @@ def files_of(folder: str, *suffixes: str) -> set[str]:
 
 def test_the_wheel_carries_the_package_its_configs_and_tools(wheel):
     names = set(wheel.namelist())
-    assert files_of('rocovis_mm', '.py') <= names | {
-        name for name in files_of('rocovis_mm', '.py') if '/.mim/' in name
-    }
+    own = files_of('rocovis_mm', '.py', '.html', '.css', '.js')
+    assert own <= names | {name for name in own if '/.mim/' in name}
     packed = {name[len('rocovis_mm/.mim/') :] for name in names if '/.mim/' in name}
     wanted = files_of('configs', '.py', '.yml') | files_of('tools', '.py', '.sh')
     assert packed == wanted | {'model-index.yml', 'demo/video_demo.py'}

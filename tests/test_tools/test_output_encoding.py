@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from rocovis_mm.console import print_anything
+from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.datasets.embedded import make_tiny_dataset
 
 REPOSITORY = Path(__file__).parents[2]
@@ -84,3 +84,22 @@ def test_escapes_stand_for_what_a_stream_lacks(monkeypatch, encoding):
     sys.stdout.flush()
     shown = NAME if encoding == 'utf-8' else ESCAPED
     assert written.getvalue().decode(encoding) == f'{shown} \\udcff\n'.replace('\n', os.linesep)
+
+
+def test_a_table_is_plain_and_as_wide_as_its_cells(monkeypatch):
+    for name, value in dict(COLUMNS='20', TERM='dumb', FORCE_COLOR='1', TTY_COMPATIBLE='1').items():
+        monkeypatch.setenv(name, value)
+    rows = [
+        ['class (%)', 'AP'],
+        ['[bold]x[/]', 12.5],
+        [NAME, ':cat:'],
+        ['a\tb' + 100 * ' long', '-'],
+    ]
+    lines = text_table(rows).splitlines()
+    line = f'+{511 * "-"}+-------+'
+    assert lines[0] == lines[2] == lines[-1] == line and len(lines) == 7
+    assert [cell.strip() for cell in lines[1].split('|')[1:-1]] == ['class (%)', 'AP']
+    assert lines[3] == f'| [bold]x[/]{499 * " "} | 12.5  |'
+    assert lines[4] == f'| {NAME}{503 * " "} | :cat: |'
+    assert [len(one) for one in lines] == [521, 521, 521, 521, 518, 521, 521]  # 3 letters, 6 wide
+    assert text_table([['a', '']]) == '+---+--+\n| a |  |\n+---+--+'

@@ -158,7 +158,7 @@ def test_a_failed_write_leaves_nothing_and_keeps_what_was_there(tmp_path, monkey
     writer = IdentityImages(tmp_path)
     kept = writer.write(0, square(0)[None], [1]).read_bytes()
 
-    def full(self, file, format):
+    def full(self, file, **options):
         file.write(b'half')
         raise OSError(28, 'No space left on device')
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from rocovis_mm.formats import disk_space
-from rocovis_mm.visualization import encoders, media
-from rocovis_mm.visualization.media import GifWriter, open_writer, write_mp4
+from rocovis_mm.visualization import media
+from rocovis_mm.visualization.media import GifWriter, open_writer, write_gif, write_image, write_mp4
 
 
 def pictures(number: int, size=(48, 72)) -> list[np.ndarray]:
@@ -53,6 +53,10 @@ def read_gif(path: Path) -> tuple[list[np.ndarray], list[int]]:
     return found, times
 
 
+def read_any(path: Path) -> list[np.ndarray]:
+    return read_gif(path)[0] if path.suffix == '.gif' else read_video(path)
+
+
 def close_to(one, other, tolerance: float) -> bool:
     return np.abs(one.astype(int) - other.astype(int)).mean() < tolerance
 
@@ -81,7 +85,7 @@ def test_the_index_of_an_mp4_is_in_front(tmp_path):
 @pytest.mark.parametrize('encoder', ['libx264', None])
 def test_video_files_of_odd_sizes(tmp_path, monkeypatch, ending, encoder):
     """The last column and row are repeated; nothing is cut off."""
-    monkeypatch.setattr(encoders, 'h264_encoder', lambda: encoder)
+    monkeypatch.setattr(media, 'h264_encoder', lambda: encoder)
     path = tmp_path / f'a: 100% out{ending}'
     kept = pictures(4, (47, 71))
     if encoder:
@@ -97,6 +101,16 @@ def test_video_files_of_odd_sizes(tmp_path, monkeypatch, ending, encoder):
     assert all(close_to(a[47, :71], a[46, :71], 6) for a in found)
     rate = cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS)
     assert rate == pytest.approx(29.97, rel=1e-3)
+
+
+@pytest.mark.filterwarnings('ignore:.*browsers do not play')
+@pytest.mark.parametrize('encoder', ['libx264', None])
+@pytest.mark.parametrize('rate', [0.5, 24000 / 1001, 60000 / 1001, 120000 / 1001, 240])
+def test_rates_of_videos(tmp_path, monkeypatch, encoder, rate):
+    monkeypatch.setattr(media, 'h264_encoder', lambda: encoder)
+    path = write_mp4(tmp_path / 'out.mp4', pictures(4), rate)
+    found = cv2.VideoCapture(str(path)).get(cv2.CAP_PROP_FPS)
+    assert found == pytest.approx(rate, rel=1e-4)
 
 
 def test_colours_are_those_that_the_file_states(tmp_path):
@@ -142,21 +156,52 @@ def test_an_mp4_has_one_size(tmp_path):
     assert len(read_video(tmp_path / 'out.mp4')) == 1
 
 
-def test_a_gif_is_whole_after_every_picture(tmp_path):
+def own_colors(picture: np.ndarray) -> np.ndarray:
+    """Return a picture in 255 colours of its own."""
+    colors = Image.fromarray(picture).quantize(255, dither=Image.Dither.NONE)
+    return np.asarray(colors.convert('RGB'))
+
+
+def test_a_gif_can_be_read_while_it_grows(tmp_path):
+    """Also where the process is killed, nothing but the last picture is lost."""
     path = tmp_path / 'out.gif'
     writer = GifWriter(path, 30.0)
     for n, picture in enumerate(pictures(7)):
         writer.write(picture)
-        found, _ = read_gif(path)  # while it is still open
-        assert len(found) == n + 1
+        if n:
+            found, _ = read_gif(tmp_path / 'out.part.gif')  # while it is still open
+            assert len(found) == n and np.array_equal(found[-1], own_colors(pictures(7)[n - 1]))
+    assert not path.exists()
     writer.close()
+    assert list(tmp_path.iterdir()) == [path]
     found, times = read_gif(path)
     for picture, shown in zip(pictures(7), found):
-        colors = Image.fromarray(picture).quantize(255, dither=Image.Dither.NONE)
-        assert np.array_equal(shown, np.asarray(colors.convert('RGB')))
+        assert np.array_equal(shown, own_colors(picture))
         assert close_to(shown, picture, 9)
-    assert sum(times) == pytest.approx(1000 * 7 / 30, abs=10)
+    assert len(found) == 7 and sum(times) == pytest.approx(1000 * 7 / 30, abs=10)
     assert Image.open(path).info['loop'] == 0
+
+
+def test_a_gif_of_pictures_that_come_again(tmp_path):
+    """Each has its own palette, so equal indices are not equal colours."""
+    levels = [(0, 0, 0), (128, 9, 9), (0, 0, 0), (9, 255, 9), (128, 9, 9), (128, 9, 9)]
+    flat = [np.full((20, 30, 3), level, np.uint8) for level in levels]
+    writer = GifWriter(tmp_path / 'out.gif', 100.0)
+    for picture in flat:
+        writer.write(picture)
+    writer.close()
+    found, times = read_gif(tmp_path / 'out.gif')
+    assert np.array_equal(found, flat) and times == [20] * 6  # players slow down faster ones
+
+
+def test_a_gif_of_one_palette_has_its_colours_in_every_picture(tmp_path):
+    """Also where only what differs from the picture before is stored."""
+    rng = np.random.default_rng(0)
+    kept = [np.kron(rng.integers(0, 3, (12, 18, 3)), np.ones((4, 4, 1))) * 100 for _ in range(4)]
+    kept = [picture.astype(np.uint8) for picture in kept]
+    kept = [kept[0], kept[0], *kept, np.where(kept[0] > 150, kept[0], kept[3])]
+    found, _ = read_gif(write_gif(tmp_path / 'out.gif', kept))
+    assert np.array_equal(found, kept)
 
 
 @pytest.mark.parametrize('size', [(1, 1), (5, 3), (200, 300)])
@@ -207,40 +252,20 @@ def test_nothing_written_leaves_no_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_gif_on_a_full_disk_keeps_what_it_has(tmp_path, monkeypatch):
-    path = tmp_path / 'out.gif'
-    writer = GifWriter(path, 10.0)
-    for picture in pictures(3):
-        writer.write(picture)
-    whole = path.read_bytes()
-    write_all = media.write_all
-
-    def no_room(file, content):
-        if len(content) > 1:
-            file.write(content[: len(content) // 2])
-            raise OSError(errno.ENOSPC, 'No space left on device')
-        write_all(file, content)
-
-    monkeypatch.setattr(media, 'write_all', no_room)
-    with pytest.raises(OSError, match='No space left'):
-        writer.write(pictures(1)[0])
-    writer.close()
-    assert path.read_bytes() == whole and len(read_gif(path)[0]) == 3
-
-
-def test_a_video_is_closed_while_there_is_room(tmp_path, monkeypatch):
+@pytest.mark.parametrize('name', ['out.mp4', 'out.gif'])
+def test_a_video_is_closed_while_there_is_room(tmp_path, monkeypatch, name):
     usage = namedtuple('usage', 'total used free')
     free = [1 << 30]
     monkeypatch.setattr('shutil.disk_usage', lambda path: usage(0, 0, free[0]))
-    writer = open_writer(tmp_path / 'out.mp4', 10.0)
+    writer = open_writer(tmp_path / name, 10.0)
     for picture in pictures(4):
         writer.write(picture)
     free[0] = 1 << 20
-    with pytest.raises(OSError, match=r'only 1\.0 MiB are left .*out\.part\.mp4') as error:
+    with pytest.raises(OSError, match=r'only 1\.0 MiB are left .*out\.part\.') as error:
         writer.write(pictures(1)[0])
     assert error.value.errno == errno.ENOSPC
     writer.close()
-    assert len(read_video(tmp_path / 'out.mp4')) == 4
+    assert len(read_any(tmp_path / name)) == 4 and len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.fixture
@@ -255,7 +280,7 @@ def file_limit():
 @pytest.mark.parametrize('name', ['out.mp4', 'out.gif'])
 def test_a_file_that_may_not_grow_is_closed_whole(tmp_path, monkeypatch, file_limit, name):
     file_limit(900_000)
-    monkeypatch.setattr(disk_space, 'RESERVE', 400_000)  # OpenCV writes 256 KiB at a time
+    monkeypatch.setattr(disk_space, 'RESERVE', 400_000)
     writer, rng = open_writer(tmp_path / name, 10.0), np.random.default_rng(0)
     written = 0
     with pytest.raises(OSError):
@@ -263,25 +288,35 @@ def test_a_file_that_may_not_grow_is_closed_whole(tmp_path, monkeypatch, file_li
             writer.write(rng.integers(0, 256, (96, 144, 3), dtype=np.uint8))
             written += 1
     writer.close()
-    found = read_video(tmp_path / name) if name == 'out.mp4' else read_gif(tmp_path / name)[0]
+    found = read_any(tmp_path / name)
     assert 10 < written < 999 and len(found) == written
 
 
 @pytest.mark.filterwarnings('ignore:.*browsers do not play')
 @pytest.mark.parametrize(
-    ('encoder', 'message'),
-    [('libx264', r'File too large.*out\.part\.mp4'), (None, r'out\.part\.mp4: holds 0 of 100')],
+    ('name', 'encoder'), [('out.mp4', 'libx264'), ('out.mp4', None), ('out.gif', None)]
 )
 def test_a_video_that_lost_pictures_is_not_given_its_name(
-    tmp_path, monkeypatch, file_limit, encoder, message
+    tmp_path, monkeypatch, file_limit, name, encoder
 ):
     """Where something else filled the disk first."""
-    monkeypatch.setattr(encoders, 'h264_encoder', lambda: encoder)
+    monkeypatch.setattr(media, 'h264_encoder', lambda: encoder)
     monkeypatch.setattr(disk_space, 'RESERVE', -1e9)
-    writer, rng = open_writer(tmp_path / 'out.mp4', 10.0), np.random.default_rng(0)
+    writer, rng = open_writer(tmp_path / name, 10.0), np.random.default_rng(0)
     for _ in range(100):
         writer.write(rng.integers(0, 256, (96, 144, 3), dtype=np.uint8))
     file_limit(100_000)
-    with pytest.raises(OSError, match=message):
+    with pytest.raises(OSError, match=r'File too large.*out\.part\.'):
         writer.close()
-    assert not (tmp_path / 'out.mp4').exists()
+    assert not (tmp_path / name).exists()
+
+
+def test_a_picture_appears_when_it_is_whole(tmp_path, file_limit):
+    noise = np.random.default_rng(0).integers(0, 256, (96, 144, 3), dtype=np.uint8)
+    assert np.array_equal(Image.open(write_image(tmp_path / 'new' / 'a.PNG', noise)), noise)
+    file_limit(5_000)
+    with pytest.raises(OSError, match='File too large'):
+        write_image(tmp_path / 'new' / 'b.png', noise)
+    with pytest.raises(ValueError, match=r'a\.exe: no format of pictures has this ending'):
+        write_image(tmp_path / 'new' / 'a.exe', noise)
+    assert [path.name for path in (tmp_path / 'new').iterdir()] == ['a.PNG']

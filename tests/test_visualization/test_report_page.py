@@ -13,7 +13,6 @@ from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.report import name_stats, percent
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
 from rocovis_mm.visualization.track_report.contents import load_report
-from rocovis_mm.visualization.track_report.markup import Html, join, tag
 from rocovis_mm.visualization.track_report.page import draw_page
 from rocovis_mm.visualization.track_report.pictures import Pictures
 
@@ -188,10 +187,3 @@ def test_polygons_alone_do_not_tell_a_videos_size(files):
     with pytest.raises(ValueError, match='give the annotation file'):
         load_report(files[0])
     assert by_name(load_report(files[0], files[1]), 1)['P1'].track.tube.area > 0
-
-
-def test_markup_escapes_what_is_not_markup():
-    made = tag('p', '<i>', ['a', None, tag('b', 3)], class_='x "y"', data_n=0, hidden=True, id=None)
-    assert made == '<p class="x &quot;y&quot;" data-n="0" hidden>&lt;i&gt;a<b>3</b></p>'
-    assert join(Html('<br>'), '&') == '<br>&amp;'
-    assert tag('img', alt='') == '<img alt="">'

@@ -43,10 +43,9 @@ from benchmark_models import (
     share_weights,
 )
 from mmengine.registry import init_default_scope
-from terminaltables import AsciiTable
 from torch.utils.flop_counter import FlopCounterMode
 
-from rocovis_mm.console import print_anything
+from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.datasets.embedded import plan_scene, render_video
 from rocovis_mm.formats.frame_files import list_images
 from rocovis_mm.utils.memory import peak_bytes
@@ -241,7 +240,7 @@ def print_race(figures: dict[str, dict[str, Any]]) -> None:
         rows.append(
             ['device memory, MiB', *(f'{figures[name]["peak"] / 2**20:.0f}' for name in names)]
         )
-    print(AsciiTable(rows).table)
+    print(text_table(rows))
 
 
 def costs(args: argparse.Namespace) -> dict[str, dict[str, float]]:
@@ -289,7 +288,7 @@ def print_costs(found: dict[str, dict[str, float]]) -> None:
     for stride in dict.fromkeys(key.split()[0] for key in found):
         cells = [found[f'{stride} {memory}'] for memory in MEMORIES]
         rows.append([stride, *(f'{c["ms"]:.1f} ms, {c["gflop"]:.2f} GFLOP' for c in cells)])
-    print(AsciiTable(rows).table)
+    print(text_table(rows))
 
 
 def grow(args: argparse.Namespace, name: str, frames: int, files: list[Path]) -> dict[str, Any]:
@@ -322,7 +321,7 @@ def print_growth(found: dict[str, dict[str, Any]]) -> None:
         device = f'{entry["device"] / 2**20:.0f}' if entry['device'] else ''
         times = (f'{1e3 * entry[key]:.1f}' for key in ('early', 'late'))
         rows.append([name, f'{entry["host"] / 2**20:.0f}', device, *times])
-    print(AsciiTable(rows).table)
+    print(text_table(rows))
 
 
 def main() -> None:

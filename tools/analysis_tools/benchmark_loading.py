@@ -36,10 +36,9 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DATA_SAMPLERS, DATASETS, DefaultScope
 from pycocotools import mask as mask_utils
-from terminaltables import AsciiTable
 from torch.utils.data import DataLoader, Dataset
 
-from rocovis_mm.console import print_anything
+from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.datasets.embedded import EmbeddedRecipe, make_embedded_dataset
 from rocovis_mm.utils import OptionAction, load_config
 
@@ -231,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         config = read_config(options, Path(folder))
         rows = [row for split in options.split for row in measure(config, split, options)]
-    print(AsciiTable([header, *rows]).table)
+    print(text_table([header, *rows]))
     return 0
 
 

@@ -24,9 +24,8 @@ from typing import Any
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from pycocotools import mask as mask_utils  # noqa: E402
-from terminaltables import AsciiTable  # noqa: E402
 
-from rocovis_mm.console import print_anything
+from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.evaluation.functional.boundary import boundary_width
 from rocovis_mm.evaluation.functional.evaluate import (
     TubeScores,
@@ -295,10 +294,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         megabytes = sum(path.stat().st_size for path in files) / 2**20
         print(f'json files of {megabytes:.1f} MiB, loading included, {options.jobs} process(es)')
         header = ['', 'time', 'peak memory', '']
-        print(AsciiTable([header, *measure(files, options)]).table)
+        print(text_table([header, *measure(files, options)]))
         if options.growth:
             header = ['Tube-Boundary AP', 'half', 'as given', 'double']
-            print(AsciiTable([header, *growth_rows(Path(folder), options)]).table)
+            print(text_table([header, *growth_rows(Path(folder), options)]))
     return 0
 
 

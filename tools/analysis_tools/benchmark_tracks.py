@@ -19,10 +19,9 @@ import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-
 
 # isort: split
 import torch
-from terminaltables import AsciiTable
 from torch import Tensor
 
-from rocovis_mm.console import print_anything
+from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.streaming.frame_masks import frame_masks
 from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
 from rocovis_mm.structures import VideoTracks
@@ -115,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         f'{args.queries} queries, {args.classes} classes, input {args.input}, frames {args.frame}, '
         f'{args.frames} of them, {args.device}, {args.threads} threads, {args.clock} clock'
     )
-    print(AsciiTable(table).table)
+    print(text_table(table))
 
 
 if __name__ == '__main__':

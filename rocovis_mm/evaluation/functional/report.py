@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from terminaltables import AsciiTable
-
+from rocovis_mm.console import text_table
 from rocovis_mm.evaluation.functional.error_analysis import PREDICTION_VERDICTS
 from rocovis_mm.evaluation.functional.evaluate import TubeScores
 
@@ -67,7 +66,7 @@ def summary_table(figures: Mapping[str, float]) -> str:
             if names[0] in figures:
                 cells = [percent(figures[name]) if name in figures else '' for name in names]
                 rows.append([TITLES[kind] + pool_title, *cells])
-    return AsciiTable([header, *rows]).table
+    return text_table([header, *rows])
 
 
 def class_table(rows: Sequence[Mapping[str, Any]], number: int) -> str:
@@ -84,7 +83,7 @@ def class_table(rows: Sequence[Mapping[str, Any]], number: int) -> str:
         if rows and f'{name}{suffix}' in rows[0]
     ]
     cells = [[row['name'], *(percent(row[name]) for name in shown)] for row in rows]
-    table = AsciiTable([['class (%)', *shown], *cells]).table
+    table = text_table([['class (%)', *shown], *cells])
     return '\n'.join([table, *empty_classes(number - len(rows), 'tracks or predictions')])
 
 
@@ -101,7 +100,7 @@ def group_table(rows: Sequence[Mapping[str, Any]]) -> str:
         [row['group'], str(row['videos']), str(row['tracks']), *(percent(row[n]) for n in shown)]
         for row in rows
     ]
-    return AsciiTable([header, *cells]).table
+    return text_table([header, *cells])
 
 
 def error_table(names: Sequence[str], summaries: Sequence[Mapping[str, float]]) -> str:
@@ -116,4 +115,4 @@ def error_table(names: Sequence[str], summaries: Sequence[Mapping[str, float]]) 
         ]
         for name, summary in zip(names, summaries)
     ]
-    return AsciiTable([['results', *counts, *shares.values()], *rows]).table
+    return text_table([['results', *counts, *shares.values()], *rows])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.vis_annotations import VISVideo
 from rocovis_mm.visualization.shown import Shown
 from rocovis_mm.visualization.track_report.timelines import (
+    HELD,
+    Span,
     Timeline,
     compare_tracks,
     lone_timeline,
@@ -56,9 +59,43 @@ class ReportTrack:
     joint_share: float = 0.0
 
     @property
+    def annotated(self) -> bool:
+        """Whether it is an annotation, not a prediction."""
+        return self.name[0] == 'A'
+
+    @property
+    def frames(self) -> int:
+        """Number of frames in which it has a mask."""
+        return int((self.track.tube.areas > 0).sum())
+
+    @property
+    def switches(self) -> int:
+        """Switches, or jumps where nothing is annotated."""
+        return int(self.timeline.switched.sum())
+
+    @property
     def suspicion(self) -> int:
         """Breaks and jumps or switches: what may be wrong with a track nothing is known of."""
-        return self.timeline.breaks + int(self.timeline.switched.sum())
+        return self.timeline.breaks + self.switches
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether it is worth a look."""
+        wrong = self.verdict not in ('', 'found', 'correct', 'ignored', 'crowd')
+        return wrong or self.switches > 0 or (not self.verdict and self.suspicion > 0)
+
+    def partner_name(self, number: int) -> str:
+        """Return the name of the track on the other side that its timeline has a number for."""
+        return f'{"P" if self.annotated else "A"}{number + 1}'
+
+    @property
+    def partner_order(self) -> list[str]:
+        """Names of its partners in the order in which they come, each once for every turn."""
+        return [self.partner_name(number) for number in self.timeline.partner_order]
+
+    def search_words(self, video: ReportVideo) -> str:
+        """Return what the filter looks through."""
+        return search_words(video, [self])
 
 
 @dataclass(frozen=True)
@@ -84,6 +121,38 @@ class ReportVideo:
     figures: dict[str, float] = field(default_factory=dict)
 
     @property
+    def tracks(self) -> list[ReportTrack]:
+        """Annotations and predictions."""
+        return self.annotations + self.predictions
+
+    @cached_property
+    def by_name(self) -> dict[str, ReportTrack]:
+        """Its tracks by their names."""
+        return {track.name: track for track in self.tracks}
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether any of its tracks is worth a look."""
+        return any(track.is_problem for track in self.tracks)
+
+    @property
+    def search_words(self) -> str:
+        """What the filter looks through."""
+        return search_words(self, self.tracks)
+
+    def count(self, verdict: str) -> int:
+        """Return the number of annotations with a verdict, such as 'missed'."""
+        return sum(verdict in track.verdict for track in self.annotations)
+
+    def partner(self, track: ReportTrack, span: Span) -> ReportTrack | None:
+        """Return the track on the other side that a span of a track is covered by or covers."""
+        return self.by_name[track.partner_name(span.partner)] if span.state == HELD else None
+
+    def first_tracks(self, limit: int) -> set[str]:
+        """Return the names of the worst annotations and predictions, `limit` of each."""
+        return {track.name for track in self.annotations[:limit] + self.predictions[:limit]}
+
+    @property
     def held_share(self) -> float:
         """Mean share of the annotations' frames that their best prediction holds; -1 for none."""
         shares = [track.best_share for track in self.annotations if track.verdict != 'crowd']
@@ -95,6 +164,14 @@ class ReportVideo:
         wrong = sum(track.verdict not in ('', 'correct', 'ignored') for track in self.predictions)
         share = self.held_share if self.held_share >= 0 else 1.0
         return share, -wrong, -sum(track.suspicion for track in self.predictions)
+
+
+def search_words(video: ReportVideo, tracks: Sequence[ReportTrack]) -> str:
+    """Return what the filter looks through for some tracks of a video."""
+    words = {f'video {video.video.id}', video.name}
+    for track in tracks:
+        words |= {track.category, track.verdict}
+    return ' '.join(sorted(words)).lower()
 
 
 @dataclass(frozen=True)
