@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 
 from rocovis_mm.formats.disk_space import check_room
 from rocovis_mm.formats.frame_files import count_frames, refuse_several
-from rocovis_mm.formats.json_files import whole_file
+from rocovis_mm.formats.whole_files import whole_file
 
 PICTURE_ENDINGS = ('.bmp', '.jpeg', '.jpg', '.png', '.tif', '.tiff', '.webp')
 """Of the pictures that a folder of frames is written as; lower case."""
