@@ -51,9 +51,7 @@ PROMISED = {
     'docs/joint_training.md': {'data/embedded': DATA},
     'docs/metrics.md': {'plots': ('ap_vs_iou.png', 'precision_recall_*.png')},
     'docs/own_data.md': {
-        'data/my_videos': DATA, 'work_dirs/mine': TRAINED, 'work_dirs/mine/pictures': DRAWN,
-    },
-    'docs/quick_start.md': {
+        'data/my_videos': DATA,
         'data/embedded': DATA,
         'work_dirs/demo': TRAINED,
         'work_dirs/mine': TRAINED,
