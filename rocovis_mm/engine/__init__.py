@@ -19,7 +19,7 @@ from rocovis_mm.engine.hooks import (
 from rocovis_mm.engine.loops import EpochTrainLoop, IterTrainLoop
 from rocovis_mm.engine.optim_constructor import DecayByKindConstructor
 from rocovis_mm.engine.optim_wrapper import MixedPrecisionOptimWrapper
-from rocovis_mm.engine.sharded_optim_wrapper import ShardedOptimWrapper
+from rocovis_mm.engine.sharded_optim_wrapper import ExperimentalShardedOptimWrapper
 
 __all__ = [
     'ActivationCheckpointHook',
@@ -37,7 +37,7 @@ __all__ = [
     'MixedPrecisionOptimWrapper',
     'NormEvalHook',
     'ScheduleHook',
-    'ShardedOptimWrapper',
+    'ExperimentalShardedOptimWrapper',
     'VariablesHook',
     'WholeCheckpointHook',
 ]

@@ -13,7 +13,7 @@ from rocovis_mm.registry import OPTIM_WRAPPERS
 
 
 @OPTIM_WRAPPERS.register_module()
-class ShardedOptimWrapper(OptimWrapper):
+class ExperimentalShardedOptimWrapper(OptimWrapper):
     """An ``OptimWrapper`` that clips by the norm of the whole model's gradients under FSDP.
 
     MMEngine clips what gradients a process holds by their own norm (mmengine 0.10.7,

@@ -19,7 +19,7 @@ WHOLE = dict(
 
 
 @STRATEGIES.register_module()
-class ShardedStrategy(FSDPStrategy):
+class ExperimentalShardedStrategy(FSDPStrategy):
     """MMEngine's FSDP with whole checkpoints, going on from them, and on CPUs too.
 
     Without a GPU torch has to be told so. ``'full'`` then stands for ``WHOLE``: it else moves the

@@ -181,7 +181,7 @@ def check_shards(config: Config) -> None:
     Raises:
         ValueError: names the key of the config and the remedy.
     """
-    if kind_of(config.get('strategy')) not in ('ShardedStrategy', 'FSDPStrategy'):
+    if kind_of(config.get('strategy')) not in ('ExperimentalShardedStrategy', 'FSDPStrategy'):
         return
     if kind_of(dict(type=config.get('runner_type'))) != 'FlexibleRunner':
         raise ValueError("strategy: only a run with runner_type = 'FlexibleRunner' has one")
@@ -191,11 +191,11 @@ def check_shards(config: Config) -> None:
             'as the model; leave it out'
         )
     clip = config.optim_wrapper.get('clip_grad') or dict(type='value')
-    sharded = kind_of(config.optim_wrapper) == 'ShardedOptimWrapper'
+    sharded = kind_of(config.optim_wrapper) == 'ExperimentalShardedOptimWrapper'
     if clip.get('type', 'norm') == 'norm' and not sharded:
         raise ValueError(
             'optim_wrapper: each process would clip its shard by its own norm; '
-            "set optim_wrapper.type to 'rocovis_mm.ShardedOptimWrapper'"
+            "set optim_wrapper.type to 'rocovis_mm.ExperimentalShardedOptimWrapper'"
         )
 
 

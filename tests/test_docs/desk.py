@@ -44,7 +44,9 @@ PYTHON = f'exec {sys.executable} "$(dirname "$0")/short_python.py" "$@"'
 PROGRAMS = {
     'bin/python': PYTHON,
     '.venv/bin/python': PYTHON,
-    'bin/pip': f'exec {sys.executable} -m pip "$@" --dry-run --no-index --no-build-isolation',
+    'bin/pip': (
+        f'exec {sys.executable} -m pip "$@" --dry-run --no-index --no-build-isolation --no-deps'
+    ),
     # these would test the matrix, fetch packages, or run the suite that this is a part of
     'bin/make': (
         f'case $1 in test|install|matrix) set -- -n "$@";; esac\nexec {shutil.which("make")} "$@"'

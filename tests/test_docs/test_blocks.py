@@ -25,7 +25,13 @@ import rocovis_mm.registry
 from tests.docs_snippets import REPOSITORY, Block, blocks_of, pages
 from tests.test_configs.reduced_configs import parts_of
 
-READERS = {'bash': str, 'python': ast.parse, 'json': json.loads, 'yaml': yaml.safe_load}
+READERS = {
+    'bash': str,
+    'bibtex': str,
+    'python': ast.parse,
+    'json': json.loads,
+    'yaml': yaml.safe_load,
+}
 FREE = {'train_pipeline': [], 'test_pipeline': [], 'videos': {}, 'images': {}}
 """Names of the text around a config's block, and what may stand for them."""
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
@@ -65,7 +71,6 @@ def checkout(tmp_path_factory) -> Path:
     """A folder with a copy of the configs, also as a wheel has them."""
     folder = tmp_path_factory.mktemp('checkout')
     shutil.copytree(REPOSITORY / 'configs', folder / 'configs')
-    shutil.copytree(REPOSITORY / 'rocovis_mm/configs', folder / 'rocovis_mm/configs')
     shutil.copytree(REPOSITORY / 'configs', folder / 'rocovis_mm/.mim/configs')
     shutil.copy(REPOSITORY / 'model-index.yml', folder / 'rocovis_mm/.mim')
     return folder

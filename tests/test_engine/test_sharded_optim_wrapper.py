@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from rocovis_mm.engine import ShardedOptimWrapper
+from rocovis_mm.engine import ExperimentalShardedOptimWrapper
 
 
 class Shard(torch.nn.Linear):
@@ -28,7 +28,7 @@ class Shard(torch.nn.Linear):
 def test_the_step_is_clipped(model, clip, step):
     module = model(1, 1, bias=False)
     before = module.weight.item()
-    wrapper = ShardedOptimWrapper(
+    wrapper = ExperimentalShardedOptimWrapper(
         optimizer=torch.optim.SGD(module.parameters(), lr=1.0), clip_grad=clip
     )
     with wrapper.optim_context(module):

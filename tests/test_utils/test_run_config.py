@@ -40,14 +40,16 @@ def test_what_is_scored_is_not_written():
     [
         (dict(runner_type='Runner'), 'FlexibleRunner'),
         (dict(custom_hooks=[dict(type='EMAHook')]), 'EMAHook'),
-        ({'optim_wrapper.type': 'OptimWrapper'}, 'ShardedOptimWrapper'),
+        ({'optim_wrapper.type': 'OptimWrapper'}, 'ExperimentalShardedOptimWrapper'),
     ],
 )
 def test_what_shards_would_break_is_refused(change, message):
     sharded = dict(
         runner_type='FlexibleRunner',
-        strategy=dict(type='rocovis_mm.ShardedStrategy'),
-        optim_wrapper=dict(type='rocovis_mm.ShardedOptimWrapper', clip_grad=dict(max_norm=1)),
+        strategy=dict(type='rocovis_mm.ExperimentalShardedStrategy'),
+        optim_wrapper=dict(
+            type='rocovis_mm.ExperimentalShardedOptimWrapper', clip_grad=dict(max_norm=1)
+        ),
     )
     assert check_shards(Config(sharded)) is None
     config = Config(sharded)
@@ -60,7 +62,7 @@ def test_what_shards_would_break_is_refused(change, message):
 
 def test_the_documented_run_in_shards_is_one(tmp_path):
     config = read_snippet('docs/training.md', 'sharded.py', tmp_path)
-    assert STRATEGIES.get(config.strategy.type).__name__ == 'ShardedStrategy'
+    assert STRATEGIES.get(config.strategy.type).__name__ == 'ExperimentalShardedStrategy'
     assert config.optim_wrapper.clip_grad.max_norm == 0.01
     check_shards(config)
 
