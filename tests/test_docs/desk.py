@@ -41,9 +41,18 @@ LEFT_OUT = shutil.ignore_patterns(
 PATIENCE = 1800
 """Seconds after which a page counts as hanging."""
 PYTHON = f'exec {sys.executable} "$(dirname "$0")/short_python.py" "$@"'
+TOOL_OF = (
+    'import sys; from rocovis_mm.cli import find_tool; '
+    'tool, rest = find_tool(sys.argv[1:]); print(tool, len(sys.argv) - 1 - len(rest))'
+)
+"""Prints the tool that a command names, and the number of words that name it."""
 PROGRAMS = {
     'bin/python': PYTHON,
     '.venv/bin/python': PYTHON,
+    'bin/rocovis': (
+        f'read -r tool words <<< "$({sys.executable} -c "{TOOL_OF}" "$@")"\n'
+        'shift $words; exec "$(dirname "$0")/python" $tool "$@"'
+    ),
     'bin/pip': (
         f'exec {sys.executable} -m pip "$@" --dry-run --no-index --no-build-isolation --no-deps'
     ),

@@ -7,6 +7,7 @@ interpreter, and fails if a file that the command was told to write is not new. 
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,8 +31,7 @@ WORDS = {
 }
 ADDED = {
     'venv': '--clear',
-    'run_demo.py': '--cfg-options train_cfg.max_iters=2 train_cfg.val_interval=2 '
-    'custom_hooks.2.single_frames_until=0',
+    'run_demo.py': '--cfg-options max_iters=2 val_interval=2 single_frames_until=0',
     'run_comparison.py': '--start-iterations 2 --iterations 2 --seeds 0 --rows minvis full '
     '--cfg-options batch_size=1',
     'benchmark.py': '--model-size=tiny --frames=2 --size=64x96',
@@ -43,6 +43,7 @@ ADDED = {
     'hard': '--train-videos=2 --val-videos=1 --val-frames=20',
 }
 """Word of a command -> arguments that make it quick; the last of two values counts."""
+NUMBERED = re.compile(r'iter_\d+\.pth$')
 WITH_CONFIG = ('train.py', 'test.py', 'benchmark_training.py')
 WRITES = ('--out', '--out-dir', '--show-dir', '--work-dir', '--masks', '--json')
 WRITES_SECOND = ('cocovid_to_vis.py', 'detectron2_to_mm.py', 'jsonl_to_results.py')
@@ -50,7 +51,8 @@ WRITES_SECOND = ('cocovid_to_vis.py', 'detectron2_to_mm.py', 'jsonl_to_results.p
 
 def checkpoint(word: str, config: str) -> str:
     """Return a checkpoint that exists: a run of two iterations has none of the number named."""
-    folder = Path(word).parent if 'best_AP_iter' in word else Path('work_dirs', Path(config).stem)
+    numbered = NUMBERED.search(word)
+    folder = Path(word).parent if numbered else Path('work_dirs', Path(config).stem)
     found = [*folder.glob('best_*.pth'), *folder.glob('iter_*.pth')]
     return (
         str(found[0])
@@ -70,7 +72,7 @@ def shortened(words: list) -> list:
     words = [WORDS.get(word, word) for word in words]
     config = next((word for word in words if word.startswith('configs/')), '')
     words = [
-        checkpoint(word, config) if word == 'CHECKPOINT' or 'best_AP_iter' in word else word
+        checkpoint(word, config) if word == 'CHECKPOINT' or NUMBERED.search(word) else word
         for word in words
     ]
     names = [Path(word).name for word in words]

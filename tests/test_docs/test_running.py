@@ -37,8 +37,8 @@ COMPARED = tuple(f'comparison.{ending}' for ending in ('md', 'json', 'png'))
 PROMISED = {
     'README.md': {
         'work_dirs/demo': DEMO,
-        'work_dirs/compare*': COMPARED,
-        'DIR': (*TRAINED, *DRAWN, '1/*.jpg', '2/*.jpg'),
+        'work_dirs/mine': TRAINED,
+        '.': ('overlay.mp4', 'tracks.json', 'metrics.json', 'report.html'),
     },
     'docs/benchmarks.md': {
         'data/youtube_vis_2021': ('train_train.json', 'train_val.json'),
@@ -78,7 +78,7 @@ import numpy as np
 frames = [np.full((64, 96, 3), 20 * number, np.uint8) for number in range(3)]
 """
 PREPARED = {
-    'README.md': f'{FRAMES}\ncamera = frames',
+    'README.md': FRAMES,
     'docs/compatibility.md': '',
     'docs/method.md': """
 import torch
