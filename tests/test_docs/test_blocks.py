@@ -28,6 +28,7 @@ from tests.test_configs.reduced_configs import parts_of
 READERS = {
     'bash': str,
     'bibtex': str,
+    'text': str,
     'python': ast.parse,
     'json': json.loads,
     'yaml': yaml.safe_load,
