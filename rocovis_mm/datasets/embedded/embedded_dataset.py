@@ -14,7 +14,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pycocotools.mask as mask_utils
 from tqdm import tqdm
 
 from rocovis_mm.datasets.embedded.degradation import degrade_frames, plan_degradation
@@ -23,6 +22,8 @@ from rocovis_mm.datasets.embedded.rendering import RenderedVideo, render_video
 from rocovis_mm.datasets.embedded.scenes import plan_scene
 from rocovis_mm.datasets.embedded.shapes import SHAPE_CLASSES
 from rocovis_mm.evaluation.functional.clip_events import count_clip_events
+from rocovis_mm.formats.converters.id_masks import annotation_of
+from rocovis_mm.formats.run_lengths import encode_mask
 
 CLASSES = tuple(shape.name for shape in SHAPE_CLASSES)
 VERSIONS = dict(easy=8, hard=2)
@@ -219,33 +220,18 @@ def write_frames(images: Path, video: str, frames: np.ndarray) -> list[str]:
 
 
 def annotate(rendered: RenderedVideo, video_id: int, first_id: int) -> list[dict[str, Any]]:
-    """Return the annotations of a video's objects that are ever seen."""
-    height, width = rendered.masks.shape[-2:]
-    annotations: list[dict[str, Any]] = []
-    for label, masks in zip(rendered.labels, rendered.masks):
-        if not masks.any():
-            continue
-        codes = mask_utils.encode(np.asfortranarray(masks.transpose(1, 2, 0), dtype=np.uint8))
-        areas = mask_utils.area(codes)
-        seen = areas > 0
-        boxes = mask_utils.toBbox(codes)
-        for code in codes:
-            code['counts'] = code['counts'].decode('ascii')
-        annotations.append(
-            dict(
-                id=first_id + len(annotations),
-                video_id=video_id,
-                category_id=int(label) + 1,
-                iscrowd=0,
-                height=height,
-                width=width,
-                length=len(masks),
-                segmentations=[code if here else None for code, here in zip(codes, seen)],
-                bboxes=[box.tolist() if here else None for box, here in zip(boxes, seen)],
-                areas=[int(area) if here else None for area, here in zip(areas, seen)],
-            )
+    """Return the annotations of a video's objects that are visible in some frame."""
+    seen = [(label, masks) for label, masks in zip(rendered.labels, rendered.masks) if masks.any()]
+    return [
+        dict(
+            id=number,
+            video_id=video_id,
+            **annotation_of(
+                [encode_mask(mask) if mask.any() else None for mask in masks], int(label) + 1
+            ),
         )
-    return annotations
+        for number, (label, masks) in enumerate(seen, start=first_id)
+    ]
 
 
 def name_tags(rendered: RenderedVideo, events: tuple[str, ...]) -> list[str]:
