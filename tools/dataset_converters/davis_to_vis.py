@@ -21,8 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rocovis_mm.console import print_anything
-from rocovis_mm.formats.converters.davis import convert_davis
-from rocovis_mm.formats.converters.mots import NUMBERS
+from rocovis_mm.formats.converters.davis import NUMBERS, convert_davis
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
