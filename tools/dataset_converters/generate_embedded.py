@@ -3,7 +3,7 @@
 python tools/dataset_converters/generate_embedded.py data/embedded [--seed 0] [--height 96] ...
 python tools/dataset_converters/generate_embedded.py data/embedded_hard --difficulty hard
 
-A folder made with the same settings is used again; one made with others is replaced. The
+A folder made with the same settings is reused. A folder made with other settings is replaced. The
 folder appears whole or not at all.
 """
 
