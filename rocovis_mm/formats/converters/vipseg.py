@@ -40,7 +40,7 @@ NUM_CLASSES = 124
 INSTANCES_PER_CLASS = 100
 JPEG_QUALITY = 75  # of `change2_720p.py`, which leaves it to Pillow
 UNPACK = 'unpack VIPSeg again, or name the folder that holds it'
-COLORS = 'masks that are colours belong into panomasksRGB and need their json'
+COLORS = 'masks with colours belong in panomasksRGB and need their json'
 
 
 def category_of(number: int, place: Path) -> int:
