@@ -134,7 +134,7 @@ def mend_lists(content: Content) -> list[str]:
     for key in PARTS:
         records = content.get(key, [])
         first = [not any(record == other for other in same) for record, same in earlier(records)]
-        done += keep(content, key, first, 'they stand there twice')
+        done += keep(content, key, first, 'they are duplicates')
     videos = content['videos']
     named = [isinstance(v.get('file_names'), list) and bool(v['file_names']) for v in videos]
     done += keep(content, 'videos', named, 'they list no images')

@@ -28,14 +28,14 @@ from rocovis_mm.formats.vis_annotations import (
     other_format,
 )
 
-ZERO = 'number from 1: tools take an id 0 for none (an unmatched track, a missing id)'
+ZERO = 'number from 1, as tools take an id 0 for none (an unmatched track, a missing id)'
 IMAGE_REMEDIES = dict(
     name='correct file_names, as --fix does',
     missing='put them there, or correct --img-root',
     broken='copy or extract them again',
     size='correct height and width of the video, or the images',
-    turned='loaders and most viewers turn images so; write their pixels turned and without that '
-    'entry (magick mogrify -auto-orient), or correct height and width and check the masks',
+    turned='loaders and most viewers turn such images; save them with turned pixels and without '
+    'that entry (magick mogrify -auto-orient), or correct height and width and check the masks',
     several='loaders take the first; write each to an image of its own',
 )
 

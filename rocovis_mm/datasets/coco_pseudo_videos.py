@@ -114,7 +114,7 @@ class COCOPseudoVideos(ClipDataset):
             raise ValueError(
                 f'{self.ann_file}: none of its categories '
                 f'{listed(category["name"] for category in categories)} is one of the classes '
-                f'{listed(classes)}; say by category_map which category is which class'
+                f'{listed(classes)}; give the class of each category by category_map'
             )
         return found
 
@@ -138,7 +138,7 @@ class COCOPseudoVideos(ClipDataset):
         unknown = [name for name in self.category_map.values() if classes and name not in classes]
         if unknown:
             raise ValueError(
-                f'{self.ann_file}: category_map leads to {unknown}, which are not among the '
+                f'{self.ann_file}: category_map has the classes {unknown}, which are not among the '
                 f'classes {listed(classes)}; correct category_map or metainfo'
             )
         return {names[name]: target for name, target in self.category_map.items()}

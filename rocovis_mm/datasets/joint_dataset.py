@@ -33,7 +33,7 @@ class JointDataset(ConcatDataset):
         if not datasets or len(datasets) != len(ratios) or not all(0 < r < np.inf for r in ratios):
             raise ValueError(
                 f'JointDataset: {len(datasets)} datasets and ratios={list(ratios)}; give each data '
-                'set a positive ratio, and leave out those that are not to be drawn from'
+                'set a positive ratio, and leave out unused data sets'
             )
         parts = [DATASETS.build(part) if isinstance(part, dict) else part for part in datasets]
         for part in parts:

@@ -36,8 +36,8 @@ def check_room(path: Path, needed: float) -> None:
     if room < needed + RESERVE:
         raise OSError(
             errno.ENOSPC,
-            f'only {room / 2**20:.1f} MiB are left to write in; what is there so far is closed '
-            'whole: make room, or write elsewhere',
+            f'only {room / 2**20:.1f} MiB are left for writing; the file is closed whole, so make '
+            'room or write elsewhere',
             str(path),
         )
 

@@ -15,7 +15,7 @@ class FileExistsOtherwise(ValueError):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f'{path}: exists and holds something else; --overwrite replaces it, or choose another '
+            f'{path}: exists with another content; --overwrite replaces it, or choose another '
             'output'
         )
 

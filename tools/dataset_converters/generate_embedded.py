@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
         '--difficulty',
         choices=VERSIONS,
         default='easy',
-        help='hard: objects that can only be told apart by their past [easy]',
+        help='hard: objects that are only distinguished by their past [easy]',
     )
     for field in fields(EmbeddedRecipe):
         if field.name not in ('difficulty', 'version'):

@@ -73,7 +73,7 @@ def show(axes: plt.Axes, picture: np.ndarray, title: str) -> None:
 
 
 def draw_boundary(path: Path) -> None:
-    """Draw why a mask IoU forgives what a boundary IoU does not."""
+    """Draw an error that lowers a boundary IoU much more than a mask IoU."""
     wanted, found = ellipse(160, 90, (95, 62), 0.09), ellipse(160, 90, (95, 62))
     mask_iou, boundary_iou = ious([wanted], [found])
     figure, axes = plt.subplots(1, 2, figsize=(8, 2.7), layout='constrained')

@@ -85,8 +85,7 @@ class EmbeddedRecipe:
         if self.difficulty == 'hard' and min(self.train_frames, self.val_frames) < MIN_FRAMES:
             raise ValueError(
                 f'EmbeddedRecipe: train_frames={self.train_frames}, val_frames={self.val_frames}; '
-                f'hard videos need {MIN_FRAMES} frames or more, so that objects have the time to '
-                'hide'
+                f'hard videos need {MIN_FRAMES} frames or more, so that objects can hide'
             )
 
     def as_dict(self) -> dict[str, int | str]:

@@ -47,8 +47,7 @@ def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     """
     if num_frames < MIN_FRAMES:
         raise ValueError(
-            f'a hard scene needs {MIN_FRAMES} frames or more, not {num_frames}: less leaves no '
-            'time to hide in'
+            f'a hard scene needs {MIN_FRAMES} frames or more, not {num_frames}; raise num_frames'
         )
     events: list[str] = []
     actors: list[Actor] = []

@@ -107,8 +107,8 @@ class ClipSampler(Sampler):
         found = [getattr(part, 'event_videos', None) for part in self.parts]
         if all(videos is None for videos in found):
             raise ValueError(
-                f'ClipSampler: a {type(self.dataset).__name__} does not say in which of its videos '
-                'something happens; set event_prob=0, or sample a rocovis_mm.VISDataset itself'
+                f'ClipSampler: a {type(self.dataset).__name__} has no event_videos; set '
+                'event_prob=0, or use a rocovis_mm.VISDataset directly'
             )
         if not any(found):
             print_log(

@@ -62,8 +62,8 @@ def frames_per_video(dataset: BaseDataset | ConcatDataset) -> list[int]:
     elif hasattr(type(dataset), 'video_lengths'):
         return dataset.video_lengths
     raise ValueError(
-        f'VideoFrameSampler: a {type(dataset).__name__} does not say how its items are the frames '
-        'of videos; test a rocovis_mm.VISDataset, or one video data set of MMDetection by itself'
+        f'VideoFrameSampler: a {type(dataset).__name__} does not give the frames of its '
+        'videos; test a rocovis_mm.VISDataset, or one video data set of MMDetection alone'
     )
 
 

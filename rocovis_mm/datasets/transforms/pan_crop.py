@@ -44,7 +44,7 @@ class PanCrop(BaseTransform):
         low, high = size_range
         if not (0 < low <= high <= 1 and 0 <= pan <= 1 and 0 <= prob <= 1):
             raise ValueError(
-                f'PanCrop: size_range={size_range}, pan={pan}, prob={prob}; sizes lie in (0, 1], '
+                f'PanCrop: size_range={size_range}, pan={pan}, prob={prob}; sizes are in (0, 1], '
                 'pan and prob in [0, 1]'
             )
         if pixel_range is not None and not 0 < pixel_range[0] <= pixel_range[1]:

@@ -81,7 +81,7 @@ def check_categories(
     missing = [key for key in mapping if key not in names]
     if missing:
         raise ValueError(
-            f'{source}: categories: it has no ids {missing}, from which the published map goes; '
+            f'{source}: categories: it has no ids {missing}, which the published map needs; '
             f'{remedy}'
         )
     for key in mapping:

@@ -272,7 +272,7 @@ def vis_video(video: Record, images: list[Record], place: Place) -> Record:
         if len(sizes) != 1:
             Place(place.file, f'video {video["id"]}').fail(
                 f'its {key} is {" and ".join(map(str, sorted(sizes))) or "not given"}',
-                'all images of a video need one size, given for it or them',
+                'give one size for the video or for all of its images',
             )
         sides[key] = sizes.pop()
     told = ('file_name', 'height', 'width', 'video_id')
@@ -362,7 +362,7 @@ def vis_annotation(
     categories = {note['category_id'] for note in (*present, *([known] if known else ()))}
     if len(categories) != 1:
         Place(place.file, f'video {key[0]}, instance {key[1]}').fail(
-            f'it has the categories {sorted(categories)}', 'one instance has one category'
+            f'it has the categories {sorted(categories)}', 'give each instance one category'
         )
     crowds = [note.get('iscrowd') or 0 for note in present]
     extra = gather_lists(entries, (*OF_TRACK, *PER_MASK.values()))

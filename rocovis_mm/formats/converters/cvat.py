@@ -58,8 +58,8 @@ def cvat_to_vis(
     lines = [write_vis(read, source, out, overwrite)]
     if brushed:
         lines.append(
-            f'{brushed} masks in run lengths are instances although CVAT exports them with iscrowd '
-            '1, as all that are drawn with the brush (--keep-crowds leaves them crowds)'
+            f'{brushed} masks in run lengths are instances here; CVAT exports all masks of the '
+            'brush with iscrowd 1 (--keep-crowds keeps them crowds)'
         )
     return lines
 

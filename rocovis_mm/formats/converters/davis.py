@@ -33,9 +33,9 @@ from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.validation import Place, require_type
 
 VOID = 255
-"""The number that stands for no object in masks of 8 bits."""
+"""The number of no object in masks of 8 bits."""
 ALL_OBJECTS = {-1: 1}
-"""Object -> category id where there are no classes. The key -1 stands for all objects."""
+"""Object -> category id where there are no classes. The key -1 means all objects."""
 INSTANCES_PER_CLASS = 1000
 IGNORED = 10000
 MOTS_CLASSES = {1: 'car', 2: 'pedestrian'}
@@ -70,7 +70,7 @@ class VideoMaker:
 
         Args:
             video: ``name``; ``frames``, its T image names; ``labels``, object -> category id,
-                in which the key -1 stands for all other objects.
+                in which the key -1 means all other objects.
         """
         name, frames = video['name'], video['frames']
         gatherer = TrackGatherer(len(frames))
@@ -193,7 +193,7 @@ def convert_davis(
     check = partial(refuse_lonely_void, names=names, masks=masks)
     counts = convert_dataset(out, settings, content, maker, videos, jobs, overwrite, check)
     if counts is None:
-        return [f'{out}: is there already']
+        return [f'{out}: exists already']
     lines = [f'{out}: {counts["videos"]} videos, {counts["annotations"]} objects']
     skipped = sum(without for _, without in listed.values())
     if skipped:
@@ -310,6 +310,6 @@ def refuse_lonely_void(parts: Parts, names: Sequence[str], masks: Path) -> None:
     if not any(parts.load(name)['tracks'] for name in names):
         parts.remove()
         raise ValueError(
-            f'{masks}: no objects in any mask, or only the number {VOID}, which stands for void; '
+            f'{masks}: no objects in any mask, or only the number {VOID}, which means void; '
             'give --binary for masks of one object, as in DAVIS-2016'
         )

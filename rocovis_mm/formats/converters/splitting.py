@@ -104,8 +104,8 @@ def split_dataset(
     videos = content['videos']
     if not 0 < fraction < 1 or len(videos) < 2:
         raise ValueError(
-            f'{source}: {len(videos)} videos cannot be split at {fraction}; it takes two videos '
-            'and a fraction between 0 and 1'
+            f'{source}: {len(videos)} videos cannot be split at {fraction}; give two videos '
+            'or more and a fraction between 0 and 1'
         )
     names = {category['id']: str(category['name']) for category in content['categories']}
     if not names:
@@ -174,8 +174,8 @@ def folders_of(videos: Sequence[dict[str, Any]], source: str | Path) -> list[Pur
         folder = PurePosixPath(str(first).replace('\\', '/')).parent
         if not folder.name:
             raise ValueError(
-                f'{source}: videos[{index}].file_names: {first!r} is in no folder, by which videos '
-                'are told apart; put the images of each video in a folder of its own'
+                f'{source}: videos[{index}].file_names: {first!r} is in no folder, which videos '
+                'are identified by; put the images of each video in a folder of its own'
             )
         folders.append(folder)
     return folders

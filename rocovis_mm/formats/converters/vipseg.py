@@ -39,7 +39,7 @@ THINGS = frozenset(key for key, _, _ in find_benchmark('vipseg_things').table)
 NUM_CLASSES = 124
 INSTANCES_PER_CLASS = 100
 JPEG_QUALITY = 75  # of `change2_720p.py`, which leaves it to Pillow
-UNPACK = 'unpack VIPSeg again, or name the folder that holds it'
+UNPACK = 'unpack VIPSeg again, or name its folder'
 COLORS = 'masks with colours belong in panomasksRGB and need their json'
 
 
@@ -218,7 +218,7 @@ def convert_split(
     maker = VideoMaker(images, masks, colored, height, out / 'images')
     counts = convert_dataset(path, settings, content, maker, videos, jobs, overwrite)
     if counts is None:
-        return f'{path}: is there already'
+        return f'{path}: exists already'
     return f'{path}: {counts["videos"]} videos, {counts.get("annotations", 0)} things'
 
 
@@ -274,8 +274,8 @@ def check_masks(videos: dict[str, dict[str, Any]], masks: Path) -> bool:
         frames = {Path(frame).stem for frame in video['frames']}
         if there != frames:
             odd = min(there ^ frames)
-            what = 'no image' if odd in there else 'no mask'
-            raise ValueError(f'{listed[name] / odd}.png: there is {what} for it; {UNPACK}')
+            lack = 'no image' if odd in there else 'no mask'
+            raise ValueError(f'{listed[name] / odd}.png: there is {lack} for it; {UNPACK}')
     return True
 
 
