@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/metrics.md; every number on them is computed by the metrics.
+"""Draw the pictures of docs/metrics.md, whose numbers are computed by the metrics.
 
 python tools/misc/draw_metric_pictures.py [--out-dir docs/images]
 """
@@ -41,7 +41,7 @@ def tube(masks: list[np.ndarray | None]) -> Tube:
 
 
 def boundary_of(mask: np.ndarray) -> np.ndarray:
-    """Return the pixels of a mask that Tube-Boundary AP looks at."""
+    """Return the pixels of a mask that Tube-Boundary AP scores."""
     runs = tube_boundary(tube([mask]))
     line = np.zeros(HEIGHT * (WIDTH + 2 * boundary_width(HEIGHT, WIDTH)), dtype=bool)
     for start, end in zip(runs.starts, runs.ends):
@@ -133,7 +133,7 @@ def draw_pooled(path: Path) -> None:
 
 
 def main() -> None:
-    """Draw all of them."""
+    """Draw all pictures."""
     print_anything()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
