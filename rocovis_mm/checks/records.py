@@ -33,7 +33,7 @@ def count_frames(content: dict[str, Any]) -> dict[int | None, int]:
 
 
 def pick_frames(content: dict[str, Any], frames: Mapping[int | None, Sequence[int]]) -> None:
-    """Leave the listed frames of some videos, in their order, in all lists with an entry per frame.
+    """Keep the listed frames of some videos, in that order, in all lists with an entry per frame.
 
     Args:
         content: of the json, changed in place.

@@ -112,7 +112,7 @@ def _lookalike(
 def _hiding_group(
     rng: np.random.Generator, num_frames: int, events: list[str], lookalike_share: float
 ) -> tuple[list[Actor], list[Actor]]:
-    """The look-alike, with probability `lookalike_share`, of an object, its cover and itself."""
+    """A hiding object: its look-alike, if drawn at `lookalike_share`, then cover and object."""
     longest = min(HIDDEN_FRAMES + 6, num_frames - 10)
     stay = int(rng.integers(HIDDEN_FRAMES, longest + 1))
     begin = int(rng.integers(5, num_frames - 5 - stay + 1))

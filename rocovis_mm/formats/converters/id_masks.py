@@ -5,7 +5,8 @@ Letters: T frames of the video · H, W height and width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,15 @@ MANY = 1 << 16
 """Bound of the numbers that are counted by an array."""
 
 
+@contextmanager
+def readable(path: str | Path, remedy: str = 'extract it again') -> Iterator[None]:
+    """Raise a ValueError that names path and remedy where Pillow cannot read an image."""
+    try:
+        yield
+    except (OSError, SyntaxError) as error:  # Pillow raises the latter for broken PNG chunks
+        raise ValueError(f'{path}: no readable image ({error}); {remedy}') from None
+
+
 def read_id_image(path: str | Path, remedy: str) -> np.ndarray:
     """Read an image whose pixels are object ids.
 
@@ -32,12 +42,9 @@ def read_id_image(path: str | Path, remedy: str) -> np.ndarray:
     Raises:
         ValueError: it cannot be read, or has colours in place of ids.
     """
-    try:
-        with Image.open(path) as image:
-            frames, mode = count_frames(image), image.mode
-            ids = np.asarray(ImageOps.exif_transpose(image))
-    except (OSError, SyntaxError) as error:  # Pillow raises the latter for broken PNG chunks
-        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+    with readable(path), Image.open(path) as image:
+        frames, mode = count_frames(image), image.mode
+        ids = np.asarray(ImageOps.exif_transpose(image))
     if frames > 1:
         raise ValueError(f'{path}: holds {frames} frames or pages; write each mask to a file')
     if mode not in INDEXED_MODES:
@@ -47,11 +54,8 @@ def read_id_image(path: str | Path, remedy: str) -> np.ndarray:
 
 def has_deep_numbers(path: str | Path) -> bool:
     """Return whether the numbers of an image have more than 8 bits, by its header."""
-    try:
-        with Image.open(path) as image:
-            return image.mode.startswith('I')
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+    with readable(path), Image.open(path) as image:
+        return image.mode.startswith('I')
 
 
 def ids_in(ids: np.ndarray) -> list[int]:
@@ -67,10 +71,8 @@ def image_size(path: str | Path) -> tuple[int, int]:
     Raises:
         ValueError: it cannot be read, or holds several frames or pages.
     """
-    try:
+    with readable(path):
         header = read_header(path)
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
     try:
         refuse_several(header.frames)
     except ValueError as error:

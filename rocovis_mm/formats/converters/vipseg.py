@@ -30,6 +30,7 @@ from rocovis_mm.formats.converters.id_masks import (
     ids_in,
     image_size,
     read_id_image,
+    readable,
     video_record,
 )
 from rocovis_mm.formats.frame_files import list_images, natural_order
@@ -99,12 +100,9 @@ class VideoMaker:
         size = self.height, int(self.height * width / height)
         target = self.resized / name / frame
         if not target.is_file() or image_size(target) != size:
-            try:
-                with Image.open(source) as picture:
-                    upright = ImageOps.exif_transpose(picture).convert('RGB')
-                    small = upright.resize(size[::-1], Image.Resampling.BILINEAR)
-            except OSError as error:
-                raise ValueError(f'{source}: no readable image ({error}); {UNPACK}') from None
+            with readable(source, UNPACK), Image.open(source) as picture:
+                upright = ImageOps.exif_transpose(picture).convert('RGB')
+                small = upright.resize(size[::-1], Image.Resampling.BILINEAR)
             with whole_file(target) as stream:
                 small.save(stream, format='JPEG', quality=JPEG_QUALITY)
         return size
@@ -137,11 +135,8 @@ class VideoMaker:
     @staticmethod
     def read_colors(path: Path) -> np.ndarray:
         """Return the segment numbers (H, W) of a frame's pixels."""
-        try:
-            with Image.open(path) as picture:
-                colors = np.asarray(picture.convert('RGB')).astype(np.int32)
-        except OSError as error:
-            raise ValueError(f'{path}: no readable image ({error}); {UNPACK}') from None
+        with readable(path, UNPACK), Image.open(path) as picture:
+            colors = np.asarray(picture.convert('RGB')).astype(np.int32)
         return colors @ np.array([1, 256, 65536], np.int32)
 
     def fit(self, ids: np.ndarray, size: tuple[int, int], path: Path) -> np.ndarray:
