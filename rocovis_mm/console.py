@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 
 def print_anything() -> None:
@@ -16,6 +17,24 @@ def print_anything() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):
             stream.reconfigure(errors='backslashreplace')
+
+
+def tool_parser(text: str | None) -> argparse.ArgumentParser:
+    """Return a parser whose help shows a tool's docstring with its line breaks."""
+    return argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+
+
+def report(work: Callable[[], Iterable[str]]) -> int:
+    """Print the lines that `work` returns, or its error, and return a tool's exit status."""
+    try:
+        lines = work()
+    except (ValueError, OSError) as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(*lines, sep='\n')
+    return 0
 
 
 def text_table(rows: Sequence[Sequence[object]]) -> str:

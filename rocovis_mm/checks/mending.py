@@ -1,7 +1,7 @@
-"""Mending an annotation file: what can be set right is, what cannot be read is taken out.
+"""Mending an annotation file: correct values where possible, take out unreadable records.
 
-Each function changes the content of a json in place and returns what it did, one line each. Nothing
-is guessed: a mask is never altered, only taken out together with its frame or its track.
+Each function changes the content of a json in place and returns a line for each change. Nothing is
+guessed. A mask is never altered, only taken out together with its frame or its track.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rocovis_mm.checks.problems import ImageFault
-from rocovis_mm.checks.records import PER_FRAME, count_frames, id_of
+from rocovis_mm.checks.records import count_frames, id_of, pick_frames
 from rocovis_mm.checks.spelling import (
     mend_keys,
     mend_numbers,
@@ -21,7 +21,7 @@ from rocovis_mm.checks.spelling import (
 )
 from rocovis_mm.formats.converters.cocovid import COCO_FORMAT, COCO_KEYS, convert_cocovid
 from rocovis_mm.formats.converters.files import require_parts
-from rocovis_mm.formats.records import MEASURES, read_measure
+from rocovis_mm.formats.record_reader import MEASURES, read_measure
 from rocovis_mm.formats.validation import Place, require, require_type
 from rocovis_mm.formats.vis_annotations import (
     FORMAT,
@@ -45,10 +45,10 @@ def mend(
     Args:
         content: of the json.
         name: of the file.
-        look: returns what is wrong with the images of some videos; None leaves images alone.
+        look: returns the faults of the images of some videos; None does not look at images.
 
     Returns:
-        What was done, one line each.
+        A line for each change.
 
     Raises:
         ValueError: it is another kind of file, lacks its videos or categories, or nothing of it
@@ -86,11 +86,7 @@ def mend_images(
 
 
 def refuse_empty(content: Content, name: str, done: Sequence[str]) -> None:
-    """Refuse to write a data set without videos, categories or annotations.
-
-    Raises:
-        ValueError: names the part that is empty, and why its first record was taken out.
-    """
+    """Refuse a data set without videos, categories or annotations, with the reason in `done`."""
     for key in ('videos', 'categories', 'annotations'):
         if not content.get(key, True):
             why = next((f' ({line})' for line in done if 'taken out' in line), '')
@@ -98,7 +94,7 @@ def refuse_empty(content: Content, name: str, done: Sequence[str]) -> None:
 
 
 def convert_back(content: Content, name: str) -> list[str]:
-    """Turn CocoVID back into YouTube-VIS; refuse what is neither."""
+    """Turn CocoVID back into YouTube-VIS, and refuse other formats."""
     place = Place(name)
     other = other_format(require_type(content, dict, place, FORMAT))
     if other is None:
@@ -133,12 +129,12 @@ def keep(content: Content, key: str, sound: Sequence[bool], why: str) -> list[st
 
 
 def mend_lists(content: Content) -> list[str]:
-    """Take out records that stand twice and videos without images; set lengths right."""
+    """Take out duplicate records and videos without images, and correct lengths."""
     done = []
     for key in PARTS:
         records = content.get(key, [])
         first = [not any(record == other for other in same) for record, same in earlier(records)]
-        done += keep(content, key, first, 'they stand there twice')
+        done += keep(content, key, first, 'they are duplicates')
     videos = content['videos']
     named = [isinstance(v.get('file_names'), list) and bool(v['file_names']) for v in videos]
     done += keep(content, 'videos', named, 'they list no images')
@@ -162,7 +158,7 @@ def earlier(records: Sequence[Content]) -> list[tuple[Content, list[Content]]]:
 
 
 def mend_sizes(content: Content, faults: Sequence[ImageFault]) -> list[str]:
-    """Give a video the size that all its images and all its masks have."""
+    """Set the size of a video to the one of all its images and all its masks."""
     found = defaultdict(list)
     for fault in faults:
         if fault.kind in ('size', 'turned'):
@@ -186,7 +182,7 @@ def mend_sizes(content: Content, faults: Sequence[ImageFault]) -> list[str]:
 
 
 def take_out_frames(content: Content, faults: Sequence[ImageFault]) -> list[str]:
-    """Take out frames whose image is missing or broken, and videos of which none is left."""
+    """Take out frames whose image is missing or broken, and videos without any other frame."""
     bad = defaultdict(set)
     for fault in faults:
         if fault.kind not in ('size', 'turned'):
@@ -202,15 +198,7 @@ def take_out_frames(content: Content, faults: Sequence[ImageFault]) -> list[str]
         'whole image'
         for video, frames in kept.items()
     ]
-    holders = [(video, id_of(video), ('file_names',)) for video in content['videos']]
-    holders += [(n, id_of(n, 'video_id'), PER_FRAME) for n in content.get('annotations', [])]
-    for record, video, keys in holders:
-        for key in keys:
-            values = record.get(key)
-            if video in kept and isinstance(values, list) and len(values) == lengths[video]:
-                record[key] = [values[t] for t in kept[video]]
-        if video in kept and 'length' in record:
-            record['length'] = len(kept[video])
+    pick_frames(content, kept)
     gone = {video for video, frames in kept.items() if not frames}
     why = 'none of its images is whole'
     done += keep(content, 'videos', [id_of(v) not in gone for v in content['videos']], why)
@@ -221,7 +209,7 @@ def take_out_frames(content: Content, faults: Sequence[ImageFault]) -> list[str]
 
 
 def mend_ids(content: Content) -> list[str]:
-    """Give ids 0, and annotations whose id stands twice, ids of their own."""
+    """Renumber ids 0 and the ids of annotations that are not unique."""
     notes = content.get('annotations', [])
     done = []
     for key, reference in (('categories', 'category_id'), ('videos', 'video_id')):
@@ -236,7 +224,7 @@ def mend_ids(content: Content) -> list[str]:
 
 
 def renumber(records: Sequence[Content], among: Sequence[Content], key: str) -> list[str]:
-    """Give records ids above all others."""
+    """Renumber records above all other ids."""
     highest = max([0, *(id_of(record) or 0 for record in among)])
     done = []
     for new, record in enumerate(records, start=highest + 1):
@@ -246,7 +234,7 @@ def renumber(records: Sequence[Content], among: Sequence[Content], key: str) -> 
 
 
 def drop_odd_lists(content: Content) -> list[str]:
-    """Take out boxes and areas that cannot be read; they follow from the masks."""
+    """Take out boxes and areas that cannot be read, as they follow from the masks."""
     lengths = count_frames(content)
     done = []
     for note in content['annotations']:

@@ -1,4 +1,4 @@
-"""Everything that is wrong with an annotation file and its images, not only the first of it.
+"""All problems of an annotation file and its images.
 
 Letters: T frames of a video.
 """
@@ -28,31 +28,31 @@ from rocovis_mm.formats.vis_annotations import (
     other_format,
 )
 
-ZERO = 'number from 1: tools take an id 0 for none (an unmatched track, a missing id)'
+ZERO = 'number from 1, as tools take an id 0 for none (an unmatched track, a missing id)'
 IMAGE_REMEDIES = dict(
     name='correct file_names, as --fix does',
     missing='put them there, or correct --img-root',
     broken='copy or extract them again',
     size='correct height and width of the video, or the images',
-    turned='loaders and most viewers turn images so; write their pixels turned and without that '
-    'entry (magick mogrify -auto-orient), or correct height and width and check the masks',
+    turned='loaders and most viewers turn such images; save them with turned pixels and without '
+    'that entry (magick mogrify -auto-orient), or correct height and width and check the masks',
     several='loaders take the first; write each to an image of its own',
 )
 
 
 @dataclass(frozen=True)
 class ImageFault:
-    """What is wrong with one image.
+    """A fault of one image.
 
     Attributes:
-        video_id: the video it belongs to.
+        video_id: id of its video.
         frame: its frame, from 0.
         name: its file name in the json.
         kind: ``missing``, ``name`` (the folder has it under another name), ``broken`` (cannot be
             decoded, or is cut off), ``several`` (frames or pages), ``size``, or ``turned`` (of
-            another size, as its EXIF data turn it).
-        size: height and width it has, where that is what is wrong.
-        found: the name that it has in the folder, where that is what is wrong.
+            another size because of its EXIF orientation).
+        size: its height and width, for a fault of size.
+        found: its name in the folder, for a fault of name.
     """
 
     video_id: int
@@ -71,7 +71,7 @@ def find_problems(content: Any, name: str) -> tuple[VISAnnotations, list[str]]:
         name: of the file, for the messages.
 
     Returns:
-        What of it can be read, and one message for each problem.
+        The valid part, and one message for each problem.
     """
     has_tracks = not isinstance(content, dict) or content.get('annotations') is not None
     annotations, problems = inspect_vis_annotations(content, name, has_tracks, every_mask=True)
@@ -92,17 +92,17 @@ def check(
     class_lists: Sequence[Sequence[str]] = (),
     num_classes: int | None = None,
 ) -> tuple[VISAnnotations, list[str]]:
-    """Check an annotation file, its images and how it fits a config.
+    """Check an annotation file, its images and its agreement with a config.
 
     Args:
         content: of the json.
         name: of the file, for the messages.
-        look: returns what is wrong with the images of some videos; None leaves images alone.
+        look: returns the faults of the images of some videos; None does not look at images.
         class_lists: of the config's data sets, see `rocovis_mm.utils.run_config.config_classes`.
         num_classes: of the config's model.
 
     Returns:
-        What of it can be read, and one message for each problem.
+        The valid part, and one message for each problem.
     """
     annotations, problems = find_problems(content, name)
     if look is not None:
@@ -137,7 +137,7 @@ def find_empty_tracks(annotations: VISAnnotations, name: str) -> list[str]:
 def find_nothing_to_learn(
     annotations: VISAnnotations, name: str, classes: Sequence[str]
 ) -> list[str]:
-    """Return a message if all tracks of some classes are crowds, or of other classes.
+    """Return a message if no track of the classes is an instance.
 
     Tracks without any mask, and files without tracks, have messages of their own.
     """
@@ -156,12 +156,12 @@ def find_nothing_to_learn(
 def find_image_faults(
     videos: Sequence[VISVideo], folder: str, decode: bool = True, threads: int = 1
 ) -> list[ImageFault]:
-    """Look at every image of some videos, with a progress bar.
+    """Return the faults of all images of some videos, with a progress bar.
 
     Args:
-        videos: as read from the annotation file.
-        folder: what their file names are relative to.
-        decode: whether images are decoded in full; else their header must do.
+        videos: of the annotation file.
+        folder: that their file names are relative to.
+        decode: whether images are decoded in full; otherwise only their header is read.
         threads: that decode.
     """
     missing = missing_frames(folder, list(videos))
@@ -170,24 +170,26 @@ def find_image_faults(
         (video, {t: renames.get(video.file_names[t]) for t in missing.get(index, [])})
         for index, video in enumerate(videos)
     ]
-    look = partial(look_at_video, folder=folder, decode=decode)
+
+    def look(job: tuple[VISVideo, dict[int, str | None]]) -> list[ImageFault]:
+        return list(faults_of(*job, folder, decode))
+
     with ThreadPoolExecutor(threads) as pool:
         found = tqdm(pool.map(look, jobs), desc='images', unit='video', total=len(jobs))
         return [fault for faults in found for fault in faults]
 
 
-def look_at_video(
-    job: tuple[VISVideo, dict[int, str | None]], folder: str, decode: bool
-) -> list[ImageFault]:
-    """Return the faults of a video's images, given the frames that have none, or another name."""
-    video, missing = job
-    return list(faults_of(video, missing, folder, decode))
-
-
 def faults_of(
     video: VISVideo, missing: dict[int, str | None], folder: str, decode: bool
 ) -> Iterator[ImageFault]:
-    """Yield the faults of a video's images."""
+    """Yield the faults of a video's images.
+
+    Args:
+        video: of the annotation file.
+        missing: frames without an image of their name -> the other name of the image, if any.
+        folder: that file names are relative to.
+        decode: whether images are decoded in full.
+    """
     for frame, name in enumerate(video.file_names):
         fault = partial(ImageFault, video.id, frame, name)
         if frame in missing:
@@ -207,7 +209,7 @@ def faults_of(
 
 
 def read_size(path: str, decode: bool) -> tuple[int, int]:
-    """Return an image's height and width, as it is loaded.
+    """Return the height and width of an image as it is loaded.
 
     Raises:
         OSError: it cannot be read, or is not whole.
@@ -228,7 +230,7 @@ def read_size(path: str, decode: bool) -> tuple[int, int]:
 
 
 def describe_image_faults(faults: Sequence[ImageFault], name: str) -> list[str]:
-    """Return one message for each video and kind of fault; it names all the images."""
+    """Return one message for each video and kind of fault, with the names of the images."""
     groups: dict[tuple[int, str, Any], list[str]] = {}
     for fault in faults:
         named = f'{fault.name} ({fault.found})' if fault.found else fault.name
@@ -248,7 +250,7 @@ def describe_image_faults(faults: Sequence[ImageFault], name: str) -> list[str]:
 
 
 def describe_size(size: tuple[int, int], kind: str) -> str:
-    """Return words for a size that is not the video's."""
+    """Return the text for an image size that is not the video's."""
     turned = ', turned as their EXIF orientation says' if kind == 'turned' else ''
     return f'{size[0]} x {size[1]} (height x width){turned}, not as the json says'
 
@@ -256,13 +258,13 @@ def describe_size(size: tuple[int, int], kind: str) -> str:
 def compare_classes(
     annotations: VISAnnotations, name: str, classes: Sequence[str], num_classes: int | None
 ) -> list[str]:
-    """Return what of the categories does not fit a config.
+    """Return the differences between the file's categories and the classes of a config.
 
     Args:
-        annotations: as read from the file.
+        annotations: content of the file.
         name: of the file, for the messages.
-        classes: those of the config's data set.
-        num_classes: of the config's model; None where it has none.
+        classes: of the config's data set.
+        num_classes: of the config's model; None if it has none.
     """
     problems = []
     by_name = {category['name']: category['id'] for category in annotations.categories}
@@ -273,15 +275,12 @@ def compare_classes(
             f"metainfo['classes'], the file has {listed(sorted(by_name))}"
         )
     numbers = Counter(track.category_id for video in annotations.videos for track in video.tracks)
-    left_out = by_name.keys() - set(classes)
-    for label, identifier in by_name.items():
-        number = numbers[identifier]
-        if label in left_out and number:
-            problems.append(
-                f'{name}: categories: {number} annotations are of {label!r}, which is none of the '
-                "config's classes, and would be left out; add it to metainfo['classes'] or remove "
-                'them'
-            )
+    problems += [
+        f'{name}: categories: {numbers[identifier]} annotations are of {label!r}, which is none of '
+        "the config's classes, and would be left out; add it to metainfo['classes'] or remove them"
+        for label, identifier in by_name.items()
+        if label not in classes and numbers[identifier]
+    ]
     if len(absent) < len(classes) < len(by_name):
         problems += find_nothing_to_learn(annotations, name, classes)
     if num_classes is not None and num_classes != len(classes):

@@ -1,6 +1,6 @@
-"""Mending what is there but written otherwise than in YouTube-VIS json: keys, numbers, names.
+"""Mending keys, numbers and names that are written otherwise than in YouTube-VIS json.
 
-Each function changes the content of a json in place and returns what it did, one line each.
+Each function changes the content of a json in place and returns a line for each change.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from rocovis_mm.checks.problems import ImageFault
-from rocovis_mm.checks.records import PER_FRAME, count_frames, id_of
+from rocovis_mm.checks.records import count_frames, id_of, pick_frames
 from rocovis_mm.checks.suspicions import in_text_order
 from rocovis_mm.formats.frame_files import natural_order
 
@@ -27,7 +27,7 @@ SHOWN = 3
 def mend_numbers(content: Content) -> list[str]:
     """Turn ids and other whole numbers that are texts into numbers.
 
-    Ids that are no numbers at all are numbered, and what refers to them follows.
+    Ids that are no numbers at all are numbered, and references to them are updated.
     """
     done = []
     for key, reference in REFERENCES.items():
@@ -48,7 +48,7 @@ def mend_numbers(content: Content) -> list[str]:
 
 
 def number_texts(ids: Sequence[Any]) -> dict[str, int]:
-    """Return a number for each id that is a text: its own if all have one, else the next free."""
+    """Return a number for each id that is a text: its own if all have one, or else a free one."""
     texts = list(dict.fromkeys(each for each in ids if isinstance(each, str)))
     taken = {each for each in ids if isinstance(each, int)}
     own = [int(text) for text in texts if re.fullmatch(r'\s*[0-9]{1,18}\s*', text)]
@@ -72,9 +72,9 @@ def replace_text(record: Content, key: str, new: dict[str, int]) -> bool:
 def mend_references(
     content: Content, key: str, new: dict[str, int], records: Sequence[Content]
 ) -> list[str]:
-    """Let annotations refer to ids as they are now; a category may be given by its name."""
+    """Update the ids that annotations refer to. A category may be given by its name."""
     ids = {id_of(record) for record in records}
-    named = [(record['name'], id_of(record)) for record in records if is_named(record)]
+    named = [(x['name'], id_of(x)) for x in records if isinstance(x.get('name'), str)]
     known = dict(named) if len(dict(named)) == len(named) else {}
     changed = 0
     for note in content.get('annotations', []):
@@ -88,11 +88,6 @@ def mend_references(
     return [f'{changed} annotations: {key} was a text and is a number'] if changed else []
 
 
-def is_named(record: Content) -> bool:
-    """Return whether a record has a name."""
-    return isinstance(record.get('name'), str)
-
-
 def replace_digits(record: Content, key: str) -> bool:
     """Turn a text of digits into a number and return whether it was one."""
     value = record.get(key)
@@ -102,37 +97,21 @@ def replace_digits(record: Content, key: str) -> bool:
     return True
 
 
-def are_masks(values: Sequence[Any]) -> bool:
-    """Return whether each entry may be a frame's mask: not one image's polygons or run lengths."""
-    return all(
-        value is None
-        or isinstance(value, dict)
-        or (isinstance(value, list) and all(isinstance(polygon, list) for polygon in value))
-        for value in values
-    )
-
-
-def are_boxes(values: Sequence[Any]) -> bool:
-    """Return whether each entry may be a frame's box."""
-    return all(value is None or isinstance(value, list) for value in values)
-
-
-def are_numbers(values: Sequence[Any]) -> bool:
-    """Return whether each entry may be a frame's area."""
-    return all(value is None or isinstance(value, (int, float)) for value in values)
-
-
-SINGULARS: dict[str, tuple[str, Callable[[Sequence[Any]], bool]]] = dict(
-    segmentation=('segmentations', are_masks),
-    bbox=('bboxes', are_boxes),
-    area=('areas', are_numbers),
+SINGULARS: dict[str, tuple[str, tuple[type, ...]]] = dict(
+    segmentation=('segmentations', (dict, list)),
+    bbox=('bboxes', (list,)),
+    area=('areas', (int, float)),
 )
-"""Keys that are found in place of those with an entry per frame."""
+"""Keys in place of those with an entry per frame, and the types of an entry that is not null."""
+
+
+def is_polygon(mask: Any) -> bool:
+    """Return whether a list holds numbers: a polygon of one image, not the polygons of a mask."""
+    return isinstance(mask, list) and not all(isinstance(polygon, list) for polygon in mask)
 
 
 def mend_keys(content: Content) -> list[str]:
-    """Give lists with an entry per frame the keys that they have in YouTube-VIS json."""
-    done = []
+    """Rename lists with an entry per frame to their keys in YouTube-VIS json."""
     changed: Counter[str] = Counter()
     for video in content['videos']:
         if isinstance(video.get('file_name'), list) and not video.get('file_names'):
@@ -141,29 +120,31 @@ def mend_keys(content: Content) -> list[str]:
     lengths = count_frames(content)
     for note in content.get('annotations', []):
         length = lengths.get(id_of(note, 'video_id'))
-        for old, (new, fits) in SINGULARS.items():
+        for old, (new, types) in SINGULARS.items():
             values = note.get(old)
-            if note.get(new) is None and isinstance(values, list) and len(values) == length:
-                if fits(values):
-                    note[new] = note.pop(old)
-                    changed[f'annotations: {old} is {new}'] += 1
-    done += [f'{number} {text} now' for text, number in changed.items()]
-    return done
+            if note.get(new) is not None or not isinstance(values, list) or len(values) != length:
+                continue
+            entries = [value for value in values if value is not None]
+            odd = old == 'segmentation' and any(map(is_polygon, entries))
+            if not odd and all(isinstance(value, types) for value in entries):
+                note[new] = note.pop(old)
+                changed[f'annotations: {old} is {new}'] += 1
+    return [f'{number} {text} now' for text, number in changed.items()]
 
 
 def rename_images(content: Content, faults: Sequence[ImageFault]) -> list[str]:
-    """Write the names of images as those of the files are."""
+    """Correct the names of images to those of the files."""
     new = {(fault.video_id, fault.frame): fault.found for fault in faults if fault.found}
     return replace_names(content, lambda video, frame, name: new.get((video, frame), name))
 
 
 def mend_slashes(content: Content) -> list[str]:
-    """Write file names with slashes, where nobody has looked at the images."""
+    """Write file names with slashes; used where the images are not checked."""
     return replace_names(content, lambda video, frame, name: name.replace('\\', '/'))
 
 
 def replace_names(content: Content, rename: Callable[[int | None, int, str], str]) -> list[str]:
-    """Rename images; say one pair for each video."""
+    """Rename images and report one pair of names for each video."""
     done = []
     for video in content['videos']:
         old = video['file_names']
@@ -179,7 +160,7 @@ def replace_names(content: Content, rename: Callable[[int | None, int, str], str
 
 
 def sort_frames(content: Content) -> list[str]:
-    """Order frames by their numbers where they are in the order of their letters."""
+    """Order frames by their numbers in videos whose frames are in alphabetical order."""
     orders = {
         id_of(video): sorted(
             range(len(video['file_names'])), key=lambda t: natural_order(video['file_names'][t])
@@ -187,11 +168,5 @@ def sort_frames(content: Content) -> list[str]:
         for video in content['videos']
         if in_text_order(video['file_names'])
     }
-    holders = [(video, id_of(video), ('file_names',)) for video in content['videos']]
-    holders += [(n, id_of(n, 'video_id'), PER_FRAME) for n in content.get('annotations', [])]
-    for record, video, keys in holders:
-        for key in keys:
-            values = record.get(key)
-            if video in orders and isinstance(values, list) and len(values) == len(orders[video]):
-                record[key] = [values[t] for t in orders[video]]
+    pick_frames(content, orders)
     return [f'video {video}: frames are in the order of their numbers' for video in orders]

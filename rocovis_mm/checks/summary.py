@@ -1,4 +1,4 @@
-"""What is in a data set: how many videos and tracks, how long, how often absent, how large.
+"""Summary of a data set: numbers of videos and tracks, their lengths, absences and sizes.
 
 Letters: n tracks · L frames of a video.
 """
@@ -24,14 +24,14 @@ class DatasetSummary:
     Attributes:
         video_lengths: frames of each video.
         resolutions: videos of each (width, height).
-        classes: tracks of each category name, those without any too; most first.
-        track_lengths: of each track, frames in which it is seen.
-        absent: of each track, share of its video's frames in which it is not seen.
-        gaps: of each track, frames without it between its first and its last.
-        tracks_per_video: of each video.
-        mask_sides: of each mask, root of the share of the frame that it covers.
+        classes: number of tracks of each category name, in descending order.
+        track_lengths: number of frames in which each track is visible.
+        absent: share of its video's frames in which each track is not visible.
+        gaps: number of frames without each track between its first and its last.
+        tracks_per_video: number of tracks of each video.
+        mask_sides: square root of the share of the frame that each mask covers.
         events: births, disappearances, returns and heavy occlusions over whole videos.
-        crowds: tracks that stand for groups.
+        crowds: number of tracks that are groups of objects.
     """
 
     video_lengths: list[int]
@@ -46,7 +46,7 @@ class DatasetSummary:
     crowds: int
 
     def figures(self) -> dict[str, Any]:
-        """Return what the lists come to, as json can hold it."""
+        """Return the statistics of the lists, for json."""
         frames = np.repeat(self.video_lengths, self.tracks_per_video)
         return dict(
             videos=len(self.video_lengths),
@@ -66,7 +66,7 @@ class DatasetSummary:
 
 
 def spread(values: Sequence[float]) -> dict[str, float] | None:
-    """Return least, median, mean and largest; None of nothing."""
+    """Return minimum, median, mean and maximum, or None for no values."""
     if not values:
         return None
     return dict(
@@ -78,7 +78,7 @@ def spread(values: Sequence[float]) -> dict[str, float] | None:
 
 
 def summarize(annotations: VISAnnotations) -> DatasetSummary:
-    """Count what is in a data set."""
+    """Summarise a data set."""
     videos = annotations.videos
     tracks = [track for video in videos for track in video.tracks]
     seen = [track.tube.areas > 0 for track in tracks]
@@ -108,7 +108,7 @@ def summarize(annotations: VISAnnotations) -> DatasetSummary:
 
 
 def count_gap(present: np.ndarray) -> int:
-    """Return the frames without a track, (L,) bool, between its first and its last."""
+    """Return the number of absent frames between the first and last of `present`, (L,) bool."""
     frames = np.flatnonzero(present)
     return int(frames[-1] - frames[0] + 1 - len(frames)) if len(frames) else 0
 

@@ -1,4 +1,4 @@
-"""What can be read, but hardly means what it says."""
+"""Valid content that is probably not meant like this."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from rocovis_mm.formats.frame_files import natural_order
 from rocovis_mm.formats.vis_annotations import VISAnnotations
 
 LARGE = 200
-"""Pixels that both sides of frames have whose polygons are looked at for percent."""
+"""Least side, in pixels, of the frames whose polygons are checked for percent."""
 
 
 def find_percent(content: dict[str, Any], annotations: VISAnnotations, name: str) -> list[str]:
     """Return a message if the polygons seem to be in percent, as Label Studio writes them.
 
-    So they seem if all masks of large frames are polygons whose numbers, not all of them whole, are
-    below 100 and are spread over more than half of that.
+    This is so if all masks of large frames are polygons whose numbers are not all whole, reach at
+    most 100 and exceed 50 in both directions.
     """
     large = {video.id for video in annotations.videos if min(video.height, video.width) >= LARGE}
     notes = [note for note in entries(content, 'annotations') if id_of(note, 'video_id') in large]
@@ -47,7 +47,7 @@ def find_percent(content: dict[str, Any], annotations: VISAnnotations, name: str
 
 
 def in_text_order(names: Sequence[Any]) -> bool:
-    """Return whether frames that differ in one number are in the order 1, 10, 11, 2."""
+    """Return whether frames whose names differ in one number are in the order 1, 10, 11, 2."""
     if not all(isinstance(name, str) for name in names):
         return False
     numbers = [re.findall(r'[0-9]+', name) for name in names]
@@ -59,7 +59,7 @@ def in_text_order(names: Sequence[Any]) -> bool:
 
 
 def find_text_order(annotations: VISAnnotations, name: str) -> list[str]:
-    """Return one message for each video whose frames are in the order of their letters."""
+    """Return one message for each video whose frames are in alphabetical order."""
     return [
         f'{name}: video {video.id}: its frames are in the order of their letters '
         f'({", ".join(video.file_names[:3])}); order them by their numbers, as --fix does'
@@ -69,14 +69,11 @@ def find_text_order(annotations: VISAnnotations, name: str) -> list[str]:
 
 
 def find_backslashes(annotations: VISAnnotations, name: str) -> list[str]:
-    """Return one message for each video with file names that only Windows finds."""
-    firsts = {
-        video.id: next((each for each in video.file_names if '\\' in each), None)
-        for video in annotations.videos
-    }
+    """Return one message for each video with backslashes in its file names."""
+    odd = {video.id: [x for x in video.file_names if '\\' in x] for video in annotations.videos}
     return [
-        f'{name}: video {video}: file names have backslashes, first {first}; write slashes, as '
+        f'{name}: video {video}: file names have backslashes, first {names[0]}; write slashes, as '
         '--fix does'
-        for video, first in firsts.items()
-        if first
+        for video, names in odd.items()
+        if names
     ]

@@ -1,7 +1,7 @@
 """MMDetection's mask container without the copies that it makes.
 
-``BitmapMasks`` copies whatever it is given, and once more when it is indexed (mmdet 3.3.0,
-``structures/mask/structures.py:265`` and ``:281``); for a clip at 720p that costs more than
+``BitmapMasks`` copies its input, and copies again when it is indexed (mmdet 3.3.0,
+``structures/mask/structures.py:265`` and ``:281``). For a clip at 720p this takes longer than
 decoding its images. Letters: n instances · H, W height and width.
 """
 
@@ -25,28 +25,28 @@ def wrap_masks(masks: np.ndarray) -> BitmapMasks:
 class SharedMasks(BitmapMasks):
     """A ``BitmapMasks`` that leaves a worker process through shared memory.
 
-    NumPy arrays go through a pipe, copied four times on their way; tensors do not.
+    NumPy arrays go through a pipe and are copied four times; tensors are not.
     """
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel as a tensor."""
+        """Pickle the masks as a tensor."""
         return unpack_masks, (torch.from_numpy(self.masks),)
 
 
 def share_masks(masks: BitmapMasks) -> SharedMasks:
-    """Return the same masks, not copied, in a container that travels well."""
+    """Return the same masks, not copied, in a container for shared memory."""
     shared = SharedMasks([], masks.height, masks.width)
     shared.masks = np.ascontiguousarray(masks.masks)
     return shared
 
 
 def unpack_masks(masks: torch.Tensor) -> SharedMasks:
-    """Return the masks that arrived as a tensor (n, H, W)."""
+    """Return the masks of a tensor (n, H, W)."""
     return share_masks(wrap_masks(masks.numpy()))
 
 
 def take_masks(masks: BitmapMasks, kept: np.ndarray) -> BitmapMasks:
-    """Return the masks of the ascending indices `kept`; all of them are the masks themselves."""
+    """Return the masks of the ascending indices `kept`, without a copy if all are kept."""
     return masks if len(kept) == len(masks) else wrap_masks(masks.masks[kept])
 
 

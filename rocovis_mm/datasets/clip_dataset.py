@@ -1,4 +1,4 @@
-"""What data sets share from whose items training clips are made."""
+"""Base class of the data sets for training clips."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rocovis_mm.formats.benchmarks import expand_benchmark
 
 
 class ClipDataset(BaseDataset):
-    """A data set whose classes may be a benchmark's, and whose items their draw decides.
+    """A data set whose classes may be a benchmark's and whose items depend on their draw alone.
 
     ``metainfo=dict(benchmark='ovis')`` takes names and colours of the classes from
     :mod:`rocovis_mm.formats.benchmarks`. Arguments are those of
@@ -22,10 +22,10 @@ class ClipDataset(BaseDataset):
 
     @classmethod
     def _load_metainfo(cls, metainfo: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Write out the classes of a benchmark before MMEngine takes its name for a file's."""
+        """Insert the classes of a benchmark, as MMEngine would take its name for a file's."""
         return super()._load_metainfo(expand_benchmark(metainfo))
 
     def __getitem__(self, idx: int) -> Any:
-        """Make an item, with generators seeded by the draw where `idx` is a ``Draw``."""
+        """Return an item; a ``Draw`` seeds the generators for it."""
         with idx.seeded() if isinstance(idx, Draw) else nullcontext():
             return super().__getitem__(int(idx))

@@ -1,4 +1,4 @@
-"""Images of a COCO-format data set, to be made into clips."""
+"""Images of a COCO-format data set, from which clips are made."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from rocovis_mm.registry import DATASETS
 
 @DATASETS.register_module()
 class COCOPseudoVideos(ClipDataset):
-    """Images with instances, each of which ``PseudoClip`` in the pipeline makes a clip of.
+    """Images with instances; ``PseudoClip`` in the pipeline makes a clip of each image.
 
-    An item is one image with ``instances`` (``id``, ``label``, ``segmentation``), as one frame of
-    a ``VISDataset`` is; ``video_id`` and ``img_id`` are the image's id. Crowds, instances that
-    cover no pixel, and categories without a class are left out. In memory an image takes its
-    run lengths and little more, in one array that worker processes share.
+    An item is one image with ``instances`` (``id``, ``label``, ``segmentation``), like one frame of
+    a ``VISDataset``. ``video_id`` and ``img_id`` are the image's id. Crowds, instances without any
+    pixel, and categories without a class are left out. The memory holds little more than the run
+    lengths of the images, in one array that worker processes share.
 
     Args:
         ann_file: COCO instance json, relative to `data_root` or absolute.
         data_prefix: ``img`` is the image folder, relative to `data_root`.
         metainfo: ``classes`` (or ``benchmark``) of the video data that the images join, in the
-            order of the labels. Without it they are those that `category_map` leads to.
-        category_map: how the file's categories become classes. None: equal names. A dict: name
+            order of the labels. The default are the classes of `category_map`.
+        category_map: from the file's categories to classes. None: equal names. A dict: name
             in the file -> class. The name of a benchmark: the published map from COCO's
             category ids to it, see :mod:`rocovis_mm.formats.benchmarks`.
         filter_cfg: ``filter_empty_gt=True`` leaves out images without any instance.
-        check_images: whether to look, once per folder, that every image exists.
+        check_images: whether to check that every image exists, once per folder.
         **kwargs: of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
-        ValueError: anything is wrong with the annotations, their images or their categories; the
-            message names file, image, annotation and remedy.
+        ValueError: the annotations, images or categories are not valid; names file, image,
+            annotation and remedy.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class COCOPseudoVideos(ClipDataset):
         """Read the annotation file into one dict per image."""
         annotations = read_coco_annotations(self.ann_file, self._label_categories)
         images = annotations.images
-        if self._filters_empty():
+        if (self.filter_cfg or {}).get('filter_empty_gt', False):
             images = [image for image in images if image.labels]
         if not any(image.labels for image in images):
             raise ValueError(
@@ -81,7 +81,7 @@ class COCOPseudoVideos(ClipDataset):
         return [vars(image) for image in images]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Return an image as it goes into the pipeline."""
+        """Return an image for the pipeline."""
         record = super().get_data_info(idx)
         size = [record['height'], record['width']]
         rows = zip(record['instance_ids'], record['labels'], record['counts'])
@@ -99,11 +99,8 @@ class COCOPseudoVideos(ClipDataset):
             sample_idx=record['sample_idx'],
         )
 
-    def _filters_empty(self) -> bool:
-        return (self.filter_cfg or {}).get('filter_empty_gt', False)
-
     def _label_categories(self, categories: list[dict[str, Any]]) -> dict[int, int]:
-        """Settle the classes; return the label of each category id that has one."""
+        """Set the classes, and return the label of each category id that has one."""
         named = self._class_of_each(categories)
         classes = self._metainfo.get('classes')
         if classes is None and isinstance(self.category_map, str):
@@ -117,12 +114,12 @@ class COCOPseudoVideos(ClipDataset):
             raise ValueError(
                 f'{self.ann_file}: none of its categories '
                 f'{listed(category["name"] for category in categories)} is one of the classes '
-                f'{listed(classes)}; say by category_map which category is which class'
+                f'{listed(classes)}; give the class of each category by category_map'
             )
         return found
 
     def _class_of_each(self, categories: list[dict[str, Any]]) -> dict[int, str]:
-        """Return the class that each category id leads to."""
+        """Return the class of each category id."""
         names = {category['name']: category['id'] for category in categories}
         if self.category_map is None:
             return {key: name for name, key in names.items()}
@@ -141,13 +138,13 @@ class COCOPseudoVideos(ClipDataset):
         unknown = [name for name in self.category_map.values() if classes and name not in classes]
         if unknown:
             raise ValueError(
-                f'{self.ann_file}: category_map leads to {unknown}, which are not among the '
+                f'{self.ann_file}: category_map has the classes {unknown}, which are not among the '
                 f'classes {listed(classes)}; correct category_map or metainfo'
             )
         return {names[name]: target for name, target in self.category_map.items()}
 
     def _report(self, annotations: COCOAnnotations, images: list[COCOImage]) -> None:
-        """Log what is used and what is left out."""
+        """Log the numbers of used and left out instances."""
         labels = {label for image in images for label in image.labels}
         print_log(
             f'{self.ann_file}: {sum(len(image.labels) for image in images)} instances of '

@@ -1,9 +1,8 @@
-"""Random draws that can be repeated: what an item looks like depends on its draw alone.
+"""Random draws that can be repeated: the content of an item depends on its draw alone.
 
-A sampler yields :class:`Draw` instead of a plain index. The data set seeds the
-random generators of Python, NumPy and PyTorch from the draw's key while it makes
-that item, so neither the number of workers nor where a run was interrupted has
-an influence on the data.
+A sampler yields :class:`Draw` instead of a plain index. While the data set makes the item, it
+seeds the random generators of Python, NumPy and PyTorch from the draw's key. Therefore neither the
+number of workers nor an interruption of the run changes the data.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import torch
 
 
 class Draw(int):
-    """An index into a data set that knows which draw of the run it is.
+    """An index into a data set with the key of its draw.
 
     Attributes:
         key: non-negative integers that name the draw, such as (seed, number).
@@ -26,26 +25,26 @@ class Draw(int):
     key: tuple[int, ...]
 
     def __new__(cls, index: int, key: tuple[int, ...]) -> Draw:
-        """Make the index `index` of the draw named by `key`."""
+        """Make the index `index` of the draw `key`."""
         draw = super().__new__(cls, index)
         draw.key = key
         return draw
 
     def __getnewargs__(self) -> tuple[int, tuple[int, ...]]:
-        """Let the draw travel to a worker process."""
+        """Keep the key when the draw is pickled for a worker process."""
         return int(self), self.key
 
     def __sub__(self, other: int) -> Draw:
-        """Keep the key where a concatenated data set shifts the index."""
+        """Keep the key when a concatenated data set shifts the index."""
         return Draw(int(self) - int(other), self.key)
 
     def __mod__(self, other: int) -> Draw:
-        """Keep the key where a repeated data set wraps the index."""
+        """Keep the key when a repeated data set wraps the index."""
         return Draw(int(self) % int(other), self.key)
 
     @contextmanager
     def seeded(self) -> Iterator[None]:
-        """Seed Python's, NumPy's and PyTorch's CPU generators; restore them after."""
+        """Seed Python's, NumPy's and PyTorch's CPU generators, and restore them at the end."""
         states = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
         words = np.random.SeedSequence(self.key).generate_state(3)
         random.seed(int(words[0]))

@@ -13,16 +13,15 @@ from rocovis_mm.registry import DATASETS
 
 @DATASETS.register_module()
 class JointDataset(ConcatDataset):
-    """Data sets of which ``ClipSampler`` takes draws at a ratio, whatever their sizes.
+    """Data sets from which ``ClipSampler`` draws at a ratio that is independent of their sizes.
 
-    Each has a pipeline of its own; all give clips of the same length with labels of the same
-    classes, so that one batch may hold items of several.
+    Each has a pipeline of its own. All give clips of the same length with labels of the same
+    classes, so that a batch may hold items of several data sets.
 
     Args:
-        datasets: configs or data sets. The first one is what the others join: its metainfo is
-            this one's, and an epoch, where one trains by epochs, sees each of its items once on
-            average.
-        ratios: how often each is drawn from, such as (0.75, 1.0); only their proportions count.
+        datasets: configs or data sets. The first one gives the metainfo. In training by epochs,
+            an epoch contains each item of the first one once on average.
+        ratios: relative frequency of each data set, such as (0.75, 1.0).
 
     Raises:
         ValueError: the data sets do not fit together; the message names them and the remedy.
@@ -34,7 +33,7 @@ class JointDataset(ConcatDataset):
         if not datasets or len(datasets) != len(ratios) or not all(0 < r < np.inf for r in ratios):
             raise ValueError(
                 f'JointDataset: {len(datasets)} datasets and ratios={list(ratios)}; give each data '
-                'set a positive ratio, and leave out those that are not to be drawn from'
+                'set a positive ratio, and leave out unused data sets'
             )
         parts = [DATASETS.build(part) if isinstance(part, dict) else part for part in datasets]
         for part in parts:
@@ -45,11 +44,7 @@ class JointDataset(ConcatDataset):
 
 
 def check_part(part: BaseDataset, first: BaseDataset) -> None:
-    """Check that a data set can join the first one.
-
-    Raises:
-        ValueError: it is for testing, empty, or has other classes or longer or shorter clips.
-    """
+    """Refuse a data set that is for testing, is empty, or has other classes or clip lengths."""
     name = f'JointDataset: {part.ann_file}'
     if part.test_mode:
         raise ValueError(f'{name} has test_mode=True; joint data are for training')
@@ -70,6 +65,6 @@ def check_part(part: BaseDataset, first: BaseDataset) -> None:
 
 
 def clip_length(dataset: BaseDataset) -> int | None:
-    """Return how many frames the pipeline makes a clip of, None where no transform says so."""
+    """Return the number of frames of the pipeline's clips, or None if no transform has one."""
     transforms = dataset.pipeline.transforms
     return next((step.num_frames for step in transforms if hasattr(step, 'num_frames')), None)

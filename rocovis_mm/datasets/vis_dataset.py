@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import os.path as osp
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,6 @@ from rocovis_mm.formats.record_reader import raise_problems
 from rocovis_mm.formats.validation import listed
 from rocovis_mm.formats.vis_annotations import (
     VISAnnotations,
-    VISTrack,
     VISVideo,
     read_vis_annotations,
 )
@@ -27,34 +27,32 @@ from rocovis_mm.registry import DATASETS
 class VISDataset(ClipDataset):
     """Videos with instances that keep their id.
 
-    A training item is one video, from which the pipeline's ``SampleClip`` takes
-    some frames; a test item is one frame, videos in the order of the file and
-    frames in the order of the video (or a whole video, for offline models, whose
-    pipeline has to broadcast over its frames). Crowds are dropped for training.
+    A training item is one video, from which the pipeline's ``SampleClip`` takes some frames. A test
+    item is one frame, videos in the order of the file and frames in the order of the video (or a
+    whole video for offline models, whose pipeline must broadcast over its frames). Training data
+    have no crowds.
 
-    Classes belong to the object: ``metainfo['classes']`` names those that are
-    kept, in the order of their labels; without it they are the json's own
-    categories. ``metainfo=dict(benchmark='ovis')`` takes names and colours from
-    :mod:`rocovis_mm.formats.benchmarks`. ``metainfo['category_ids']`` gives the json id
-    of each label.
+    ``metainfo['classes']`` names the classes that are kept, in the order of their labels. The
+    default are the json's categories. ``metainfo=dict(benchmark='ovis')`` takes names and colours
+    from :mod:`rocovis_mm.formats.benchmarks`. ``metainfo['category_ids']`` holds the json id of
+    each label.
 
     Args:
         ann_file: json file, relative to `data_root` or absolute.
         data_prefix: ``img`` is the image folder, relative to `data_root`.
         metainfo: ``classes``, ``palette`` and ``benchmark``, all optional.
-        filter_cfg: ``filter_empty_gt=True`` leaves out training videos without
-            any instance.
-        other_categories: what becomes of annotations whose category is in the
-            json but not in ``metainfo['classes']``: ``drop`` or ``error``.
-        check_images: whether to look, once per folder, that every image exists.
-        whole_videos: whether a test item is a whole video: every key a list over frames.
+        filter_cfg: ``filter_empty_gt=True`` leaves out training videos without any instance.
+        other_categories: whether to ``drop`` annotations of categories outside
+            ``metainfo['classes']``, or to raise an ``error``.
+        check_images: whether to check that every image exists, once per folder.
+        whole_videos: whether a test item is a whole video, in which each key is a list over frames.
         refined_masks: whether masks are those of ``segmentations_refined`` (HQ-YTVIS) in
             the annotations that have them.
         **kwargs: of :class:`mmengine.dataset.BaseDataset`.
 
     Raises:
-        ValueError: anything is wrong with the annotations or their images; the
-            message names file, video, annotation and remedy.
+        ValueError: the annotations or images are not valid; names file, video, annotation and
+            remedy.
     """
 
     def __init__(
@@ -107,15 +105,15 @@ class VISDataset(ClipDataset):
         return items
 
     def filter_data(self) -> list[dict[str, Any]]:
-        """Leave out training videos without instances, where asked to."""
+        """Leave out training videos without instances if `filter_cfg` says so."""
         if self.test_mode or not (self.filter_cfg or {}).get('filter_empty_gt', False):
             return self.data_list
         return [item for item in self.data_list if item['instances']]
 
     def get_data_info(self, idx: int) -> dict[str, Any]:
-        """Return an item as it goes into the pipeline."""
+        """Return an item for the pipeline."""
         item = super().get_data_info(idx)
-        if self.test_mode and self.whole_videos:  # MMEngine adds this one for the item
+        if self.test_mode and self.whole_videos:  # MMEngine adds it for the item
             item['sample_idx'] = [item['sample_idx']] * len(item['img_path'])
         return item
 
@@ -126,13 +124,8 @@ class VISDataset(ClipDataset):
             raise ValueError(
                 'only a data set with test_mode=True, whole_videos=False has one item per frame'
             )
-        items = [self.get_data_info(index) for index in range(len(self))]
-        changes = [
-            index
-            for index, item in enumerate(items)
-            if index == 0 or item['video_id'] != items[index - 1]['video_id']
-        ]
-        return np.diff([*changes, len(items)]).tolist()
+        ids = (self.get_data_info(index)['video_id'] for index in range(len(self)))
+        return [len(list(frames)) for _, frames in groupby(ids)]
 
     @property
     def event_videos(self) -> list[int]:
@@ -143,7 +136,7 @@ class VISDataset(ClipDataset):
         return [index for index, rows in enumerate(areas) if len(event_frames(rows)[0])]
 
     def _set_classes(self, categories: list[dict[str, Any]]) -> None:
-        """Settle classes, their colours and json ids in this object's metainfo."""
+        """Set classes, their colours and their json ids in the metainfo."""
         by_name = {category['name']: category for category in categories}
         classes = self._metainfo.get('classes')
         classes = tuple(by_name) if classes is None else tuple(classes)
@@ -183,11 +176,16 @@ class VISDataset(ClipDataset):
     def _video_item(
         self, video: VISVideo, first_img_id: int, labels: dict[int, int]
     ) -> dict[str, Any]:
-        """Return a training item: a video with its instances that have a label."""
+        """Return a training item: a video and its visible instances with a label."""
         instances = [
-            self._instance(track, labels[track.category_id])
+            dict(
+                id=track.id,
+                label=labels[track.category_id],
+                counts=track.tube.counts,
+                areas=track.tube.areas,
+            )
             for track in video.tracks
-            if not track.is_crowd and track.category_id in labels
+            if not track.is_crowd and track.category_id in labels and track.tube.area
         ]
         return dict(
             video_id=video.id,
@@ -195,13 +193,9 @@ class VISDataset(ClipDataset):
             width=video.width,
             first_img_id=first_img_id,
             img_paths=[osp.join(self.data_prefix['img'], name) for name in video.file_names],
-            instances=[instance for instance in instances if instance['areas'].any()],
+            instances=instances,
             ann_file=self.ann_file,
         )
-
-    @staticmethod
-    def _instance(track: VISTrack, label: int) -> dict[str, Any]:
-        return dict(id=track.id, label=label, counts=track.tube.counts, areas=track.tube.areas)
 
     def _frame_items(self, video: VISVideo, first_img_id: int) -> list[dict[str, Any]]:
         """Return a video's test items, one per frame."""

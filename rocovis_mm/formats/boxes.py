@@ -1,6 +1,6 @@
 """Boxes around masks; n masks of H x W pixels.
 
-A box is (left, top, right, bottom) in pixels. Right and bottom are behind the last pixel.
+A box is (left, top, right, bottom) in pixels. Right and bottom are one past the last pixel.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Box(NamedTuple):
     bottom: int
 
     def cut(self, image: np.ndarray) -> np.ndarray:
-        """Return the view of an (H, W, ...) array that lies in the box."""
+        """Return the view of the box in an (H, W, ...) array."""
         return image[self.top : self.bottom, self.left : self.right]
 
 
 def bounding_box(mask: np.ndarray) -> Box | None:
-    """Return the box of an (H, W) bool mask; None for an empty one."""
+    """Return the box of an (H, W) bool mask, or None if it is empty."""
     rows = np.flatnonzero(mask.any(1))
     if not rows.size:
         return None

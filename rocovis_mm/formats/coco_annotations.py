@@ -17,9 +17,9 @@ from rocovis_mm.formats.record_reader import (
     RecordReader,
     raise_problems,
     read_annotation_json,
+    read_crowd,
     read_size,
 )
-from rocovis_mm.formats.records import read_crowd
 from rocovis_mm.formats.segmentations import parse_tube, without_slivers
 from rocovis_mm.formats.validation import Place, require, require_type
 from rocovis_mm.formats.vis_annotations import VISVideo
@@ -32,7 +32,7 @@ LabelCategories = Callable[[list[dict[str, Any]]], Mapping[int, int]]
 
 @dataclass
 class COCOImage:
-    """One image and its labelled instances; crowds and other categories are left out.
+    """One image and its instances, without crowds and categories that have no label.
 
     Attributes:
         id: the image's id.
@@ -55,13 +55,13 @@ class COCOImage:
 
 @dataclass(frozen=True)
 class COCOAnnotations:
-    """What of a file is read.
+    """The content of a file.
 
     Attributes:
         images: all of them, in the order of the file.
-        num_crowds: annotations that stand for groups, left out.
-        num_others: annotations of categories without a label, left out.
-        num_empty: annotations that cover no pixel, left out.
+        num_crowds: number of crowds, which are left out.
+        num_others: number of annotations without a label, which are left out.
+        num_empty: number of annotations without any pixel, which are left out.
     """
 
     images: list[COCOImage]
@@ -73,19 +73,19 @@ class COCOAnnotations:
 def read_coco_annotations(path: str | Path, label_categories: LabelCategories) -> COCOAnnotations:
     """Read a COCO instance json (also gzipped or zipped) and check it.
 
-    Masks may be polygons or run lengths, compressed or not. Those of crowds and of categories
-    without a label are not looked at. Polygons of less than three points cover nothing, as for
-    other readers of COCO (detectron2, `data/datasets/coco.py`, which leaves them out).
+    Masks may be polygons or run lengths, compressed or not. Masks of crowds and of categories
+    without a label are not read. Polygons of less than three points cover nothing, as in other
+    readers of COCO (detectron2, `data/datasets/coco.py`, leaves them out).
 
     Args:
         path: the file.
-        label_categories: takes the file's categories, gives the label of each category id
-            that has one.
+        label_categories: returns the label of each category id that has one, given the file's
+            categories.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: names the file, the images and annotations at fault, what is wrong and the
-            remedy.
+        ValueError: the file is not valid; names the file, images, annotations, problems and
+            remedies.
     """
     reader = _Reader(Place(str(path)), label_categories)
     annotations = reader.read(read_annotation_json(path))
@@ -94,12 +94,12 @@ def read_coco_annotations(path: str | Path, label_categories: LabelCategories) -
 
 
 def find_missing_images(path: str | Path, folder: str, images: list[COCOImage]) -> list[str]:
-    """Return the problem, if there is one, that not all images are in `folder`.
+    """Return a message about images that are missing from `folder`, if any.
 
     Args:
         path: the annotation file, for the message.
-        folder: what the file names are relative to.
-        images: those that should be there.
+        folder: that the file names are relative to.
+        images: to look for.
     """
     names = [image.file_name for image in images]
     missing = missing_frames(folder, [VISVideo(0, 1, 1, len(names), names)]).get(0, [])
@@ -113,7 +113,7 @@ def find_missing_images(path: str | Path, folder: str, images: list[COCOImage]) 
 
 
 class _PlacesOf(Place):
-    """Stands for a list whose items have places of their own."""
+    """The place of a list whose items have places of their own."""
 
     def __init__(self, places: list[Place]) -> None:
         super().__init__(places[0].file)
@@ -125,7 +125,7 @@ class _PlacesOf(Place):
 
 @dataclass(frozen=True)
 class _Note:
-    """An annotation that is to be read."""
+    """An annotation whose mask has to be read."""
 
     id: int
     label: int
@@ -134,7 +134,7 @@ class _Note:
 
 
 class _Reader(RecordReader):
-    """Turns the parts of a json into images and gathers what is wrong."""
+    """Turns the parts of a json into images and gathers the problems."""
 
     def __init__(self, place: Place, label_categories: LabelCategories) -> None:
         super().__init__(place, 'image')
@@ -142,7 +142,7 @@ class _Reader(RecordReader):
         self.num_crowds = self.num_others = self.num_empty = 0
 
     def read(self, content: Any) -> COCOAnnotations:
-        """Read all parts; nothing is read of a file that lacks one."""
+        """Read all parts, or nothing if the file lacks one."""
         parts: dict[str, list[Any]] = {}
         with self.gather():
             self._refuse_other_formats(content)
@@ -153,7 +153,7 @@ class _Reader(RecordReader):
         if len(parts) < 3:
             return COCOAnnotations([], 0, 0, 0)
         categories = self.read_categories(parts['categories'])
-        raise_problems(self.problems)  # they would make annotations of unknown categories
+        raise_problems(self.problems)  # or else annotations would have unknown categories
         known = {category['id'] for category in categories}
         labels = self.label_categories(categories)
         images = self.read_items(parts['images'], IMAGE_NEEDS, read_image)
@@ -181,7 +181,7 @@ class _Reader(RecordReader):
         known: set[int],
         labels: Mapping[int, int],
     ) -> dict[int, list[_Note]]:
-        """Return the annotations to be read, by image."""
+        """Return the annotations whose masks have to be read, by image."""
         place = self.place / 'annotations'
         notes: dict[int, list[_Note]] = {}
         for index, record in enumerate(records):
@@ -205,7 +205,7 @@ class _Reader(RecordReader):
         labels: Mapping[int, int],
         place: Place,
     ) -> tuple[int, _Note]:
-        """Return an annotation's image and what of it is needed; label -1 where it has none."""
+        """Return an annotation's image and content; the label is -1 if it has none."""
         identifier, image, category = self.read_owner(record, place, NOTE_NEEDS, images, known)
         place = self.place_of(image, identifier)
         label = labels.get(category, -1)
@@ -214,7 +214,7 @@ class _Reader(RecordReader):
         return image, _Note(identifier, label, masks, place)
 
     def _add_instances(self, image: COCOImage, notes: list[_Note]) -> None:
-        """Give an image its instances that cover anything."""
+        """Add the instances with any pixel to their image."""
         try:
             codes, areas = read_masks(image, notes)
         except ValueError:
@@ -230,11 +230,7 @@ class _Reader(RecordReader):
 
 
 def read_image(identifier: int, record: dict[str, Any], place: Place) -> COCOImage:
-    """Return an image, without its instances.
-
-    Raises:
-        ValueError: names the place, what is wrong and the remedy.
-    """
+    """Return an image without its instances, or fail."""
     height, width = read_size(record, place, IMAGE_NEEDS)
     name = require(record, 'file_name', place, IMAGE_NEEDS)
     require_type(name, str, place / 'file_name', IMAGE_NEEDS)
@@ -242,11 +238,7 @@ def read_image(identifier: int, record: dict[str, Any], place: Place) -> COCOIma
 
 
 def read_masks(image: COCOImage, notes: list[_Note]) -> tuple[list[str | None], np.ndarray]:
-    """Return compressed run lengths and areas (n,) of an image's masks.
-
-    Raises:
-        ValueError: about the first that is not sound.
-    """
+    """Return compressed run lengths and areas (n,) of an image's masks, or fail."""
     frames = VISVideo(image.id, image.height, image.width, len(notes))
     places = _PlacesOf([note.place / 'segmentation' for note in notes])
     tube = parse_tube([note.segmentation for note in notes], frames, places)

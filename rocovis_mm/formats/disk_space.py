@@ -1,4 +1,4 @@
-"""How much more can be written, asked before it is too late to close a file whole."""
+"""Free space on a disk, checked while a file can still be closed whole."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ except ImportError:  # not a Unix
     resource = None
 
 RESERVE = 8 << 20
-"""Bytes left free, so that what has been written can be closed, and more than one file."""
+"""Bytes that are kept free, so that open files can be closed whole."""
 
 
 def room_for(path: Path) -> float:
-    """Return how many bytes a file may still grow by: the disk's, and the process' limit."""
+    """Return the number of bytes that a file may grow by, on the disk and for the process."""
     room = float(shutil.disk_usage(path.parent).free)
     if resource is not None:
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
@@ -27,7 +27,7 @@ def room_for(path: Path) -> float:
 
 
 def check_room(path: Path, needed: float) -> None:
-    """Check that a file can grow by `needed` bytes and leave a reserve beyond them.
+    """Check that a file can grow by `needed` bytes and leave `RESERVE` bytes free.
 
     Raises:
         OSError: it cannot (``ENOSPC``).
@@ -36,14 +36,14 @@ def check_room(path: Path, needed: float) -> None:
     if room < needed + RESERVE:
         raise OSError(
             errno.ENOSPC,
-            f'only {room / 2**20:.1f} MiB are left to write in; what is there so far is closed '
-            'whole: make room, or write elsewhere',
+            f'only {room / 2**20:.1f} MiB are left for writing; the file is closed whole, so make '
+            'room or write elsewhere',
             str(path),
         )
 
 
 def write_all(file: io.FileIO, content: bytes) -> None:
-    """Write all of `content` to an unbuffered file; a full disk may take a part of it first."""
+    """Write all of `content` to an unbuffered file, which may take it in several parts."""
     rest = memoryview(content)
     while rest:
         rest = rest[file.write(rest) :]

@@ -1,6 +1,6 @@
-"""Frames as files: which files of a folder count, their order, their sizes.
+"""Frames as files: the images in a folder, their order and their sizes.
 
-All tools and data sets follow these rules, so one folder is one sequence of frames everywhere.
+All tools and data sets follow these rules, so that a folder is the same sequence everywhere.
 """
 
 from __future__ import annotations
@@ -15,40 +15,37 @@ from typing import Any
 from PIL import ExifTags, Image
 
 IMAGE_ENDINGS = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
-"""Of the files in a folder that count as its frames; lower case."""
+"""Endings, in lower case, of the files in a folder that are frames."""
 
 LEFTOVERS = frozenset(('thumbs.db', 'desktop.ini', '__macosx', '@eadir'))
 """Names, in lower case, of files and folders that operating systems leave beside images."""
 
 SEVERAL_FRAMES = ('GIF', 'PNG', 'TIFF', 'WEBP')
-"""Pillow's names of formats whose files may hold several frames; an MPO's others are previews."""
+"""Pillow's names of formats with several frames per file; those of an MPO are previews."""
 
 MAX_UNTURNED = 4  # EXIF orientations from 5 on exchange height and width
 
 
 def is_passed_over(path: str | Path) -> bool:
-    """Return whether a file or folder is none of a user's: hidden, or left by the system.
-
-    Hidden are names that begin with a dot, such as ``._0.jpg`` and ``.DS_Store`` of macOS.
-    """
+    """Return whether a file or folder is hidden (``.DS_Store``, ``._0.jpg``) or of the system."""
     name = Path(path).name
     return name.startswith('.') or name.lower() in LEFTOVERS
 
 
 def natural_order(path: str | Path) -> tuple[list[list[Any]], str]:
-    """Return a key that puts frame_2 before frame_10, folder by folder."""
+    """Return a sort key that puts frame_2 before frame_10, folder by folder."""
     parts = [re.split(r'(\d+)', part) for part in Path(path).parts]
     keys = [[int(x) if odd % 2 else x for odd, x in enumerate(part)] for part in parts]
-    return keys, str(path)  # the text settles the order of 1 and 01
+    return keys, str(path)  # the text decides the order of 1 and 01
 
 
 def in_order(paths: Iterable[Path]) -> list[Path]:
-    """Return those of the paths that are not passed over, in natural order."""
+    """Return the paths that are not passed over, in natural order."""
     return sorted((path for path in paths if not is_passed_over(path)), key=natural_order)
 
 
 def list_images(folder: str | Path) -> list[Path]:
-    """Return the images of a folder in natural order; they are told by their endings."""
+    """Return the images of a folder, recognised by their endings, in natural order."""
     return [path for path in in_order(Path(folder).iterdir()) if is_image(path)]
 
 
@@ -64,13 +61,13 @@ def is_image(path: Path) -> bool:
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What the beginning of an image file tells.
+    """The header of an image file.
 
     Attributes:
-        height: in pixels, once the image is turned as its EXIF data say; as it is loaded.
+        height: in pixels, after the image is turned by its EXIF orientation, as it is loaded.
         width: likewise.
-        orientation: of its EXIF data, 1 to 8; 1 where there is none.
-        frames: or pages that the file holds.
+        orientation: of its EXIF data, 1 to 8; 1 if there is none.
+        frames: number of frames or pages in the file.
     """
 
     height: int
@@ -85,10 +82,7 @@ class ImageHeader:
 
 
 def read_header(source: str | Path | bytes) -> ImageHeader:
-    """Read the header of an image.
-
-    Args:
-        source: path, or content of the file.
+    """Read the header of an image, given its path or content.
 
     Raises:
         OSError: it is no image that Pillow reads.
@@ -116,11 +110,7 @@ def count_frames(picture: Image.Image) -> int:
 
 
 def refuse_several(frames: int) -> None:
-    """Refuse an image file of several frames, of which readers would take the first.
-
-    Raises:
-        ValueError: says how many there are, and the remedy.
-    """
+    """Refuse an image file of several frames, of which readers would take the first only."""
     if frames > 1:
         raise ValueError(
             f'holds {frames} frames or pages in one file, of which only the first would be read; '
@@ -129,7 +119,7 @@ def refuse_several(frames: int) -> None:
 
 
 def may_hold_several(content: bytes) -> bool:
-    """Return whether an image file may hold several frames, by its first bytes and at once."""
+    """Return whether an image file may hold several frames, quickly, by its first bytes."""
     if content[:4] == b'RIFF' and content[8:16] == b'WEBPVP8X':
         return bool(content[20:21]) and bool(content[20] & 2)
     if content[:4] == b'\x89PNG':
@@ -138,7 +128,7 @@ def may_hold_several(content: bytes) -> bool:
 
 
 def turned_note(source: str | Path | bytes) -> str:
-    """Return words for a message about an image's size where EXIF data turn it; else nothing."""
+    """Return a remark for messages about an image's size if EXIF data turn it, or else ''."""
     try:
         orientation = read_header(source).orientation
     except (OSError, SyntaxError):

@@ -1,4 +1,4 @@
-"""Decoding images so that a damaged one is noticed."""
+"""Decoding images and detecting damaged ones."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 from rocovis_mm.formats.frame_files import may_hold_several, read_header, refuse_several
 
 ENDS = {b'\xff\xd8': b'\xff\xd9', b'\x89PNG': b'IEND'}
-"""How a JPEG and a PNG begin and what stands near their ends."""
+"""First bytes of a JPEG and a PNG, and the mark near their end."""
 
 TAIL = 4096
-"""Bytes at the end of a file in which its end mark is looked for; cameras append to JPEGs."""
+"""Bytes at the end of a file that are searched for its mark, as cameras append to JPEGs."""
 
 
 def decode_image(content: bytes) -> np.ndarray | None:
-    """Decode an image to BGR uint8 (H, W, 3); None where it is not whole.
+    """Decode an image to BGR uint8 (H, W, 3), or return None if it is not whole.
 
-    It is turned as its EXIF data say. OpenCV fills what a truncated image lacks with grey and says
-    nothing; of several frames it takes the first.
+    The image is turned by its EXIF orientation. OpenCV itself fills the missing part of a truncated
+    image with grey without an error, and takes the first of several frames.
 
     Raises:
         ValueError: the file holds several frames or pages.

@@ -22,7 +22,7 @@ DAMAGED = (
     RuntimeError,
     OSError,  # a seek to where a damaged directory points, a bad bzip2 stream
 )
-"""What reading a damaged archive raises."""
+"""Errors of reading a damaged archive."""
 SUBMISSION_MEMBER = 'results.json'
 """The file name that the evaluation servers expect inside a zip."""
 
@@ -30,8 +30,8 @@ SUBMISSION_MEMBER = 'results.json'
 def read_json(path: str | Path) -> Any:
     """Return the content of a json file, plain, gzipped, or inside a zip.
 
-    What the file is, its first bytes say, not its name; text may be UTF-8, -16 or -32, with a byte
-    order mark or without. In a zip, ``results.json`` is read, or the only json file there is.
+    The first bytes decide the kind of file, not its name. Text may be UTF-8, -16 or -32, with or
+    without a byte order mark. In a zip, ``results.json`` is read, or the only json file.
 
     Raises:
         OSError: the file cannot be opened.
@@ -99,19 +99,17 @@ def dump_json(content: Any) -> str:
 
 
 def write_submission(results: list[dict[str, Any]], prefix: str | Path) -> tuple[Path, Path]:
-    """Write results as the evaluation servers take them.
+    """Write results in the form of the evaluation servers.
 
     Args:
         results: in YouTube-VIS submission form.
-        prefix: where to, without extension; missing folders are made.
+        prefix: path without extension; missing folders are created.
 
     Returns:
         Paths of ``<prefix>.json`` and of ``<prefix>.zip`` with ``results.json`` inside.
     """
-    prefix = Path(prefix)
-    text = dump_json(results)
-    plain = prefix.with_name(f'{prefix.name}.json')
-    packed = prefix.with_name(f'{prefix.name}.zip')
+    text, prefix = dump_json(results), Path(prefix)
+    plain, packed = Path(f'{prefix}.json'), Path(f'{prefix}.zip')
     with whole_file(plain) as stream:
         stream.write(text.encode())
     with (

@@ -1,18 +1,18 @@
-"""Reading the records of an annotation file; what is wrong is gathered, then told at once."""
+"""Reading the records of an annotation file: all problems are gathered and raised together."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rocovis_mm.formats.json_files import read_json
-from rocovis_mm.formats.records import read_name
 from rocovis_mm.formats.validation import (
     MAX_SIDE,
     Place,
+    as_finite,
     as_identifier,
     as_integer,
     listed,
@@ -23,15 +23,18 @@ from rocovis_mm.formats.validation import (
 Item = TypeVar('Item')
 
 SHOWN_PROBLEMS = 5
-"""How many problems an error message spells out; the rest is counted."""
+"""Number of problems that an error message lists. It counts the others."""
+NO_ENTRIES = 'write one per frame, null where there is no mask, or leave the key out'
+MEASURES = ('bboxes', 'areas')
+"""Keys of an annotation with an entry per frame that follow from its masks."""
 
 
 class AlreadyNoted(ValueError):
-    """Stands for problems that are in the list."""
+    """The problems of a record are in the list already."""
 
 
 def raise_problems(problems: list[str]) -> None:
-    """Raise one ValueError for all `problems`, the first few in full."""
+    """Raise one ValueError for all `problems`, if any, which lists the first few."""
     if not problems:
         return
     shown = '\n'.join(problems[:SHOWN_PROBLEMS])
@@ -54,11 +57,7 @@ def read_annotation_json(path: str | Path) -> Any:
 
 
 def read_size(record: dict[str, Any], place: Place, remedy: str) -> tuple[int, int]:
-    """Return the height and the width of a video or an image, in pixels.
-
-    Raises:
-        ValueError: names the place, what is wrong and the remedy.
-    """
+    """Return the height and the width of a video or an image, in pixels, or fail."""
     height, width = (
         as_integer(require(record, key, place, remedy), place / key, remedy, 1, MAX_SIDE)
         for key in ('height', 'width')
@@ -66,24 +65,59 @@ def read_size(record: dict[str, Any], place: Place, remedy: str) -> tuple[int, i
     return height, width
 
 
+def read_crowd(record: Mapping[str, Any], place: Place) -> bool:
+    """Return whether an annotation is a group of objects, where null counts as 0, or fail."""
+    value = record.get('iscrowd')
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    return as_integer(value, place / 'iscrowd', 'write 0 or 1', 0, 1) == 1
+
+
+def read_measure(
+    record: Mapping[str, Any], key: str, length: int, place: Place
+) -> list[Any] | None:
+    """Return the boxes or areas of an annotation; None if it has none.
+
+    Args:
+        record: the annotation.
+        key: one of `MEASURES`.
+        length: frames of its video.
+        place: of the annotation.
+
+    Raises:
+        ValueError: it has not one entry per frame, or an area is no finite number.
+    """
+    values = record.get(key)
+    if values is None:
+        return None
+    require_type(values, list, place / key, NO_ENTRIES)
+    if len(values) != length:
+        (place / key).fail(f'{len(values)} entries for a video of {length} frames', NO_ENTRIES)
+    if key == 'areas':
+        for frame, area in enumerate(values):
+            if area is not None:
+                as_finite(area, place / key / frame, NO_ENTRIES)
+    return values
+
+
 class RecordReader:
     """Gathers the problems of a file.
 
     Args:
         place: the file.
-        kind: what its annotations belong to, 'video' or 'image'.
+        kind: of the owner of an annotation, 'video' or 'image'.
     """
 
     def __init__(self, place: Place, kind: str) -> None:
         self.place = place
         self.kind = kind
         self.problems: list[str] = []
-        self.unreadable: set[int] = set()  # ids of videos or images whose problem is noted
+        self.unreadable: set[int] = set()  # ids of videos or images with a problem
         self.seen: dict[int, int] = {}  # index of the annotation of each id
 
     @contextmanager
     def gather(self) -> Iterator[None]:
-        """Note a ValueError and go on with the next entry."""
+        """Turn a ValueError into a problem, so that reading continues with the next entry."""
         try:
             yield
         except AlreadyNoted:
@@ -92,7 +126,7 @@ class RecordReader:
             self.problems.append(str(error))
 
     def read_categories(self, records: list[Any]) -> list[dict[str, Any]]:
-        """Return the categories that have an id and a name of their own."""
+        """Return the categories with a unique id and name."""
         remedy = 'each category needs an id and a name of its own'
         place = self.place / 'categories'
         seen: dict[str, set[Any]] = dict(id=set(), name=set())
@@ -102,7 +136,8 @@ class RecordReader:
                 require_type(record, dict, place / index, remedy)
                 identifier = require(record, 'id', place / index, remedy)
                 as_identifier(identifier, place / index / 'id', remedy)
-                name = read_name(record, place / index, remedy)
+                name = require(record, 'name', place / index, remedy)
+                require_type(name, str, place / index / 'name', remedy)
                 for key, value in (('id', identifier), ('name', name)):
                     if value in seen[key]:
                         (place / index / key).fail(f'duplicate category {key} {value!r}', remedy)
@@ -113,12 +148,12 @@ class RecordReader:
     def read_items(
         self, records: list[Any], remedy: str, read: Callable[[int, dict[str, Any], Place], Item]
     ) -> dict[int, Item]:
-        """Return the videos or images that can be read, by id.
+        """Return the valid videos or images by id.
 
         Args:
             records: of the file.
-            remedy: what each of them needs.
-            read: makes one of its id, its record and its place, or raises ValueError.
+            remedy: names the keys that each record needs.
+            read: reads an item, given its id, record and place, or raises ValueError.
         """
         items: dict[int, Item] = {}
         for index, record in enumerate(records):
@@ -148,17 +183,14 @@ class RecordReader:
         items: Collection[int],
         categories: Collection[int],
     ) -> tuple[int, int, int]:
-        """Return the ids of an annotation, of its video or image and of its category.
+        """Return the ids of an annotation, of its video or image and of its category, or fail.
 
         Args:
             record: the annotation.
-            place: its place.
-            remedy: what each annotation needs.
-            items: ids of the videos or images that were read.
+            place: of the annotation.
+            remedy: names the keys that each annotation needs.
+            items: ids of the valid videos or images.
             categories: ids of the file's categories.
-
-        Raises:
-            ValueError: names the place, what is wrong and the remedy.
         """
         require_type(record, dict, place, remedy)
         identifier, owner, category = (
@@ -181,15 +213,7 @@ class RecordReader:
         return identifier, owner, category
 
     def refuse_twice(self, identifier: int, index: int) -> None:
-        """Refuse an annotation whose id an earlier annotation has.
-
-        Args:
-            identifier: the annotation's id.
-            index: its position among the annotations.
-
-        Raises:
-            ValueError: names both positions and the remedy.
-        """
+        """Refuse annotation number `index` if an earlier one has the same id."""
         earlier = self.seen.setdefault(identifier, index)
         if earlier != index:
             (self.place / 'annotations' / index / 'id').fail(

@@ -1,4 +1,7 @@
-"""Compressed COCO run lengths as numpy arrays, a whole tube at a time; F frames, R runs."""
+"""Compressed COCO run lengths as numpy arrays, for all frames of a tube at once.
+
+Letters: F frames · R runs.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ class CountsError(ValueError):
     """Run-length counts that no mask of the frame's size can have.
 
     Attributes:
-        index: which of the strings given is wrong.
+        index: of the malformed string.
     """
 
     def __init__(self, index: int, problem: str) -> None:
@@ -26,7 +29,7 @@ class CountsError(ValueError):
 
 
 def encode_mask(mask: np.ndarray) -> dict[str, Any]:
-    """Return the compressed run lengths of a mask (H, W) bool or uint8, as json can hold them."""
+    """Return the compressed run lengths of a mask (H, W) bool or uint8, for json."""
     code = mask_utils.encode(np.asfortranarray(mask.view(np.uint8)))
     return dict(size=[int(side) for side in code['size']], counts=code['counts'].decode('ascii'))
 
@@ -39,7 +42,7 @@ class Tube:
         height: of every frame, in pixels.
         width: of every frame, in pixels.
         counts: T entries, the compressed run lengths of a frame or None.
-        areas: (T,) int64, pixels in each frame; 0 where there is no mask.
+        areas: (T,) int64, pixels in each frame; 0 if there is no mask.
     """
 
     height: int
@@ -54,10 +57,10 @@ class Tube:
 
     @classmethod
     def from_counts(cls, height: int, width: int, counts: list[str | None]) -> Tube:
-        """Build a tube from compressed counts, checking all of them.
+        """Check compressed counts and return their tube.
 
-        Counts with empty runs inside are written anew: pycocotools' overlaps go wrong on them
-        (`common/maskApi.c:80`, `rleIou` stops where both masks have one at the same place).
+        Counts with empty runs inside are encoded anew, because pycocotools computes wrong overlaps
+        for them (`common/maskApi.c:80`, `rleIou` stops at an empty run that both masks have).
 
         Raises:
             CountsError: its `index` is the frame whose counts are malformed.
@@ -117,27 +120,27 @@ class Runs:
 def decode_counts(counts: Sequence[str], frame_area: int) -> tuple[np.ndarray, np.ndarray]:
     """Decode compressed run lengths of several frames at once.
 
-    The code is pycocotools' (`common/maskApi.c:204`, `rleFrString`): base-32 digits,
-    lowest first, bit 5 says that more follow, the last digit carries the sign; from the
-    fourth number on each is stored as the difference to the one two before it.
+    The encoding is pycocotools' (`common/maskApi.c:204`, `rleFrString`): base-32 digits,
+    lowest first. Bit 5 marks that more digits follow, and the last digit carries the sign. From
+    the fourth number on, the difference to the number two before it is stored.
 
     Args:
         counts: F strings.
-        frame_area: pixels of a frame; what each string has to add up to.
+        frame_area: pixels of a frame, the sum of the run lengths of each string.
 
     Returns:
         (P, 2) int64 pairs (background run, foreground run), all frames in one, and
-        (F,) int64, the row at which each frame starts.
+        (F,) int64, the first row of each frame.
 
     Raises:
-        CountsError: a string is empty, has a foreign character, breaks off inside a number,
-            holds a negative run, or does not add up to the frame.
+        CountsError: a string is empty, has an invalid character, ends inside a number, holds a
+            negative run, or does not add up to the frame.
     """
     values, first_numbers, numbers = _read_numbers(counts)
     rows = (numbers + 1) // 2
     first_rows = np.cumsum(rows) - rows
     odd = numbers % 2 == 1
-    # a frame that ends in background gets an empty foreground run, so that all come in pairs
+    # a frame that ends in background gets an empty foreground run to complete the pair
     if odd.any():
         values = np.insert(values, (first_numbers + numbers)[odd], 0)
     pairs = values.reshape(-1, 2)
@@ -244,8 +247,8 @@ def merge_sorted(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 def intersect(first: Runs, second: Runs) -> Runs:
     """Return the positions that both sets of runs cover.
 
-    With both sets' starts sorted together and their ends likewise, at most two runs are
-    open at a time, so the overlaps are exactly the pairs (start k+1, end k) in order.
+    Sort the starts of both sets together, and their ends likewise. At most two runs are open at a
+    time, so the overlaps are exactly the pairs (start k+1, end k) in order.
     """
     starts = merge_sorted(first.starts, second.starts)[1:]
     ends = merge_sorted(first.ends, second.ends)[:-1]

@@ -1,4 +1,4 @@
-"""The three forms of a json mask - polygons, plain and compressed run lengths - as tubes."""
+"""Parsing the three forms of a mask in json: polygons, plain and compressed run lengths."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from rocovis_mm.formats.validation import (
 )
 
 SLIVERS = (0, 2, 4)
-"""How many numbers polygons have that cover nothing: no, one or two points."""
+"""Lengths of polygons that cover nothing, as they have two points or less."""
 
 
 class FrameSize(Protocol):
-    """What a tube's frames are: height and width in pixels, length in frames."""
+    """Height and width of a tube's frames in pixels, and their number."""
 
     height: int
     width: int
@@ -36,7 +36,7 @@ def parse_tube(segmentations: Any, video: FrameSize, place: Place) -> Tube:
         segmentations: one entry per frame: null, ``{}`` or ``[]`` for no mask, polygons, or
             run lengths, plain or compressed.
         video: frame size and number of frames.
-        place: where they stand, for messages.
+        place: of the segmentations, for messages.
 
     Raises:
         ValueError: another length than the video, another size than the frame, malformed counts.
@@ -50,7 +50,11 @@ def parse_tube(segmentations: Any, video: FrameSize, place: Place) -> Tube:
     for frame, entry in enumerate(segmentations):
         if entry is None:
             counts.append(None)
-        elif isinstance(entry, dict) and entry.get('size') == size and _is_text(entry):
+        elif (
+            isinstance(entry, dict)
+            and entry.get('size') == size
+            and isinstance(entry.get('counts'), str)
+        ):
             counts.append(entry['counts'])
         else:
             counts.append(_parse_frame(entry, video, place / frame))
@@ -62,12 +66,8 @@ def parse_tube(segmentations: Any, video: FrameSize, place: Place) -> Tube:
         )
 
 
-def _is_text(entry: dict[str, Any]) -> bool:
-    return isinstance(entry.get('counts'), str)
-
-
 def _parse_frame(entry: Any, video: FrameSize, place: Place) -> str | None:
-    """Return the compressed counts of one mask in any form, None for an empty one."""
+    """Return the compressed counts of one mask in any form, or None if it is empty."""
     if isinstance(entry, (dict, list)) and not entry:
         return None
     if isinstance(entry, list):
@@ -89,16 +89,11 @@ def _parse_frame(entry: Any, video: FrameSize, place: Place) -> str | None:
     return _encode_plain(counts, video, place / 'counts')
 
 
-def _are_plain_integers(counts: list[Any]) -> bool:
-    """Whether there are any, and all are of type int: what needs no closer look."""
-    return set(map(type, counts)) == {int}
-
-
 def _encode_plain(counts: Any, video: FrameSize, place: Place) -> str:
     remedy = 'counts are run lengths that add up to height x width, or their compressed text'
     require_type(counts, list, place, remedy)
     area = video.height * video.width
-    lengths = np.asarray(counts) if _are_plain_integers(counts) else None
+    lengths = np.asarray(counts) if set(map(type, counts)) == {int} else None  # the fast case
     if (
         lengths is None
         or lengths.dtype.kind != 'i'
@@ -119,7 +114,7 @@ def _encode_plain(counts: Any, video: FrameSize, place: Place) -> str:
 
 
 def _lies_near(polygon: list[Any], video: FrameSize) -> bool:
-    """Whether a polygon is sound, found out at once; if not, each number needs a closer look."""
+    """Whether a polygon is certainly valid; otherwise each of its numbers must be checked."""
     if not set(map(type, polygon)) <= {int, float}:
         return False
     try:
@@ -130,22 +125,22 @@ def _lies_near(polygon: list[Any], video: FrameSize) -> bool:
 
 
 def without_slivers(polygons: list[Any]) -> list[Any]:
-    """Return polygons without those of one or two points or none, which cover nothing."""
+    """Return polygons without those of two points or less, which cover nothing."""
     return [each for each in polygons if not isinstance(each, list) or len(each) not in SLIVERS]
 
 
 def _are_shares(polygons: list[list[float]]) -> bool:
-    """Whether the numbers of polygons can only be shares of the frame, as YOLO writes them."""
-    if not all(0 <= value <= 1 for value in polygons[0]):  # mostly all there is to do
+    """Whether the numbers of polygons must be shares of the frame, as YOLO writes them."""
+    if not all(0 <= value <= 1 for value in polygons[0]):  # the usual case
         return False
     values = [value for polygon in polygons for value in polygon]
     return all(0 <= value <= 1 for value in values) and any(value % 1 for value in values)
 
 
 def _encode_polygons(polygons: list[Any], video: FrameSize, place: Place) -> str:
-    """Return the union of polygons, drawn as the official tools draw them (`frPyObjects`).
+    """Return the union of polygons, drawn by the function of the official tools (`frPyObjects`).
 
-    Beside a sound polygon those of less than three points are passed over.
+    Polygons of less than three points are ignored beside a valid polygon.
     """
     remedy = 'a polygon is [x0, y0, x1, y1, x2, y2, ...] in pixels of the frame'
     sound = without_slivers(polygons) or polygons

@@ -1,4 +1,4 @@
-"""Checks on single values of an annotation or results file, with errors one can act on."""
+"""Checks of single values of an annotation or results file, with errors that name the remedy."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ MAX_LENGTH = 1 << 24
 
 
 class Place:
-    """Where in a file a value stands; knows how to complain about it.
+    """The place of a value in a file, for error messages.
 
     Args:
         file: name of the file, as the user gave it.
-        path: index and key inside, for example ``annotations[3].segmentations[5]``.
+        path: keys and indices inside, for example ``annotations[3].segmentations[5]``.
     """
 
     def __init__(self, file: str, path: str = '') -> None:
@@ -43,7 +43,7 @@ def describe(value: Any) -> str:
 
 
 def listed(values: Iterable[Any], most: int = 60) -> str:
-    """Return the text of a list for a message; of a long one the first values and their number."""
+    """Return the text of a list for a message: of a long list the first values and their number."""
     values = list(values)
     if len(values) <= most:
         return str(values)

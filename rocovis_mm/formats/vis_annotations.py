@@ -11,27 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from rocovis_mm.formats.record_reader import (
+    MEASURES,
     AlreadyNoted,
     RecordReader,
     raise_problems,
     read_annotation_json,
-    read_size,
-)
-from rocovis_mm.formats.records import (
-    MEASURES,
-    check_length,
     read_crowd,
     read_measure,
+    read_size,
 )
 from rocovis_mm.formats.run_lengths import Tube
 from rocovis_mm.formats.segmentations import parse_tube
-from rocovis_mm.formats.validation import (
-    MAX_LENGTH,
-    Place,
-    as_integer,
-    require,
-    require_type,
-)
+from rocovis_mm.formats.validation import MAX_LENGTH, Place, as_integer, require, require_type
 
 FORMAT = 'a YouTube-VIS json holds videos, annotations and categories'
 VIDEO_NEEDS = 'each video needs id, height, width and file_names'
@@ -42,14 +33,14 @@ MASKS_NEEDED = {
     ORIGINAL: 'each annotation needs segmentations, one entry per frame',
     REFINED: 'choose the mask source official or original',
 }
-"""What is said where an annotation lacks the masks that are asked for."""
+"""Remedies for annotations without the requested masks."""
 NEEDS_TRACKS = 'training needs annotations; a test set is read with test_mode=True'
 EMPTY = dict(
     videos='a data set has one video or more',
     categories='list the classes, each with an id and a name',
     annotations=f'{NEEDS_TRACKS} and needs no such key',
 )
-"""What is said of empty parts of a file."""
+"""Remedies for empty parts of a file."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +51,10 @@ class VISTrack:
         id: the annotation's id.
         index: its position among the annotations of the file.
         category_id: id of its category in the json.
-        is_crowd: whether it stands for a group.
+        is_crowd: whether it is a group of objects.
         tube: its masks in the T frames.
-        areas: its T areas as the json gives them, None where it gives none.
-        boundary_tube: the masks whose boundaries count, where they are others than `tube`.
+        areas: its T areas in the json, if any.
+        boundary_tube: the masks whose boundaries are scored, if they are not those of `tube`.
     """
 
     id: int
@@ -84,7 +75,7 @@ class VISVideo:
         height: H in pixels.
         width: W in pixels.
         length: number of frames T.
-        file_names: T image paths, relative to the image folder; empty where the file has none.
+        file_names: T image paths relative to the image folder; empty if the file has none.
         tracks: its instances, in the order of the file.
     """
 
@@ -98,7 +89,7 @@ class VISVideo:
 
 @dataclass(frozen=True)
 class VISAnnotations:
-    """A whole annotation file; `categories` as they stand in the json."""
+    """A whole annotation file, with `categories` as in the json."""
 
     videos: list[VISVideo]
     categories: list[dict[str, Any]]
@@ -119,8 +110,8 @@ def read_vis_annotations(
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: names the file, the videos and annotations at fault, what is
-            wrong and the remedy.
+        ValueError: the file is not valid; names the file, videos, annotations, problems and
+            remedies.
     """
     masks = 'preferred' if refined else 'original'
     annotations, problems = inspect_vis_annotations(
@@ -138,7 +129,7 @@ def inspect_vis_annotations(
     every_mask: bool = False,
     for_scoring: bool = False,
 ) -> tuple[VISAnnotations, list[str]]:
-    """Check a json's content and return what of it can be read.
+    """Check a json's content and return its valid part.
 
     Args:
         content: of the json.
@@ -147,13 +138,13 @@ def inspect_vis_annotations(
         masks: 'original' reads ``segmentations``, 'refined' ``segmentations_refined``,
             'preferred' the refined ones of the annotations that have them, 'official' the
             original ones and, for boundaries, the refined ones of the annotations that have them.
-        every_mask: whether each bad mask of a track is a problem of its own, and both kinds
-            of masks are looked at where there are two; else the first stands for the track.
+        every_mask: whether both kinds of masks are checked and each invalid mask of a track is
+            a problem; otherwise only the first invalid mask is.
         for_scoring: whether a video may have a ``length`` instead of ``file_names``, and parts
             of the file may be empty.
 
     Returns:
-        What is sound, and one message for each problem in the order of the file.
+        The valid part, and one message for each problem in the order of the file.
     """
     reader = _Reader(Place(name), masks, every_mask, for_scoring)
     return reader.read(content, with_tracks), reader.problems
@@ -163,7 +154,7 @@ def other_format(content: Any) -> tuple[str, str] | None:
     """Recognise json files that are not YouTube-VIS annotations.
 
     Returns:
-        What it is and the remedy; None for what may be YouTube-VIS.
+        The kind of file and the remedy; None if it may be YouTube-VIS.
     """
     if isinstance(content, list):
         return 'it is a list, as results files are', 'give the annotation file'
@@ -205,7 +196,7 @@ def other_format(content: Any) -> tuple[str, str] | None:
 
 
 def is_tracked_images(content: dict[str, Any]) -> bool:
-    """Return whether a json has images without videos, and annotations with a track's id."""
+    """Return whether a json has images, no videos, and annotations with a track's id."""
     notes = content.get('annotations')
     if 'images' not in content or content.get('videos') or not isinstance(notes, list):
         return False
@@ -214,7 +205,7 @@ def is_tracked_images(content: dict[str, Any]) -> bool:
 
 
 class _Reader(RecordReader):
-    """Turns the parts of a json into typed objects and gathers what is wrong."""
+    """Turns the parts of a json into typed objects and gathers the problems."""
 
     def __init__(self, place: Place, masks: str, every_mask: bool, for_scoring: bool) -> None:
         super().__init__(place, 'video')
@@ -223,7 +214,7 @@ class _Reader(RecordReader):
         self.for_scoring = for_scoring
 
     def read(self, content: Any, with_tracks: bool) -> VISAnnotations:
-        """Read all parts; nothing is read of a file that lacks one."""
+        """Read all parts, or nothing if the file lacks one."""
         keys = ['categories', 'videos', *(['annotations'] if with_tracks else [])]
         parts: dict[str, list[Any]] = {}
         with self.gather():
@@ -280,7 +271,7 @@ class _Reader(RecordReader):
     def _read_tubes(
         self, record: dict[str, Any], video: VISVideo, place: Place
     ) -> tuple[Tube, Tube | None]:
-        """Return the masks that were asked for, and those for boundaries if they are others."""
+        """Return the requested masks, and those for boundaries if they differ."""
         refined = record.get(REFINED)
         instead = self.masks == 'preferred' and refined is not None
         key = REFINED if instead or self.masks == 'refined' else ORIGINAL
@@ -295,7 +286,7 @@ class _Reader(RecordReader):
     def _read_every_tube(
         self, record: dict[str, Any], video: VISVideo, place: Place
     ) -> dict[str, Tube]:
-        """Read both kinds of masks; each bad mask of a track is a problem of its own."""
+        """Read both kinds of masks; each invalid mask of a track is a problem."""
         tubes = {}
         before = len(self.problems)
         for key in (ORIGINAL, REFINED):
@@ -320,16 +311,13 @@ class _Reader(RecordReader):
 def read_video(
     identifier: int, record: dict[str, Any], place: Place, needs_images: bool = True
 ) -> VISVideo:
-    """Return a video, without its instances.
+    """Return a video without its instances, or fail.
 
     Args:
         identifier: its id.
         record: its entry in the file.
-        place: its place.
-        needs_images: whether a ``length`` without ``file_names`` is too little.
-
-    Raises:
-        ValueError: names the place, what is wrong and the remedy.
+        place: of the entry.
+        needs_images: whether ``file_names`` are required; otherwise a ``length`` is enough.
     """
     height, width = read_size(record, place, VIDEO_NEEDS)
     names = record.get('file_names')
@@ -341,5 +329,9 @@ def read_video(
     require_type(names, list, place / 'file_names', 'list one image per frame')
     if (needs_images and not names) or not all(isinstance(name, str) for name in names):
         (place / 'file_names').fail('it is empty or not a list of names', 'list the images')
-    check_length(record, place)
+    if 'length' in record and record['length'] != len(names):
+        place.fail(
+            f'length is {record["length"]} but there are {len(names)} file_names',
+            'correct one of them: each frame needs its image',
+        )
     return VISVideo(identifier, height, width, len(names), names)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, as they are written beside their place and moved there."""
+"""Files that appear whole or not at all: written to a temporary name and renamed at the end."""
 
 from __future__ import annotations
 
@@ -11,27 +11,23 @@ from typing import BinaryIO
 
 
 class FileExistsOtherwise(ValueError):
-    """An output file is there already and holds something else."""
+    """An output file exists and has another content."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f'{path}: exists and holds something else; --overwrite replaces it, or choose another '
+            f'{path}: exists with another content; --overwrite replaces it, or choose another '
             'output'
         )
 
 
 @contextmanager
 def whole_file(path: str | Path, overwrite: bool = True) -> Iterator[BinaryIO]:
-    """Give a stream whose content takes the place of `path` once it is complete.
+    """Give a stream whose content becomes the file `path` when it is complete.
 
-    A file that is already there with the same content is left as it is.
-
-    Args:
-        path: of the file; missing folders are made.
-        overwrite: whether a file with another content is replaced.
+    An existing file with the same content is left as it is. Missing folders are created.
 
     Raises:
-        FileExistsOtherwise: it may not be replaced.
+        FileExistsOtherwise: there is a file with another content and `overwrite` is False.
     """
     path = Path(path)
     with _place_beside(path) as temporary:
@@ -49,15 +45,15 @@ def write_whole(
     write: Callable[[BinaryIO], object],
     rename: Callable[[Path], Path] | None = None,
 ) -> Path:
-    """Write a file beside its place, force it onto the disk and move it to its place.
+    """Write a file under a temporary name, force it onto the disk and rename it.
 
     Args:
-        path: where it goes; missing folders are made.
-        write: given the opened file.
-        rename: given the complete file, returns where it goes in place of `path`.
+        path: of the file; missing folders are created.
+        write: called with the open file.
+        rename: called with the complete file; returns a path to use in place of `path`.
 
     Returns:
-        Where it went.
+        Path of the file.
     """
     path = Path(path)
     with _place_beside(path) as temporary:
@@ -82,7 +78,7 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def _place_beside(path: Path) -> Iterator[Path]:
-    """Give a path in the folder of `path`; a file that is left there at the end is removed."""
+    """Give a temporary path in the folder of `path`, and remove a file that is left there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
     try:

@@ -181,7 +181,10 @@ def test_a_full_disk_is_one_error_and_the_rest_is_whole(call, monkeypatch, tmp_p
     free = iter([1 << 30] * 3)  # asked before each picture
     monkeypatch.setattr('shutil.disk_usage', lambda path: usage(0, 0, next(free, 0)))
     status, _ = call('--out', tmp_path / 'out.gif', '--json', tmp_path / 'tracks.json')
-    assert status.startswith('error:') and 'are left to write in; what is there' in status
+    assert (
+        status.startswith('error:')
+        and 'MiB are left for writing; the file is closed whole' in status
+    )
     with Image.open(tmp_path / 'out.gif') as image:
         assert image.n_frames == 3
     tracks = json.loads((tmp_path / 'tracks.json').read_text())

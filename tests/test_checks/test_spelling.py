@@ -11,8 +11,7 @@ import pytest
 
 from rocovis_mm.checks.mending import mend
 from rocovis_mm.checks.problems import check, find_image_faults
-from rocovis_mm.formats.file_names import find_renames
-from rocovis_mm.formats.missing_images import find_missing_images
+from rocovis_mm.formats.missing_images import find_missing_images, find_renames
 from rocovis_mm.formats.vis_annotations import inspect_vis_annotations
 from tests.test_checks.test_problems import scene
 from tests.test_datasets.drawn_scene import LENGTH, write_images

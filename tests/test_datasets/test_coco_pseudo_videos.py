@@ -176,7 +176,7 @@ def test_classes_default_to_the_files_own(tmp_path):
             r"none of its categories .*\['a', 'b'\].*category_map",
         ),
         (dict(category_map=dict(hors='dragon')), r"categories \['hors'\] .*correct category_map"),
-        (dict(category_map=dict(horse='dragoon')), r"leads to \['dragoon'\].*'dragon'"),
+        (dict(category_map=dict(horse='dragoon')), r"has the classes \['dragoon'\].*'dragon'"),
         (dict(category_map='vipseg_things'), 'no map from COCO to vipseg_things'),
         (dict(category_map='coco'), "no benchmark is called 'coco'"),
         (

@@ -160,7 +160,7 @@ def test_events_are_preferred_among_the_videos_alone(root):
     assert (preferred[~videos] == plain[~videos]).all()
     assert (preferred[videos] == 2).mean() == pytest.approx(0.6 + 0.4 / VIDEOS, abs=0.07)
     images = JointDataset([dataset_config(root, 'COCOPseudoVideos')] * 2, (1, 1))
-    with pytest.raises(ValueError, match='JointDataset does not say in which.*event_prob=0'):
+    with pytest.raises(ValueError, match='JointDataset has no event_videos.*event_prob=0'):
         ClipSampler(images, seed=5, event_prob=0.5)
 
 

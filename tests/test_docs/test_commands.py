@@ -49,7 +49,7 @@ def parser_of(tool: str) -> argparse.ArgumentParser:
     path = REPOSITORY / tool
     with mock.patch.object(sys, 'path', [str(path.parent), *sys.path]):
         names = runpy.run_path(str(path))
-        if 'argparse' not in names:
+        if not {'argparse', 'tool_parser'} & names.keys():
             return argparse.ArgumentParser()
         with mock.patch.object(argparse.ArgumentParser, 'parse_args', keep):
             with contextlib.suppress(SystemExit):

@@ -101,7 +101,7 @@ def test_problems_are_listed_and_mended(tool, capsys, data):
     assert status == 0 and '1 videos' not in printed.out and '7 frames, 2 tracks' in printed.out
 
     status, printed = run(tool, capsys, data / 'mended.json', '--fix', data / 'ann.json')
-    assert status == 2 and 'exists and holds something else; --overwrite' in printed.err
+    assert status == 2 and 'exists with another content; --overwrite' in printed.err
     assert json.loads((data / 'ann.json').read_text()) == content
 
 

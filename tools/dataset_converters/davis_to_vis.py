@@ -3,58 +3,51 @@ r"""Turn folders of PNG masks, as DAVIS and YouTube-VOS have them, into YouTube-
     python tools/dataset_converters/davis_to_vis.py DAVIS/JPEGImages/480p DAVIS/Annotations/480p \
         davis_train.json --split DAVIS/ImageSets/2017/train.txt
 
-Each pixel of a mask names its object, 0 none and (in masks of 8 bits) 255 void. Frames without a
-mask are left out. The data sets have no classes: all objects are called 'object', or as --classes
-says, a json {"video": {"1": "dog", "2": "person"}}. A run that was interrupted goes on where it
-stopped.
+Each pixel of a mask holds the number of its object, 0 for none and (in masks of 8 bits) 255 for
+void. Frames without a mask are left out. The data sets have no classes, so all objects are called
+'object', unless --classes names a json {"video": {"1": "dog", "2": "person"}}. An interrupted run
+resumes where it stopped.
 
-MOTS masks (KITTI MOTS, MOTSChallenge) hold class x 1000 + instance in 16 bits; they are told by
-their numbers, or by --numbers mots. Regions of the number 10000 are left out. Classes are car and
-pedestrian, or as --classes says, a json {"1": "car", "2": "pedestrian"}.
+MOTS masks (KITTI MOTS, MOTSChallenge) hold class x 1000 + instance in 16 bits. They are recognised
+by their numbers, or chosen by --numbers mots. Regions of the number 10000 are left out. Classes
+are car and pedestrian, unless --classes names a json {"1": "tram", "2": "cyclist"}.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rocovis_mm.console import print_anything
-from rocovis_mm.formats.converters.davis import convert_davis
-from rocovis_mm.formats.converters.mots import NUMBERS
+from rocovis_mm.console import print_anything, report, tool_parser
+from rocovis_mm.formats.converters.davis import NUMBERS, convert_davis
 
 
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the command line's arguments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool and return its exit status."""
+    print_anything()
+    parser = tool_parser(__doc__)
     parser.add_argument('images', type=Path, help='folder with a folder of images per video')
     parser.add_argument('masks', type=Path, help='folder with a folder of PNG masks per video')
     parser.add_argument('out', type=Path, help='json to write')
     parser.add_argument('--split', type=Path, help='text file, one video per line [all videos]')
     parser.add_argument('--classes', type=Path, help='json with the class of each object')
     parser.add_argument(
-        '--binary', action='store_true', help='all that is not 0 is one object (DAVIS-2016)'
+        '--binary', action='store_true', help='all numbers but 0 are one object (DAVIS-2016)'
     )
     parser.add_argument(
         '--numbers',
         choices=NUMBERS,
         default='auto',
-        help='of the masks: objects, or class x 1000 + instance [auto: as the masks look]',
+        help='meaning in the masks: object, or class x 1000 + instance [auto: told by the masks]',
     )
     parser.add_argument('--jobs', type=int, default=1, help='processes [1]')
-    parser.add_argument('--overwrite', action='store_true', help='replace what was made otherwise')
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tool and return its exit status."""
-    print_anything()
-    args = parse_args(arguments)
-    try:
-        lines = convert_davis(
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace a file made with other settings'
+    )
+    args = parser.parse_args(arguments)
+    return report(
+        lambda: convert_davis(
             args.images,
             args.masks,
             args.out,
@@ -65,11 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             overwrite=args.overwrite,
             numbers=args.numbers,
         )
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    print(*lines, sep='\n')
-    return 0
+    )
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@
 python tools/dataset_converters/generate_embedded.py data/embedded [--seed 0] [--height 96] ...
 python tools/dataset_converters/generate_embedded.py data/embedded_hard --difficulty hard
 
-A folder made with the same settings is used again; one made with others is replaced. The
+A folder made with the same settings is reused. A folder made with other settings is replaced. The
 folder appears whole or not at all.
 """
 
@@ -26,7 +26,7 @@ def parse_args() -> argparse.Namespace:
         '--difficulty',
         choices=VERSIONS,
         default='easy',
-        help='hard: objects that can only be told apart by their past [easy]',
+        help='hard: objects that are only distinguished by their past [easy]',
     )
     for field in fields(EmbeddedRecipe):
         if field.name not in ('difficulty', 'version'):

@@ -6,27 +6,25 @@ r"""Split an annotation file in two by video: a validation set where the benchma
         --videos-of data/youtube_vis_2021/valid.json \
         --out data/youtube_vis_2022/valid_short.json data/youtube_vis_2022/valid_long.json
 
-The first shares out the videos so that every class is split as the videos are, the same for the
-same seed. The second puts the videos that another file has too in one file and the rest in the
-other.
+The first command divides the videos so that each class is divided as the videos are; the same seed
+gives the same split. The second writes the videos that are also in another file to one file and the
+others to the other.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rocovis_mm.console import print_anything
+from rocovis_mm.console import print_anything, report, tool_parser
 from rocovis_mm.formats.converters.splitting import split_by_videos, split_dataset
 
 
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the command line's arguments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool and return its exit status."""
+    print_anything()
+    parser = tool_parser(__doc__)
     parser.add_argument('source', type=Path, help='YouTube-VIS json')
     parser.add_argument(
         '--out',
@@ -39,25 +37,14 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--seed', type=int, default=0, help='[0]')
     parser.add_argument('--videos-of', type=Path, metavar='JSON', help='split by this file')
     parser.add_argument('--overwrite', action='store_true', help='replace files of other content')
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tool and return its exit status."""
-    print_anything()
-    args = parse_args(arguments)
+    args = parser.parse_args(arguments)
     stem = args.source.name.split('.')[0]
     outs = args.out or [args.source.with_name(f'{stem}_{half}.json') for half in ('train', 'val')]
-    try:
-        if args.videos_of is None:
-            lines = split_dataset(args.source, outs, args.fraction, args.seed, args.overwrite)
-        else:
-            lines = split_by_videos(args.source, args.videos_of, outs, args.overwrite)
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    print(*lines, sep='\n')
-    return 0
+    if args.videos_of is not None:
+        return report(lambda: split_by_videos(args.source, args.videos_of, outs, args.overwrite))
+    return report(
+        lambda: split_dataset(args.source, outs, args.fraction, args.seed, args.overwrite)
+    )
 
 
 if __name__ == '__main__':

@@ -2,28 +2,26 @@
 
     python tools/dataset_converters/vipseg_to_vis.py data/VIPSeg data/vipseg_things --height 720
 
-Reads imgs/ and panomasks/ as released, or images/ and panomasksRGB/ with their json as VIPSeg's own
-scripts make them; the splits are the official train.txt, val.txt and test.txt. With --height,
-images and masks are resized as the benchmark's 720p copies are; without, images stay where they
-are. A run that was interrupted goes on where it stopped.
+Reads imgs/ and panomasks/ as released, or images/ and panomasksRGB/ with their json as written by
+VIPSeg's scripts. The splits are the official train.txt, val.txt and test.txt. With --height, images
+and masks are resized like the benchmark's 720p copies. Without it, images are used as they are. An
+interrupted run resumes where it stopped.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rocovis_mm.console import print_anything
+from rocovis_mm.console import print_anything, report, tool_parser
 from rocovis_mm.formats.converters.vipseg import convert_vipseg
 
 
-def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the command line's arguments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the tool and return its exit status."""
+    print_anything()
+    parser = tool_parser(__doc__)
     parser.add_argument('root', type=Path, help='folder of VIPSeg')
     parser.add_argument('out', type=Path, help='folder of the new data set')
     parser.add_argument(
@@ -31,23 +29,15 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('--height', type=int, help='resize to this height, 720 for the benchmark')
     parser.add_argument('--jobs', type=int, default=1, help='processes [1]')
-    parser.add_argument('--overwrite', action='store_true', help='replace what was made otherwise')
-    return parser.parse_args(arguments)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tool and return its exit status."""
-    print_anything()
-    args = parse_args(arguments)
-    try:
-        lines = convert_vipseg(
+    parser.add_argument(
+        '--overwrite', action='store_true', help='replace files made with other settings'
+    )
+    args = parser.parse_args(arguments)
+    return report(
+        lambda: convert_vipseg(
             args.root, args.out, args.splits, args.height, args.jobs, args.overwrite
         )
-    except (ValueError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    print(*lines, sep='\n')
-    return 0
+    )
 
 
 if __name__ == '__main__':

@@ -1,12 +1,12 @@
-r"""Say everything that is wrong with a data set, and what is in it.
+r"""List all problems of a data set, and summarise its content.
 
     python tools/misc/check_dataset.py data/my_videos/train.json \
         --img-root data/my_videos/JPEGImages
 
-Problems come first, all of them, each with file, place and remedy; then a summary. --out takes
-problems, summary and plots into a folder. --fix writes a mended copy and says what was changed;
-what cannot be read is taken out. Exit status 0: nothing is wrong (in the mended copy, if there is
-one); 1: problems remain; 2: it could not be checked.
+All problems come first, each with file, place and remedy, then a summary. --out writes problems,
+summary and plots to a folder. --fix writes a mended copy without the records that cannot be read,
+and lists the changes. The exit status is 0 if there are no problems (in the mended copy, if any), 1
+if problems remain, and 2 if the data set could not be checked.
 """
 
 from __future__ import annotations
@@ -20,25 +20,16 @@ from pathlib import Path
 from typing import Any
 
 from rocovis_mm.checks.mending import mend
-from rocovis_mm.checks.problems import (
-    check,
-    find_image_faults,
-)
-from rocovis_mm.checks.summary import (
-    DatasetSummary,
-    format_summary,
-    summarize,
-)
-from rocovis_mm.console import print_anything
+from rocovis_mm.checks.problems import check, find_image_faults
+from rocovis_mm.checks.summary import DatasetSummary, format_summary, summarize
+from rocovis_mm.console import print_anything, tool_parser
 from rocovis_mm.formats.converters.files import write_annotations
 from rocovis_mm.formats.json_files import read_json
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the command line's arguments."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = tool_parser(__doc__)
     parser.add_argument('annotations', type=Path, help='YouTube-VIS json (.gz, .zip allowed)')
     parser.add_argument('--img-root', help='folder that file_names are relative to')
     parser.add_argument('--quick', action='store_true', help='read only the headers of images')

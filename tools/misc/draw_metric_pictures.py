@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/metrics.md; every number on them is computed by the metrics.
+"""Draw the pictures of docs/metrics.md, whose numbers are computed by the metrics.
 
 python tools/misc/draw_metric_pictures.py [--out-dir docs/images]
 """
@@ -41,7 +41,7 @@ def tube(masks: list[np.ndarray | None]) -> Tube:
 
 
 def boundary_of(mask: np.ndarray) -> np.ndarray:
-    """Return the pixels of a mask that Tube-Boundary AP looks at."""
+    """Return the pixels of a mask that Tube-Boundary AP scores."""
     runs = tube_boundary(tube([mask]))
     line = np.zeros(HEIGHT * (WIDTH + 2 * boundary_width(HEIGHT, WIDTH)), dtype=bool)
     for start, end in zip(runs.starts, runs.ends):
@@ -73,7 +73,7 @@ def show(axes: plt.Axes, picture: np.ndarray, title: str) -> None:
 
 
 def draw_boundary(path: Path) -> None:
-    """Draw why a mask IoU forgives what a boundary IoU does not."""
+    """Draw an error that lowers a boundary IoU much more than a mask IoU."""
     wanted, found = ellipse(160, 90, (95, 62), 0.09), ellipse(160, 90, (95, 62))
     mask_iou, boundary_iou = ious([wanted], [found])
     figure, axes = plt.subplots(1, 2, figsize=(8, 2.7), layout='constrained')
@@ -133,7 +133,7 @@ def draw_pooled(path: Path) -> None:
 
 
 def main() -> None:
-    """Draw all of them."""
+    """Draw all pictures."""
     print_anything()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

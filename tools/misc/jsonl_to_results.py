@@ -2,8 +2,8 @@
 
     python tools/misc/jsonl_to_results.py stream.jsonl results.json [--frames N]
 
-A file whose writer was killed is read up to its last whole line: the tracks are those that the
-stream would have had, had it ended there.
+A file whose writer was killed is read up to its last whole line. Its tracks are those of a stream
+that ends there.
 """
 
 from __future__ import annotations

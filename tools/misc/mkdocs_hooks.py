@@ -1,4 +1,4 @@
-"""What the site of docs/ needs beyond MkDocs: API pages, equations, links that leave docs/."""
+"""Hooks of MkDocs for docs/: API pages, equations, links to files outside docs/."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def on_files(files: Files, config: Any) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
-    """Show the code that a page names, turn LaTeX into MathML, name files outside docs/.
+    """Insert the code that a page names, turn LaTeX into MathML, and link files outside docs/.
 
     Raises:
         PluginError: a link leads to a file that is not in the repository.

@@ -1,4 +1,4 @@
-"""Make a checkpoint ready to be given away: the weights, the classes, the config; no more.
+"""Reduce a checkpoint to weights, classes and config, for publication.
 
 python tools/misc/publish_model.py work_dirs/run/best_AP_iter_20000.pth rocovis_r50.pth
 

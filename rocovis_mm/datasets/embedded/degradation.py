@@ -1,4 +1,4 @@
-"""Frames that show next to nothing by themselves: degraded in short runs.
+"""Degradation of short runs of frames, which then show almost nothing by themselves.
 
 Letters: T frames · H, W height and width.
 """
@@ -12,18 +12,18 @@ import numpy as np
 
 RUN_LENGTHS = (1, 2, 3)
 INTACT_STARTS = 2
-"""A video's first frames are never degraded: a degraded frame has a past."""
+"""Number of first frames that are never degraded, so that each degraded frame has a past."""
 SHARE = 0.27
-"""Share of the degraded frames of the videos that have any."""
+"""Share of degraded frames in the videos that have any."""
 DEGRADED_VIDEOS = 0.92
 """Share of the videos that have degraded frames."""
 
 
 def plan_degradation(rng: np.random.Generator, num_frames: int) -> list[str | None]:
-    """Return how each frame is degraded, None where it is not.
+    """Return the degradation of each frame, or None for an intact frame.
 
-    Runs of `RUN_LENGTHS` frames are degraded in one way each. At least one intact
-    frame is between two runs.
+    Each run of `RUN_LENGTHS` frames is degraded in one way. At least one intact frame is between
+    two runs.
     """
     plan: list[str | None] = [None] * num_frames
     if rng.random() >= DEGRADED_VIDEOS:
@@ -55,7 +55,7 @@ def degrade_frames(
 
 
 def fade(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
-    """Lower the contrast to an eighth to a fifth and add noise that is stronger."""
+    """Lower the contrast to between an eighth and a fifth, and add stronger noise."""
     gray = frame.mean()
     noise = rng.normal(0, rng.uniform(9, 13), frame.shape)
     faded = gray + rng.uniform(0.12, 0.2) * (frame - gray) + noise
@@ -63,7 +63,7 @@ def fade(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
 
 
 def blur(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
-    """Blur by a good part of an object's size, with some noise."""
+    """Blur by a large part of an object's size, and add some noise."""
     sigma = rng.uniform(0.05, 0.075) * len(frame)
     blurred = cv2.GaussianBlur(frame, (0, 0), sigma).astype(np.float32)
     blurred = blurred.mean() + rng.uniform(0.4, 0.6) * (blurred - blurred.mean())
@@ -87,7 +87,7 @@ def lose_blocks(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
 
 
 def compress(rng: np.random.Generator, frame: np.ndarray) -> np.ndarray:
-    """Compress a small copy of the frame so heavily that squares remain."""
+    """Compress a small copy of the frame so strongly that only squares remain."""
     height, width = frame.shape[:2]
     small = cv2.resize(
         frame, (max(width // 2, 8), max(height // 2, 8)), interpolation=cv2.INTER_AREA

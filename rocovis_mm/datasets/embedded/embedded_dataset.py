@@ -1,4 +1,4 @@
-"""The embedded data set: generated from a seed, in YouTube-VIS form on disk."""
+"""The embedded data set, generated from a seed in YouTube-VIS form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pycocotools.mask as mask_utils
 from tqdm import tqdm
 
 from rocovis_mm.datasets.embedded.degradation import degrade_frames, plan_degradation
@@ -23,19 +22,21 @@ from rocovis_mm.datasets.embedded.rendering import RenderedVideo, render_video
 from rocovis_mm.datasets.embedded.scenes import plan_scene
 from rocovis_mm.datasets.embedded.shapes import SHAPE_CLASSES
 from rocovis_mm.evaluation.functional.clip_events import count_clip_events
+from rocovis_mm.formats.converters.id_masks import annotation_of
+from rocovis_mm.formats.run_lengths import encode_mask
 
 CLASSES = tuple(shape.name for shape in SHAPE_CLASSES)
 VERSIONS = dict(easy=8, hard=2)
-"""By difficulty; raised whenever the same recipe would give other videos."""
+"""Version by difficulty, which increases when the same recipe gives other videos."""
 LONG_HIDDEN = 8
-"""Frames out of sight in a row that make an object a hidden one."""
+"""Number of consecutive frames out of sight of a hidden object."""
 HARD_SIZES = dict(train_videos=240, train_frames=22, val_videos=80, val_frames=40)
-"""Sizes of the hard data set, unless others are given."""
+"""Default sizes of the hard data set."""
 
 
 @dataclass(frozen=True)
 class EmbeddedRecipe:
-    """All that the videos depend on.
+    """All settings that the videos depend on.
 
     Attributes:
         seed: of everything random.
@@ -45,8 +46,8 @@ class EmbeddedRecipe:
         train_frames: frames of each.
         val_videos: number of validation videos.
         val_frames: frames of each.
-        difficulty: ``easy``, or ``hard``: videos whose objects can only be told apart
-            by their past, see `of_difficulty` for the sizes that go with it.
+        difficulty: ``easy``, or ``hard`` for videos whose objects are only distinguished by their
+            past. See `of_difficulty` for its sizes.
         version: of the generator.
     """
 
@@ -62,12 +63,12 @@ class EmbeddedRecipe:
 
     @classmethod
     def of_difficulty(cls, difficulty: str, **settings: int) -> EmbeddedRecipe:
-        """Return a recipe with the difficulty's own sizes where `settings` give none."""
+        """Return a recipe with the difficulty's sizes for those not in `settings`."""
         sizes = HARD_SIZES if difficulty == 'hard' else {}
         return cls(**{**sizes, **settings}, difficulty=difficulty)
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be drawn."""
+        """Refuse settings that cannot be rendered."""
         if self.difficulty not in VERSIONS:
             raise ValueError(
                 f'EmbeddedRecipe: difficulty={self.difficulty!r} is none of {", ".join(VERSIONS)}'
@@ -84,12 +85,11 @@ class EmbeddedRecipe:
         if self.difficulty == 'hard' and min(self.train_frames, self.val_frames) < MIN_FRAMES:
             raise ValueError(
                 f'EmbeddedRecipe: train_frames={self.train_frames}, val_frames={self.val_frames}; '
-                f'hard videos need {MIN_FRAMES} frames or more, so that objects have the time to '
-                'hide'
+                f'hard videos need {MIN_FRAMES} frames or more, so that objects can hide'
             )
 
     def as_dict(self) -> dict[str, int | str]:
-        """Return the settings as they are noted on disk; what names no difficulty is easy."""
+        """Return the settings as saved on disk, where the default difficulty is easy."""
         settings = asdict(self)
         if self.difficulty == 'easy':
             del settings['difficulty']
@@ -98,7 +98,7 @@ class EmbeddedRecipe:
 
 @dataclass(frozen=True)
 class EmbeddedDataset:
-    """Where a generated data set lies."""
+    """The paths of a generated data set."""
 
     root: Path
 
@@ -114,7 +114,7 @@ class EmbeddedDataset:
 
     @property
     def images(self) -> Path:
-        """Folder that the json's file names are relative to."""
+        """Folder that file names are relative to."""
         return self.root / 'JPEGImages'
 
 
@@ -123,16 +123,16 @@ def make_embedded_dataset(
 ) -> EmbeddedDataset:
     """Generate the data set in the folder `root`, or find it there.
 
-    The folder appears whole or not at all; one made by the same recipe is used
-    again, one made by another is replaced.
+    The folder appears whole or not at all. A folder of the same recipe is reused, and a folder of
+    another recipe is replaced.
 
     Args:
-        root: the data set's own folder.
-        recipe: what to generate.
+        root: folder of the data set alone.
+        recipe: settings of the data set.
         progress: whether to show a progress bar.
 
     Raises:
-        ValueError: `root` holds something that was not generated.
+        ValueError: `root` holds files that were not generated.
     """
     root, recipe = Path(root), recipe or EmbeddedRecipe()
     note = root / 'recipe.json'
@@ -152,14 +152,14 @@ def make_embedded_dataset(
 
 
 def make_tiny_dataset(root: str | Path, **overrides: int) -> EmbeddedDataset:
-    """Generate a few small videos for unit tests, in some tenths of a second."""
+    """Generate a few small videos for unit tests, within a second."""
     sizes = dict(height=48, width=80, train_videos=4, train_frames=8, val_videos=3, val_frames=6)
     return make_embedded_dataset(root, EmbeddedRecipe(**{**sizes, **overrides}))
 
 
 @contextmanager
 def whole_folder(root: Path) -> Iterator[Path]:
-    """Give a folder to fill that takes the place of `root` once it is filled."""
+    """Give a temporary folder that replaces `root` at the end."""
     root.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f'.{root.name}-', dir=root.parent))
     try:
@@ -194,7 +194,7 @@ def write_split(folder: Path, recipe: EmbeddedRecipe, split: str, progress: bool
 def draw_video(
     rng: np.random.Generator, recipe: EmbeddedRecipe, length: int
 ) -> tuple[dict[str, Any], RenderedVideo]:
-    """Return what the json says of a video's contents, and the video."""
+    """Return the json keys of a video's content, and the video."""
     hard = recipe.difficulty == 'hard'
     scene = (plan_hard_scene if hard else plan_scene)(rng, length)
     rendered = render_video(scene, recipe.height, recipe.width)
@@ -219,41 +219,26 @@ def write_frames(images: Path, video: str, frames: np.ndarray) -> list[str]:
 
 
 def annotate(rendered: RenderedVideo, video_id: int, first_id: int) -> list[dict[str, Any]]:
-    """Return the annotations of a video's objects that are ever seen."""
-    height, width = rendered.masks.shape[-2:]
-    annotations: list[dict[str, Any]] = []
-    for label, masks in zip(rendered.labels, rendered.masks):
-        if not masks.any():
-            continue
-        codes = mask_utils.encode(np.asfortranarray(masks.transpose(1, 2, 0), dtype=np.uint8))
-        areas = mask_utils.area(codes)
-        seen = areas > 0
-        boxes = mask_utils.toBbox(codes)
-        for code in codes:
-            code['counts'] = code['counts'].decode('ascii')
-        annotations.append(
-            dict(
-                id=first_id + len(annotations),
-                video_id=video_id,
-                category_id=int(label) + 1,
-                iscrowd=0,
-                height=height,
-                width=width,
-                length=len(masks),
-                segmentations=[code if here else None for code, here in zip(codes, seen)],
-                bboxes=[box.tolist() if here else None for box, here in zip(boxes, seen)],
-                areas=[int(area) if here else None for area, here in zip(areas, seen)],
-            )
+    """Return the annotations of a video's objects that are visible in some frame."""
+    seen = [(label, masks) for label, masks in zip(rendered.labels, rendered.masks) if masks.any()]
+    return [
+        dict(
+            id=number,
+            video_id=video_id,
+            **annotation_of(
+                [encode_mask(mask) if mask.any() else None for mask in masks], int(label) + 1
+            ),
         )
-    return annotations
+        for number, (label, masks) in enumerate(seen, start=first_id)
+    ]
 
 
 def name_tags(rendered: RenderedVideo, events: tuple[str, ...]) -> list[str]:
-    """Name what is seen in a video, for scoring such videos apart.
+    """Return the tags of a video, by which videos are scored separately.
 
-    ``crossing``: planned look-alikes of one class cross; ``disappearance``,
-    ``return``, ``entry``: an object does so; ``occlusion``: an object shows less
-    than 0.4 of the part of its shape that lies in the frame.
+    ``crossing``: planned look-alikes of one class cross; ``disappearance``, ``return``, ``entry``:
+    an object disappears, returns or enters; ``occlusion``: less than 0.4 of an object's shape
+    within the frame is visible.
     """
     areas = rendered.masks.sum((2, 3))  # (K, T)
     counts = count_clip_events(areas)
@@ -269,11 +254,11 @@ def name_tags(rendered: RenderedVideo, events: tuple[str, ...]) -> list[str]:
 
 
 def name_hard_tags(rendered: RenderedVideo, events: tuple[str, ...]) -> list[str]:
-    """Name what only the hard videos hold.
+    """Return the tags of hard videos alone.
 
-    ``twins``: there are identical ones; ``occluder``: there is scenery; ``hidden``: an
-    object that has been seen is out of sight within the frame for `LONG_HIDDEN` frames
-    in a row, and is seen again.
+    ``twins``: there are identical objects; ``occluder``: there is scenery; ``hidden``: a visible
+    object is out of sight within the frame for `LONG_HIDDEN` consecutive frames or more, and
+    visible again.
     """
     found = {name for name in ('twins', 'occluder') if name in events}
     for masks, extents in zip(rendered.masks, rendered.extents):

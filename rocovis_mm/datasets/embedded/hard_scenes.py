@@ -1,6 +1,6 @@
-"""Scenes whose objects can only be told apart by their past.
+"""Scenes whose objects are only distinguished by their past.
 
-Times are in frames, so that a long video holds more of them. Places are as in
+Times are in frames, so that a long video contains more events. Places and sizes have the units of
 `scenes`: x, y in frame widths and heights, sizes in frame heights.
 Letters: T frames.
 """
@@ -23,32 +23,31 @@ from rocovis_mm.datasets.embedded.scenes import (
 from rocovis_mm.datasets.embedded.shapes import SCENERY_CLASSES, SHAPE_CLASSES
 
 MIN_FRAMES = 20
-"""Frames of a video in which everything planned here has the time to happen."""
+"""Least number of frames in which all planned events can happen."""
 HIDDEN_FRAMES = 9
-"""Frames for which a hidden object stays behind its cover, at least."""
+"""Least number of frames of a hidden object behind its cover."""
 SIZES = (0.13, 0.18)
 """Of an object, in frame heights."""
 HEIGHTS_TO_WIDTHS = 0.6
-"""Frame heights per frame width, about: distances in both directions are alike."""
+"""About frame height / frame width, so that distances in both directions are similar."""
 COVERS = ('ball', 'box')
-"""Classes without a gap that an object behind would show through."""
+"""Classes without a hole that would show an object behind."""
 
 
 def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     """Plan a random scene of 2 to 6 objects whose identities need the past.
 
-    Six scenes in ten hold two look-alikes that meet, half of them identical twins.
-    In as many, an object stays hidden for `HIDDEN_FRAMES` or more, behind a larger
-    object or behind scenery that nobody annotates; half of these have a look-alike
-    in sight meanwhile. Others roam, enter, leave, or leave and return.
+    Six scenes in ten contain two look-alikes that meet, half of them identical twins. In six in
+    ten, an object is hidden for `HIDDEN_FRAMES` or more, behind a larger object or behind scenery
+    without annotations. In half of these a look-alike is visible meanwhile. Other objects roam,
+    enter, leave, or leave and return.
 
     Raises:
         ValueError: `num_frames` is below `MIN_FRAMES`.
     """
     if num_frames < MIN_FRAMES:
         raise ValueError(
-            f'a hard scene needs {MIN_FRAMES} frames or more, not {num_frames}: less leaves no '
-            'time to hide in'
+            f'a hard scene needs {MIN_FRAMES} frames or more, not {num_frames}; raise num_frames'
         )
     events: list[str] = []
     actors: list[Actor] = []
@@ -58,7 +57,7 @@ def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     if hides:
         shown, group = _hiding_group(rng, num_frames, events, 0.3 if meets else 0.6)
         actors += shown
-    front = len(actors)  # of look-alikes one at most is out of sight: nothing hides these
+    front = len(actors)  # nothing hides these, so that at most one look-alike is out of sight
     if hides:
         actors += group
     elif rng.random() < 0.35:
@@ -75,11 +74,11 @@ def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
 
 
 def _meeting_pair(rng: np.random.Generator, num_frames: int, events: list[str]) -> list[Actor]:
-    """Two look-alikes that meet once in 20 frames and pass or turn back, the nearer one first."""
+    """Two look-alikes, the nearer first, that meet once in 20 frames and pass or turn back."""
     rounds = max(1, num_frames // MIN_FRAMES)
     spell = num_frames / rounds
     time = np.arange(num_frames)
-    side = np.full(num_frames, -1.0)  # -1 and 1: the ends of the way
+    side = np.full(num_frames, -1.0)  # the path ends at -1 and 1
     for number in range(rounds):
         moment = (number + rng.uniform(0.42, 0.58)) * spell
         pace = (time - moment) / rng.uniform(0.34, 0.42) / spell
@@ -102,7 +101,7 @@ def _meeting_pair(rng: np.random.Generator, num_frames: int, events: list[str]) 
 def _lookalike(
     rng: np.random.Generator, actor: Actor, path: np.ndarray, events: list[str]
 ) -> Actor:
-    """Another of the actor's class and hue; one in two is its identical twin."""
+    """Another object of the actor's class and hue; one in two is its identical twin."""
     if rng.random() < 0.5:
         events.append('twins')
         return replace(actor, path=path)
@@ -113,11 +112,7 @@ def _lookalike(
 def _hiding_group(
     rng: np.random.Generator, num_frames: int, events: list[str], lookalike_share: float
 ) -> tuple[list[Actor], list[Actor]]:
-    """An object behind its cover, and at `lookalike_share` a look-alike of it.
-
-    Returns:
-        The look-alike if any, and the cover and the object.
-    """
+    """A hiding object: its look-alike, if drawn at `lookalike_share`, then cover and object."""
     longest = min(HIDDEN_FRAMES + 6, num_frames - 10)
     stay = int(rng.integers(HIDDEN_FRAMES, longest + 1))
     begin = int(rng.integers(5, num_frames - 5 - stay + 1))
@@ -150,7 +145,7 @@ def _large_object(rng: np.random.Generator, path: np.ndarray, reach: float) -> A
 def _way_behind(
     rng: np.random.Generator, num_frames: int, begin: int, stay: int, distance: float
 ) -> np.ndarray:
-    """The way (T, 2) from a cover's centre: 0 for `stay` frames, `distance` before and after."""
+    """The path (T, 2) relative to a cover: 0 for `stay` frames, `distance` before and after."""
     time = np.arange(num_frames)
     coming, going = min(rng.uniform(5, 8), begin), min(rng.uniform(5, 8), num_frames - begin - stay)
     outside = np.stack(
@@ -169,7 +164,7 @@ def _way_behind(
 
 
 def _companion_path(rng: np.random.Generator, num_frames: int, begin: int, stay: int) -> np.ndarray:
-    """The way of a hidden object's look-alike: always there, or entering meanwhile."""
+    """The path of a hidden object's look-alike, which is always visible or enters meanwhile."""
     if rng.random() < 0.5:
         home = rng.uniform((0.2, 0.25), (0.8, 0.75))
         return home + wander(rng, num_frames, 2) * (0.14, 0.14)
@@ -177,7 +172,7 @@ def _companion_path(rng: np.random.Generator, num_frames: int, begin: int, stay:
 
 
 def _single_path(rng: np.random.Generator, num_frames: int) -> np.ndarray:
-    """A way for an object that has no part in the plan, (T, 2)."""
+    """A path (T, 2) of an object without a planned event."""
     name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.4, 0.3, 0.15, 0.15))
     if name == 'roaming':
         home = rng.uniform((0.2, 0.25), (0.8, 0.75))
@@ -193,7 +188,7 @@ def _single_path(rng: np.random.Generator, num_frames: int) -> np.ndarray:
 def _way_over_the_border(
     rng: np.random.Generator, num_frames: int, moves: tuple[tuple[str, float], ...]
 ) -> np.ndarray:
-    """A way (T, 2) that goes ``out`` and ``in``, each move half done at its frame."""
+    """A path (T, 2) that moves ``out`` and ``in``; each move is half done at its frame."""
     time = np.arange(num_frames)
     away = np.full(num_frames, float(moves[0][0] == 'in'))
     for name, moment in moves:
@@ -211,12 +206,12 @@ def _way_over_the_border(
 def _object(
     rng: np.random.Generator, path: np.ndarray, label: int | None = None, size: float | None = None
 ) -> Actor:
-    """An object on `path` of a class and size that are drawn unless given."""
+    """An object on `path`, with a random class and size unless given."""
     return draw_actor(rng, path, label, None, rng.uniform(*SIZES) if size is None else size)
 
 
 def _scenery(rng: np.random.Generator, place: np.ndarray, num_frames: int, radius: float) -> Actor:
-    """A thing that is no instance, which stays at `place` and covers `radius` around it."""
+    """Scenery that stays at `place` and covers `radius` around it; it is no instance."""
     actor = Actor(
         label=int(rng.integers(len(SCENERY_CLASSES))),
         hue=rng.uniform(0, 360),
@@ -235,7 +230,7 @@ def _grown(actor: Actor, factor: float) -> Actor:
 
 
 def outline_radii(actor: Actor) -> np.ndarray:
-    """Return how far the outline is from the centre, (T, 72) in frame heights."""
+    """Return the distances of the outline from the centre, (T, 72) in frame heights."""
     angle = np.linspace(0, 2 * np.pi, 72, endpoint=False)
     return np.stack(
         [

@@ -1,4 +1,4 @@
-"""Drawing a planned scene: frames with exact visible masks.
+"""Rendering a planned scene as frames with exact visible masks.
 
 Letters: K objects · T frames · H, W height and width.
 """
@@ -14,14 +14,13 @@ import numpy as np
 from rocovis_mm.datasets.embedded.scenes import Actor, Scene
 
 MIN_VISIBLE = 12
-"""An object that would show fewer pixels in a frame is not drawn in it at all."""
-
+"""An object with fewer visible pixels in a frame is not drawn in it."""
 
 MAX_REACH = 1.75
-"""No outline, deformed as far as it may be, reaches farther, in units of its size."""
+"""Largest radius of a deformed outline, in units of its size."""
 
 SHADOW_REACH = 9
-"""Pixels around an outline that its shadow may touch."""
+"""Largest distance of a shadow from its outline, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,8 @@ class Placement:
 
     Attributes:
         window: rows and columns of the frame that it can touch.
-        distance: (h, w) pixels by which a pixel's centre lies inside the outline.
-        own: (2, h, w) x, y of the pixel's centre in the actor's own coordinates.
+        distance: (h, w) distance of a pixel's centre from the outline, positive inside.
+        own: (2, h, w) x, y of the pixel's centre in the actor's coordinates.
     """
 
     window: tuple[slice, slice]
@@ -46,8 +45,7 @@ class RenderedVideo:
     Attributes:
         frames: (T, H, W, 3) uint8, BGR.
         masks: (K, T, H, W) bool, visible pixels; no two objects share one.
-        extents: (K, T) int, pixels in the frame of each object's whole shape,
-            hidden or not.
+        extents: (K, T) int, pixels within the frame of each object's shape, visible or hidden.
         labels: (K,) int.
     """
 
@@ -58,10 +56,10 @@ class RenderedVideo:
 
 
 def render_video(scene: Scene, height: int, width: int) -> RenderedVideo:
-    """Draw every frame of `scene` at (height, width) pixels.
+    """Render every frame of `scene` at (height, width) pixels.
 
-    A pixel belongs to the nearest object whose outline holds its centre. Scenery hides
-    objects as they hide each other, and has no place among the masks.
+    A pixel belongs to the nearest object whose outline contains its centre. Scenery hides objects
+    like they hide each other, but has no masks.
     """
     num_frames, num_actors = len(scene.camera), len(scene.actors)
     canvas = paint_background(np.random.default_rng(scene.background_seed), height, width)
@@ -86,7 +84,7 @@ def render_video(scene: Scene, height: int, width: int) -> RenderedVideo:
 
 
 def place_actor(actor: Actor, camera: np.ndarray, t: int, height: int, width: int) -> Placement:
-    """Find where an actor stands in frame `t` of (height, width) pixels."""
+    """Return the placement of an actor in frame `t` of (height, width) pixels."""
     pan, zoom = camera[t, :2], camera[t, 2]
     centre_x = width / 2 + zoom * ((actor.path[t, 0] - 0.5) * width - pan[0] * height)
     centre_y = height / 2 + zoom * ((actor.path[t, 1] - 0.5) * height - pan[1] * height)
@@ -109,13 +107,12 @@ def _span(centre: float, reach: float, length: int) -> slice:
 
 
 def visible_masks(wholes: np.ndarray) -> np.ndarray:
-    """Return what shows of each object; slivers show nothing and hide nothing.
+    """Return the visible masks of objects, (K, H, W) bool, of which no two overlap.
+
+    Objects with less than `MIN_VISIBLE` pixels are not visible and hide nothing.
 
     Args:
         wholes: (K, H, W) bool, each object's whole shape, the nearest first.
-
-    Returns:
-        (K, H, W) bool, of which no two overlap.
     """
     covered = np.zeros(wholes.shape[1:], dtype=bool)
     shown = np.zeros_like(wholes)
@@ -129,7 +126,7 @@ def visible_masks(wholes: np.ndarray) -> np.ndarray:
 
 
 def paint_actor(image: np.ndarray, actor: Actor, placement: Placement) -> None:
-    """Paint an actor with shadow, texture and light over `image` (H, W, 3) float."""
+    """Paint an actor with shadow, texture and shading onto `image` (H, W, 3) float."""
     distance, (x, y) = placement.distance, placement.own
     patch = image[placement.window]
     shadow = cv2.GaussianBlur((distance > -1).astype(np.float32), (0, 0), 2.2)
@@ -152,7 +149,7 @@ def hsv(hue: float, saturation: float, value: float) -> np.ndarray:
 
 
 def paint_background(rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Paint a textured canvas (2H, 2W, 3), muted so that objects stand out."""
+    """Paint a textured canvas (2H, 2W, 3) in muted colours, so that objects are salient."""
     canvas = np.zeros((2 * height, 2 * width, 3), dtype=np.float32)
     tint = hsv(rng.uniform(0, 360), rng.uniform(0.05, 0.3), 1)
     for cell, strength in ((height // 2, 34), (height // 6, 20), (height // 16, 12), (2, 5)):
@@ -164,7 +161,7 @@ def paint_background(rng: np.random.Generator, height: int, width: int) -> np.nd
 
 
 def move_camera(canvas: np.ndarray, camera: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Return what the camera (pan x, y in heights, zoom) sees of the canvas, float (H, W, 3)."""
+    """Return the camera's view (pan x, y in heights, zoom) of the canvas, float (H, W, 3)."""
     pan, zoom = camera[:2] * height, camera[2]
     # output pixel -> canvas pixel, both by their centres
     offset = (

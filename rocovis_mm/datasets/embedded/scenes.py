@@ -1,7 +1,7 @@
-"""What happens in an embedded video: who moves where, in front of whom.
+"""Planning the objects, paths and events of an embedded video.
 
-A scene is planned from a random generator in units of the frame (x, y from 0 to
-1, sizes in frame heights), so that it does not depend on the resolution.
+A random generator plans a scene in units of the frame (x, y from 0 to 1, sizes in frame heights),
+so that it does not depend on the resolution.
 Letters: K objects · T frames.
 """
 
@@ -14,9 +14,9 @@ import numpy as np
 from rocovis_mm.datasets.embedded.shapes import SCENERY_CLASSES, SHAPE_CLASSES, ShapeClass
 
 OTHER_CLASS = 0.85
-"""Share of the single objects that are of a class of their own in their scene."""
+"""Share of the single objects whose class is unique in their scene."""
 LOOKALIKE_HUE = 8.0
-"""Instances of a class are look-alikes where their hues differ by less (degrees)."""
+"""Instances of a class are look-alikes if their hues differ by less (degrees)."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Actor:
     """One object over the whole video.
 
     Attributes:
-        label: index of its class, for scenery among those of scenery.
+        label: index of its class; for scenery, of its scenery class.
         hue: degrees.
-        contrast: how much its texture shows, 0..1.
+        contrast: of its texture, 0..1.
         path: (T, 2) x, y of its centre, in frame widths and heights.
         size: (T,) in frame heights.
         angle: (T,) radians.
         deformation: (T, harmonics, 2) amplitudes of the outline's harmonics.
-        scenery: whether it is a thing that nobody annotates.
+        scenery: whether it is a thing without annotations.
     """
 
     label: int
@@ -45,7 +45,7 @@ class Actor:
 
     @property
     def shape(self) -> ShapeClass:
-        """What it shares with the others of its class."""
+        """The class of its shape."""
         return (SCENERY_CLASSES if self.scenery else SHAPE_CLASSES)[self.label]
 
 
@@ -56,7 +56,7 @@ class Scene:
     Attributes:
         actors: from the nearest to the farthest.
         camera: (T, 3) pan x, y in frame heights and zoom.
-        background_seed: what the background is drawn from.
+        background_seed: of the random background.
         events: names of the planned events, such as ``crossing``.
     """
 
@@ -69,9 +69,8 @@ class Scene:
 def plan_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     """Plan a random scene of 2 to 4 objects.
 
-    One scene in eight holds two look-alikes that cross, one in ten an object that
-    hides behind a larger one. Each of the remaining objects roams, enters, leaves,
-    or leaves and returns.
+    One scene in eight contains two look-alikes that cross, one in ten an object that hides behind
+    a larger one. Each other object roams, enters, leaves, or leaves and returns.
     """
     events: list[str] = []
     actors: list[Actor] = []
@@ -92,16 +91,16 @@ def plan_scene(rng: np.random.Generator, num_frames: int) -> Scene:
 
 
 def draw_other_class(rng: np.random.Generator, actors: list[Actor]) -> int | None:
-    """A class that no actor has yet; now and then any class."""
+    """A class that no actor has yet, or sometimes any class (None)."""
     rest = sorted(set(range(len(SHAPE_CLASSES))) - {a.label for a in actors if not a.scenery})
     return int(rng.choice(rest)) if rng.random() < OTHER_CLASS else None
 
 
 def _crossing_pair(rng: np.random.Generator, num_frames: int, lookalike: bool) -> list[Actor]:
-    """Two objects whose ways cross, the nearer one first.
+    """Two objects whose paths cross, the nearer one first.
 
-    Look-alikes share class and hue; otherwise the nearer is larger and hides
-    the other for a while.
+    Look-alikes share class and hue. Otherwise the nearer object is larger and hides the other for
+    some frames.
     """
     time = np.linspace(-1, 1, num_frames)[:, None]
     meeting = rng.uniform((0.38, 0.38), (0.62, 0.62))
@@ -127,7 +126,7 @@ def _crossing_pair(rng: np.random.Generator, num_frames: int, lookalike: bool) -
 
 
 def _single_path(rng: np.random.Generator, num_frames: int) -> tuple[str | None, np.ndarray]:
-    """A way for one object, (T, 2), and the name of its event, if any."""
+    """The name of an object's event, if any, and its path (T, 2)."""
     home = rng.uniform((0.2, 0.25), (0.8, 0.75))
     way = home + wander(rng, num_frames, 2) * (0.14, 0.16)
     name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.76, 0.08, 0.08, 0.08))
@@ -153,7 +152,7 @@ def draw_actor(
     hue: float | None = None,
     size: float | None = None,
 ) -> Actor:
-    """An object on `path`; what is not given is drawn."""
+    """An object on `path`, with random values of the missing arguments."""
     num_frames = len(path)
     label = int(rng.integers(len(SHAPE_CLASSES))) if label is None else label
     size = rng.uniform(0.15, 0.22) if size is None else size
@@ -169,7 +168,7 @@ def draw_actor(
 
 
 def draw_hue(rng: np.random.Generator, label: int) -> float:
-    """A hue near the class's own; neighbouring classes overlap a little."""
+    """A hue near that of the class; the ranges of neighbouring classes overlap slightly."""
     return SHAPE_CLASSES[label].hue + float(np.clip(rng.normal(0, 9), -20, 20))
 
 

@@ -1,7 +1,7 @@
 """The classes of the embedded data set: outlines and textures as formulas.
 
-A shape is given in its own polar coordinates, angle in radians and radius in
-units of its size; its outline deforms in time by a few harmonics.
+A shape has its own polar coordinates, angle in radians and radius in units of its size. A few
+harmonics deform its outline over time.
 """
 
 from __future__ import annotations
@@ -20,14 +20,13 @@ RING_HOLE = 0.42
 
 @dataclass(frozen=True)
 class ShapeClass:
-    """What the instances of one class have in common.
+    """The properties of a class that its instances share.
 
     Attributes:
         name: of the class.
-        hue: degrees on the colour wheel that its instances tend to.
+        hue: mean hue of its instances, degrees on the colour wheel.
         outline: angle -> radius of the outline.
-        texture: (x, y) in the shape's own coordinates -> [0, 1], 1 where the
-            second colour shows.
+        texture: (x, y) in the shape's own coordinates -> share of the second colour in [0, 1].
         hole: radius of the hole in its middle as a share of the outline's.
     """
 
@@ -38,23 +37,20 @@ class ShapeClass:
     hole: float = 0.0
 
     def deformed_outline(self, angle: Field, deformation: Field) -> Field:
-        """Return the radius of the outline at angles, deformed as `inside` has it."""
+        """Return the radius of the deformed outline at angles; arguments as in `inside`."""
         outline = self.outline(angle)
         for order, (cosine, sine) in enumerate(deformation, start=2):
             outline = outline * (1 + cosine * np.cos(order * angle) + sine * np.sin(order * angle))
         return outline
 
     def inside(self, x: Field, y: Field, deformation: Field) -> Field:
-        """Say how far inside the outline points lie, in units of the size.
+        """Return the approximate distance of points from the outline, positive inside.
 
         Args:
-            x: the points' x in the shape's own coordinates.
-            y: their y, downwards.
-            deformation: (harmonics, 2) cosine and sine amplitudes of the
-                outline's second, third, ... harmonic.
-
-        Returns:
-            About the distance to the outline; positive inside, negative outside.
+            x: of the points, in the shape's own coordinates in units of its size.
+            y: of the points, downwards.
+            deformation: (harmonics, 2) cosine and sine amplitudes of the outline's second, third,
+                ... harmonic.
         """
         radius, angle = np.hypot(x, y), np.arctan2(y, x)
         outline = self.deformed_outline(angle, deformation)
@@ -122,4 +118,4 @@ SCENERY_CLASSES = (
     ShapeClass('wall', 0, _rounded_box(1.4, 0.85), _speckle),
     ShapeClass('bush', 0, _bush, _speckle),
 )
-"""Things that are no instances: they are drawn in muted colours, and nobody annotates them."""
+"""Things without annotations, drawn in muted colours; they are no instances."""

@@ -1,4 +1,4 @@
-"""Which video or frame comes next, on which rank."""
+"""Samplers: the order of videos and frames on each rank."""
 
 from rocovis_mm.datasets.samplers.clip_sampler import ClipSampler
 from rocovis_mm.datasets.samplers.video_frame_sampler import VideoFrameSampler

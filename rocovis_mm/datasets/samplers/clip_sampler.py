@@ -24,26 +24,26 @@ ORDER_STREAM = 3
 class ClipSampler(Sampler):
     """Yield :class:`Draw`: videos in random order, pass after pass.
 
-    The draws of all ranks are numbered 0, 1, 2, ...; rank r of R takes r, r + R,
-    ... Draw g is a function of (seed, g) alone: so a run goes on exactly where it
-    stopped, and R ranks with batch b see what one rank with batch R * b sees.
+    The draws of all ranks are numbered 0, 1, 2, ... Rank r of R takes r, r + R, ... Draw g is a
+    function of (seed, g) alone. Therefore a run resumes exactly where it stopped, and R ranks with
+    batch size b see the same data as one rank with batch size R * b.
 
-    Of a ``JointDataset`` each draw takes a part by the ratios, and of that part the next item in
-    turn: each part has passes of its own.
+    In a ``JointDataset`` each draw chooses a part by the ratios, and takes the next item of that
+    part, which has passes of its own.
 
     Args:
         dataset: its length is the number of videos n.
         seed: of the whole run, the same on all ranks; None agrees on a random one.
         shuffle: whether each pass has its own random order.
-        infinite: go on for ever, for training by iterations; otherwise yield one
+        infinite: whether to yield draws without end, for training by iterations; otherwise one
             pass, rounded up to a multiple of the ranks, for training by epochs. A pass of a
-            ``JointDataset`` is as long as its first part is seen once on average.
-        event_prob: share of the draws that take, instead of the next video in turn, one of
-            the data set's ``event_videos``, if any, in which an instance comes or goes. Of a
-            ``JointDataset``, share of the draws from those parts that have such videos.
+            ``JointDataset`` contains each item of its first part once on average.
+        event_prob: share of the draws that take one of the data set's ``event_videos``, if any,
+            in which an instance comes or goes, instead of the next video. In a ``JointDataset``,
+            share of the draws from parts with such videos.
 
     Raises:
-        ValueError: there are no videos, or the data set does not say which to prefer.
+        ValueError: there are no videos, or the data set has no ``event_videos``.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class ClipSampler(Sampler):
         self.pass_length = size if infinite else math.ceil(size / self.world_size) * self.world_size
 
     def __iter__(self) -> Iterator[Draw]:
-        """Yield this rank's draws from `start` on, to the end of that pass or for ever."""
+        """Yield this rank's draws from `start` on, to the end of that pass or without end."""
         number = self.start * self.world_size + self.rank
         end = math.inf if self.infinite else (self.start // len(self) + 1) * self.pass_length
         mixture = Mixture(self.seed, self.shares)
@@ -103,12 +103,12 @@ class ClipSampler(Sampler):
             self.start = epoch * len(self)
 
     def _find_event_videos(self) -> list[list[int]]:
-        """Return each part's videos with an event, none for a part that has no such list."""
+        """Return each part's videos with an event, if it has such a list."""
         found = [getattr(part, 'event_videos', None) for part in self.parts]
         if all(videos is None for videos in found):
             raise ValueError(
-                f'ClipSampler: a {type(self.dataset).__name__} does not say in which of its videos '
-                'something happens; set event_prob=0, or sample a rocovis_mm.VISDataset itself'
+                f'ClipSampler: a {type(self.dataset).__name__} has no event_videos; set '
+                'event_prob=0, or use a rocovis_mm.VISDataset directly'
             )
         if not any(found):
             print_log(
@@ -124,7 +124,7 @@ class ClipSampler(Sampler):
         return self.pass_length if len(self.parts) == 1 else self.sizes[part]
 
     def _prefer(self, part: int, video: int, number: int) -> int:
-        """Replace the video in turn by one with an event, with ``event_prob``."""
+        """Replace a video by one with an event, with probability ``event_prob``."""
         if not self.event_videos[part]:
             return video
         rng = np.random.default_rng((self.seed, number, 1))  # items take (seed, number)

@@ -7,18 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 CHUNK = 4096
-"""How many draws are worked out at once."""
+"""Number of draws that are computed at once."""
 
 MIXTURE_STREAM = 2
-"""Tells the random numbers used here from those of items, events and orders."""
+"""Separates these random numbers from those of items, events and orders."""
 
 
 class Mixture:
-    """Says which part each draw takes from, and how many draws took from that part before it.
+    """The part of each draw, and the number of earlier draws from that part.
 
-    Draws are independent of each other: draw g takes part k with probability share_k. The
-    answer depends on the seed and g alone; that for a distant g costs some microseconds for each
-    thousand draws before it.
+    Draws are independent of each other: draw g takes part k with probability share_k. The result
+    depends on the seed and g alone. Its cost is some microseconds per thousand earlier draws.
 
     Args:
         seed: of the run.
@@ -34,15 +33,15 @@ class Mixture:
         self.parts = self.counts = np.zeros(0, dtype=np.int64)
 
     def locate(self, number: int) -> tuple[int, int]:
-        """Return the part of draw `number` and how often the part was drawn from before."""
+        """Return the part of draw `number` and the number of earlier draws from it."""
         if self.num_parts == 1:
             return 0, number
         chunk, position = divmod(number, CHUNK)
         if chunk != self.chunk:
-            self._work_out(chunk)
+            self._compute(chunk)
         return int(self.parts[position]), int(self.counts[position])
 
-    def _work_out(self, chunk: int) -> None:
+    def _compute(self, chunk: int) -> None:
         """Fill `parts` and `counts` for the draws of a chunk."""
         while len(self.before) <= chunk:
             drawn = self._draw(len(self.before) - 1)

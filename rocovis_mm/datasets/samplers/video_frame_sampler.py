@@ -14,17 +14,15 @@ from rocovis_mm.registry import DATA_SAMPLERS
 
 @DATA_SAMPLERS.register_module()
 class VideoFrameSampler(Sampler):
-    """Yield the frames of whole videos in order; balance ranks by frames.
+    """Yield the frames of whole videos in order, with about as many frames on each rank.
 
-    Every frame of the data set comes exactly once on exactly one rank, a video's
-    frames one after the other. A rank may get nothing where there are fewer
-    videos than ranks.
+    Every frame of the data set is yielded once on one rank, and all frames of a video by the same
+    rank one after the other. A rank gets nothing if there are fewer videos than ranks.
 
     Args:
-        dataset: a test data set with ``video_lengths`` (``VISDataset``), or a
-            ``ConcatDataset`` of such; or a video data set of MMDetection, whose items
-            are then (video, frame).
-        seed: accepted because mmengine passes one; nothing is random here.
+        dataset: a test data set with ``video_lengths`` (``VISDataset``), or a ``ConcatDataset`` of
+            such data sets; or a video data set of MMDetection, whose items are (video, frame).
+        seed: not used; mmengine passes one.
     """
 
     def __init__(self, dataset: BaseDataset | ConcatDataset, seed: int | None = None) -> None:
@@ -55,11 +53,7 @@ def has_whole_videos(dataset: BaseDataset) -> bool:
 
 
 def frames_per_video(dataset: BaseDataset | ConcatDataset) -> list[int]:
-    """Return the number of frames of each video, in the order of the items.
-
-    Raises:
-        ValueError: the data set does not say.
-    """
+    """Return the number of frames of each video in the order of the items, or fail."""
     if has_whole_videos(dataset):
         return [dataset.get_len_per_video(video) for video in range(len(dataset))]
     if isinstance(dataset, ConcatDataset):
@@ -68,20 +62,15 @@ def frames_per_video(dataset: BaseDataset | ConcatDataset) -> list[int]:
     elif hasattr(type(dataset), 'video_lengths'):
         return dataset.video_lengths
     raise ValueError(
-        f'VideoFrameSampler: a {type(dataset).__name__} does not say how its items are the frames '
-        'of videos; test a rocovis_mm.VISDataset, or one video data set of MMDetection by itself'
+        f'VideoFrameSampler: a {type(dataset).__name__} does not give the frames of its '
+        'videos; test a rocovis_mm.VISDataset, or one video data set of MMDetection alone'
     )
 
 
 def share_videos(lengths: Sequence[int], ranks: int) -> list[list[int]]:
-    """Give every video to a rank: the longest first, to whom has the fewest frames.
+    """Return the videos of each rank in the order of the data set.
 
-    Args:
-        lengths: frames of each video.
-        ranks: number of ranks.
-
-    Returns:
-        The videos of each rank, in the order of the data set.
+    Videos are assigned from the longest to the shortest, each to the rank with the fewest frames.
     """
     shares: list[list[int]] = [[] for _ in range(ranks)]
     loads = [0] * ranks

@@ -19,21 +19,22 @@ LUMA = np.array((0.114, 0.587, 0.299))
 class ColorJitter(BaseTransform):
     """Change brightness, contrast, saturation, hue and the channels' gains at random.
 
-    MMDetection's ``PhotoMetricDistortion`` also swaps the channels of every other
-    image (mmdet 3.3.0, ``datasets/transforms/transforms.py:1196``), which cannot
-    be switched off and hides classes told apart by colour. Here all changes are one
-    affine map of the colour space, which takes a fraction of the time.
+    MMDetection's ``PhotoMetricDistortion`` also swaps the channels of every other image (mmdet
+    3.3.0, ``datasets/transforms/transforms.py:1196``). This cannot be switched off, and it hides
+    the colour that distinguishes classes. Here all changes are one affine map of the colour space,
+    which takes a fraction of the time.
 
-    Inside ``TransformBroadcaster(share_random_params=True)`` all frames get the same
-    map. Required and modified key: ``img`` (H, W, 3) BGR uint8.
+    Inside ``TransformBroadcaster(share_random_params=True)`` all frames get the same map.
+
+    Required and modified key: ``img`` (H, W, 3) BGR uint8.
 
     Args:
-        brightness: the largest shift up or down, of 255.
+        brightness: largest shift up or down, for values up to 255.
         contrast: range of the factor about the middle grey.
         saturation: range of the factor about each pixel's grey value.
-        hue: the largest turn of the colour wheel, in degrees.
-        channel_gain: range of each channel's own factor.
-        prob: probability of changing a clip at all.
+        hue: largest turn of the colour wheel, in degrees.
+        channel_gain: range of the factor of each channel.
+        prob: probability of any change.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class ColorJitter(BaseTransform):
 
     @cache_randomness
     def draw_matrix(self) -> np.ndarray | None:
-        """Draw the map (3, 4) of blue, green, red, 1; None for no change."""
+        """Draw the map (3, 4) of (blue, green, red, 1), or None for no change."""
         if np.random.rand() >= self.prob:
             return None
         return color_matrix(

@@ -1,4 +1,4 @@
-"""From dicts of lists to tensors and data samples.
+"""Packing dicts of lists into tensors and data samples.
 
 Letters: n instances · T frames · H, W height and width.
 """
@@ -35,26 +35,26 @@ META_KEYS = (
 )
 
 UNTRANSFORMED = dict(scale_factor=(1.0, 1.0), flip=False, flip_direction=None)
-"""Metainfo of a frame that no transform has changed."""
+"""Metainfo of a frame that no transform changed."""
 
 
 @TRANSFORMS.register_module()
 class PackVISInputs(BaseTransform):
     """Pack a clip, or a single frame, for the model.
 
-    The result is ``dict(inputs=dict(img=...), data_samples=...)``: a uint8 tensor
+    The result is ``dict(inputs=dict(img=...), data_samples=...)``, with a uint8 tensor
     (T, 3, H, W) and a ``TrackDataSample`` of T ``DetDataSample``. In training each
     ``gt_instances`` holds ``labels`` and ``instances_ids`` (n,) long, ``masks``
     BitmapMasks (n, H, W) and ``bboxes`` (n, 4) of the instances whose mask is not
-    empty after all transforms. The first frame's metainfo gets ``clip_events``:
-    what :func:`count_clip_events` counts in the clip as the model sees it.
+    empty after all transforms. The first frame's metainfo gets ``clip_events``, the result of
+    :func:`count_clip_events` for the transformed clip.
 
     Args:
-        meta_keys: what goes into each frame's metainfo, where it is there.
-        in_dict: whether ``inputs`` is a dict; False makes it the tensor itself, as
-            MMDetection's ``PackTrackInputs`` does for its ``Mask2FormerVideo``.
+        meta_keys: of each frame's metainfo, if available.
+        in_dict: whether ``inputs`` is a dict; otherwise it is the tensor itself, as for
+            MMDetection's ``Mask2FormerVideo``.
         key_frame: whether to mark the first frame as the key frame and the others as its
-            references, as MMDetection's ``MaskTrackRCNN`` needs it in training.
+            references, which MMDetection's ``MaskTrackRCNN`` needs in training.
     """
 
     def __init__(
@@ -78,9 +78,9 @@ class PackVISInputs(BaseTransform):
             samples[0].set_metainfo(dict(clip_events=events))
         track_sample = TrackDataSample()
         # the property's setter prints all samples each time (mmdet 3.3.0,
-        # structures/track_data_sample.py:119), which costs more than loading a frame
+        # structures/track_data_sample.py:119), which takes longer than loading a frame
         track_sample.set_field(samples, '_video_data_samples', dtype=list)
-        track_sample._data_fields.add('video_data_samples')  # what to_dict() then calls them
+        track_sample._data_fields.add('video_data_samples')  # their name in to_dict()
         if self.key_frame:
             references = list(range(1, length))
             track_sample.set_metainfo(dict(key_frames_inds=[0], ref_frames_inds=references))
@@ -111,23 +111,23 @@ def pack_instances(frames: list[dict[str, Any]]) -> list[InstanceData]:
 
 
 def boxes_of(frame: dict[str, Any]) -> np.ndarray:
-    """Return the boxes (n, 4), which MMDetection's ``LoadTrackAnnotations`` leaves an array."""
+    """Return the boxes (n, 4), which are an array in MMDetection's ``LoadTrackAnnotations``."""
     boxes = frame['gt_bboxes']
     return boxes if isinstance(boxes, np.ndarray) else boxes.tensor.numpy()
 
 
 def join_memory(arrays: list[np.ndarray]) -> list[torch.Tensor]:
-    """Return the arrays as tensors that lie in one piece of memory.
+    """Return the arrays as tensors that share one piece of memory.
 
-    From a worker process each piece takes a file and a connection of its own, which for a few
-    numbers costs as much as resizing an image, and files are limited.
+    A worker process needs a file and a connection for each piece. For a few numbers this takes as
+    long as resizing an image, and the number of files is limited.
     """
     joined = torch.from_numpy(np.concatenate(arrays))
     return list(joined.split([len(array) for array in arrays]))
 
 
 def visible_areas(samples: list[DetDataSample]) -> np.ndarray:
-    """Return visible pixels (n, T) of every instance of a clip of T samples."""
+    """Return the visible pixels (n, T) of the instances of T samples."""
     ids = sorted({int(i) for sample in samples for i in sample.gt_instances.instances_ids})
     rows = {instance: row for row, instance in enumerate(ids)}
     areas = np.zeros((len(ids), len(samples)), dtype=np.int64)
@@ -156,5 +156,5 @@ def stack_images(images: list[np.ndarray]) -> torch.Tensor:
     for image, planes in zip(images, stacked):
         if image.dtype != np.uint8:
             image = image.round().clip(0, 255).astype(np.uint8)
-        cv2.split(image, list(planes))  # in place, many times as fast as a transposed copy
+        cv2.split(image, list(planes))  # in place, much faster than a transposed copy
     return torch.from_numpy(stacked)

@@ -1,4 +1,4 @@
-"""Geometry where upstream's is not sound for masks."""
+"""Geometric transforms that keep masks aligned with the image."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from rocovis_mm.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class AlignedResize(Resize):
-    """MMDetection's ``Resize`` with masks that stay on their objects.
+    """MMDetection's ``Resize`` with masks that stay aligned with the image.
 
     Upstream resizes masks by OpenCV's nearest neighbour (mmdet 3.3.0,
-    ``structures/mask/structures.py:298``), which takes the corner of each pixel
-    where the image's bilinear resize takes its centre: masks move by up to half
-    a pixel against the image. Here they are interpolated as the image is, and
-    thresholded at one half.
+    ``structures/mask/structures.py:298``), which samples the corner of each pixel. The bilinear
+    resize of the image samples its centre, so masks move by up to half a pixel. Here masks are
+    interpolated like the image and thresholded at one half.
     """
 
     def _resize_masks(self, results: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A frame's image and masks from disk and json.
+"""Loading the image and masks of a frame.
 
 Letters: n instances · H, W height and width.
 """
@@ -26,16 +26,15 @@ from rocovis_mm.registry import TRANSFORMS
 class LoadVISFrame(BaseTransform):
     """Load one frame, BGR uint8, and check it against its video.
 
-    OpenCV fills what a truncated image lacks with grey and says nothing; here
-    that is an error, as are files that cannot be read or have another size than
-    the video has in the json.
+    OpenCV fills the missing part of a truncated image with grey without an error. Here such files
+    are errors, and so are unreadable files and files of another size than the video in the json.
 
     Required keys: ``img_path``, ``video_id``, ``height``, ``width``, ``ann_file``.
 
     Added keys: ``img`` (H, W, 3), ``img_shape`` and ``ori_shape`` (H, W).
 
     Args:
-        backend_args: of :func:`mmengine.fileio.get`, for files that are not local.
+        backend_args: of :func:`mmengine.fileio.get`, for remote files.
 
     Raises:
         ValueError: names json, video, frame and remedy.
@@ -102,7 +101,7 @@ class LoadVISAnnotations(BaseTransform):
 def decode_masks(codes: list[dict[str, Any]], height: int, width: int) -> np.ndarray:
     """Decode compressed run lengths to (n, H, W), uint8 of 0 and 1, rows in order.
 
-    Only the columns that a mask touches are written: most of an image is none of it.
+    Only the columns that a mask touches are written, which are few in most images.
     """
     masks = np.zeros((len(codes), height, width), dtype=np.uint8)
     pairs, first_rows = decode_counts([code['counts'] for code in codes], height * width)

@@ -1,4 +1,4 @@
-"""A crop that moves over the clip, so that instances leave and enter."""
+"""A crop that moves during the clip, so that instances leave and enter."""
 
 from __future__ import annotations
 
@@ -16,24 +16,21 @@ from rocovis_mm.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class PanCrop(BaseTransform):
-    """Crop a clip by a window that moves in a straight line, as a panning camera would.
+    """Crop a clip by a window that moves in a straight line, like a panning camera.
 
-    Short random clips hardly hold an exit or an entry; this makes some. Instances
-    keep their id; in frames where nothing of one is in the window it is absent.
-    Stands after the frames are loaded, outside ``TransformBroadcaster``.
+    Short random clips rarely contain exits or entries, and this transform adds some. Instances
+    keep their id and are absent in frames where they are outside the window. Its place in the
+    pipeline is after the loading of frames, outside ``TransformBroadcaster``.
 
     Required and modified keys, lists of T: ``img``, ``img_shape``, ``gt_masks``,
     ``gt_bboxes``, ``gt_bboxes_labels``, ``gt_instances_ids``.
 
     Args:
-        size_range: the window's height and width, each drawn from this range as a
-            share of the frame's.
-        pan: how far the window moves at most, as a share of the room it has; 0
-            crops all frames alike.
-        prob: probability of cropping a clip at all.
-        pixel_range: takes the place of `size_range`: height and width, each drawn from
-            this range in pixels; where the frame is smaller than a bound, its side
-            stands for it. The published recipes take (384, 600) (VITA,
+        size_range: range of the window's height and width, as shares of the frame's.
+        pan: largest movement of the window, as a share of its room; 0 crops all frames alike.
+        prob: probability of cropping a clip.
+        pixel_range: range of height and width in pixels, instead of `size_range`. The frame's
+            side replaces a larger bound. The published recipes take (384, 600) (VITA,
             `vita/data/augmentation.py`, ``RandomCropClip`` with ``absolute_range``).
     """
 
@@ -47,7 +44,7 @@ class PanCrop(BaseTransform):
         low, high = size_range
         if not (0 < low <= high <= 1 and 0 <= pan <= 1 and 0 <= prob <= 1):
             raise ValueError(
-                f'PanCrop: size_range={size_range}, pan={pan}, prob={prob}; sizes lie in (0, 1], '
+                f'PanCrop: size_range={size_range}, pan={pan}, prob={prob}; sizes are in (0, 1], '
                 'pan and prob in [0, 1]'
             )
         if pixel_range is not None and not 0 < pixel_range[0] <= pixel_range[1]:
@@ -79,14 +76,11 @@ class PanCrop(BaseTransform):
         return np.random.randint(low, high + 1)
 
     def draw_corners(self, room: np.ndarray, num_frames: int) -> np.ndarray:
-        """Draw the window's way.
+        """Draw top and left of the window in each frame, (T, 2) int.
 
         Args:
-            room: (2,) by how many rows and columns the window may move.
+            room: (2,) number of rows and columns that the window may move by.
             num_frames: T.
-
-        Returns:
-            (T, 2) int, top and left of the window in each frame.
         """
         start, goal = np.random.uniform(0, 1, (2, 2))
         goal = start + self.pan * (goal - start)
@@ -97,7 +91,7 @@ class PanCrop(BaseTransform):
 def crop_frame(
     results: dict[str, Any], t: int, top: int, left: int, height: int, width: int
 ) -> None:
-    """Crop frame `t` of a clip in place, to pixels; instances outside are taken out."""
+    """Crop frame `t` of a clip in place, and remove instances outside the window."""
     results['img'][t] = results['img'][t][top : top + height, left : left + width]
     results['img_shape'][t] = (int(height), int(width))
     window = results['gt_masks'][t].masks[:, top : top + height, left : left + width]

@@ -1,7 +1,7 @@
 """Clips from single images.
 
-Letters: n instances · T frames · H, W height and width. Points lie in a continuous plane, in
-which the pixel in row i and column j covers [j, j + 1) x [i, i + 1).
+Letters: n instances · T frames · H, W height and width. Points are in a continuous
+plane, in which the pixel in row i and column j covers [j, j + 1) x [i, i + 1).
 """
 
 from __future__ import annotations
@@ -24,33 +24,32 @@ from rocovis_mm.registry import TRANSFORMS
 
 @TRANSFORMS.register_module()
 class PseudoClip(BaseTransform):
-    """Make a clip of one image: each frame is a view of it, turned, resized and cropped anew.
+    """Make a clip of one image, whose frames are rotated, resized and cropped views of it.
 
-    A frame's window has an angle, a scale, a size and a place of its own; its proportions and
-    the size of the frames are the clip's. An instance of which a window shows nothing is absent
-    in that frame. Image and masks go through one matrix, once.
+    Each frame has its own angle, scale, window size and window place. The proportions of the
+    window and the size of the frames are the same over the clip. An instance is absent in frames
+    where it is outside the window. Image and masks are transformed once, by the same matrix.
 
-    The published recipes turn, resize and crop one after the other (VITA,
-    `vita/data/augmentation.py`, ``build_pseudo_augmentation``); here the window lies in the whole
-    image, so that a turned frame's corners are empty only where the image ends. There the image
-    is filled with the mean colour and masks with 0.
+    The published recipes rotate, resize and crop one after the other (VITA,
+    `vita/data/augmentation.py`, ``build_pseudo_augmentation``). Here the window is placed in the
+    whole image, so that the corners of a rotated frame are empty only beyond the image. Empty
+    parts get the mean colour and no masks.
 
     Required keys, of one image: ``img``, ``gt_masks``, ``gt_bboxes_labels``,
-    ``gt_instances_ids``. They and all others become lists of T, as ``SampleClip`` and the loading
-    of its frames give them. Added keys: ``frame_id``, ``video_length``, ``ori_video_length`` (T),
+    ``gt_instances_ids``. All keys become lists of T, in the form of ``SampleClip`` and loaded
+    frames. Added keys: ``frame_id``, ``video_length``, ``ori_video_length`` (T),
     ``scale_factor``, ``homography_matrix`` (3, 3), which takes the image's points to the frame's.
 
     Args:
         num_frames: T.
         scales: (longest, shortest) side of the frames, one of which is drawn for the clip.
-        crop_prob: probability of cropping; otherwise each frame shows the whole image, turned.
-        crop_scales: (longest, shortest) side of the image that is cropped from, one of which is
-            drawn for each frame.
-        crop_range: least and largest side of a window in pixels of the image so resized; where
-            that is smaller than a bound, its side stands for it.
-        max_angle: largest turn of a frame to either side, in degrees.
-        mean: colour that fills what lies outside the image, RGB, the one that the model's
-            data preprocessor subtracts.
+        crop_prob: probability of cropping; otherwise each frame shows the whole rotated image.
+        crop_scales: (longest, shortest) side of the image before cropping, one of which is drawn
+            for each frame.
+        crop_range: least and largest side of a window in pixels of the resized image, whose side
+            replaces a larger bound.
+        max_angle: largest rotation of a frame to either side, in degrees.
+        mean: RGB colour outside the image, which the model's data preprocessor subtracts.
 
     Raises:
         ValueError: no frame or scale, or a probability or an angle out of its range.
@@ -96,13 +95,13 @@ class PseudoClip(BaseTransform):
         return clip
 
     def draw_views(self, shape: Sequence[int]) -> tuple[tuple[int, int], list[np.ndarray]]:
-        """Draw where the frames of a clip look.
+        """Draw the views of a clip.
 
         Args:
             shape: (H, W) of the image.
 
         Returns:
-            (H, W) of the frames, and for each the matrix (3, 3) from the image to it.
+            (H, W) of the frames, and the matrix (3, 3) from the image to each of them.
         """
         whole = np.array(shape, dtype=float)
         cropped = np.random.rand() < self.crop_prob
@@ -118,20 +117,17 @@ class PseudoClip(BaseTransform):
 
     @staticmethod
     def draw_shape(shape: np.ndarray, scales: list[tuple[int, int]]) -> np.ndarray:
-        """Return (height, width) resized to one of `scales`, proportions kept."""
+        """Return (height, width) resized to one of `scales` with the same proportions."""
         scale = scales[np.random.randint(len(scales))]
         width, height = mmcv.rescale_size((shape[1], shape[0]), tuple(scale))
         return np.array((height, width))
 
     def draw_window(self, whole: np.ndarray, window: np.ndarray) -> np.ndarray:
-        """Draw the size of one frame's window.
+        """Draw (height, width) of one frame's window in pixels of the image.
 
         Args:
             whole: (H, W) of the image.
-            window: (height, width) whose proportions it has.
-
-        Returns:
-            (height, width) in pixels of the image, within it.
+            window: (height, width) with the proportions of the window.
         """
         resized = self.draw_shape(whole, self.crop_scales)
         low, high = self.crop.pixel_range
@@ -148,7 +144,7 @@ def matrix_to_view(
     Args:
         centre: (row, column) of the window's middle in the image.
         size: (height, width) of the window in the image.
-        angle: degrees by which the picture is turned about it, clockwise.
+        angle: clockwise rotation about the middle, in degrees.
         frame: (height, width) of the view.
     """
     cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
@@ -160,13 +156,13 @@ def matrix_to_view(
 def view_image(
     results: dict[str, Any], matrix: np.ndarray, shape: tuple[int, int], fill: Sequence[int]
 ) -> dict[str, Any]:
-    """Return what changes where an image is looked at through a matrix.
+    """Return the keys that change in a view of an image.
 
     Args:
         results: of the image.
         matrix: (3, 3) from its points to the view's.
         shape: (H, W) of the view.
-        fill: BGR colour of what lies outside the image.
+        fill: BGR colour outside the image.
     """
     masks = warp_masks(results['gt_masks'].masks, matrix, shape)
     kept = np.flatnonzero(count_pixels(masks))
@@ -184,9 +180,9 @@ def view_image(
 
 
 def warp_masks(masks: np.ndarray, matrix: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """Interpolate masks (n, H, W) as the image is, and threshold them at one half.
+    """Interpolate masks (n, H, W) like the image, and threshold them at one half.
 
-    Only the part of a view is made in which a mask may lie.
+    Only the part of a view that a mask may touch is computed.
     """
     warped = np.zeros((len(masks), *shape), dtype=np.uint8)
     for source, target in zip(masks, warped):
@@ -213,19 +209,19 @@ def shift(step: Sequence[float]) -> np.ndarray:
 
 
 TO_CENTRES, FROM_CENTRES = shift((-0.5, -0.5)), shift((0.5, 0.5))
-"""OpenCV's points lie in the middles of pixels."""
+"""OpenCV's points are the middles of pixels."""
 
 
 def warp(
     image: np.ndarray, matrix: np.ndarray, shape: tuple[int, int], fill: Sequence[int] = (0,)
 ) -> np.ndarray:
-    """Look at an image uint8 through a matrix (3, 3) of its points.
+    """Transform an image uint8 by a matrix (3, 3) of its points.
 
     Args:
         image: (H, W) or (H, W, 3).
         matrix: from its points to the result's.
         shape: (height, width) of the result.
-        fill: value of what lies outside the image.
+        fill: value outside the image.
     """
     of_centres = TO_CENTRES @ matrix @ FROM_CENTRES
     return cv2.warpAffine(

@@ -19,19 +19,18 @@ from rocovis_mm.evaluation.functional.clip_events import (
 from rocovis_mm.registry import TRANSFORMS
 
 EVENT_ATTEMPTS = 8
-"""How many clips are drawn in search of one that holds an event."""
+"""Number of clips that are drawn to find one with an event."""
 
 
 @TRANSFORMS.register_module()
 class SampleClip(BaseTransform):
     """Take T frames of a video, in order, from a window around a random key frame.
 
-    No frame comes twice where the video has at least T frames; in a shorter
-    video all frames are taken and some repeated. Near an end of the video the
-    window is cut; it is never narrower than T frames where the video is not.
+    No frame is repeated if the video has at least T frames. In a shorter video all frames are
+    taken and some are repeated. Near an end of the video the window is cut, but not to less than T
+    frames if the video has more.
 
-    The result is a dict of lists of T entries, as
-    :class:`mmcv.transforms.TransformBroadcaster` takes it.
+    The result is a dict of lists of T entries for :class:`mmcv.transforms.TransformBroadcaster`.
 
     Required keys: ``img_paths``, ``first_img_id``, ``video_id``, ``height``,
     ``width``, ``ann_file``, ``instances`` (each with ``id``, ``label``,
@@ -42,12 +41,12 @@ class SampleClip(BaseTransform):
 
     Args:
         num_frames: T.
-        frame_range: the window reaches this many frames to either side of the
-            key frame; None takes the whole video.
-        reverse_prob: probability of playing the clip backwards.
-        event_prob: probability of looking for a clip that holds a birth, a
-            disappearance or a return, failing that a heavy occlusion (see
-            :func:`count_clip_events`); where a video has none, any clip does.
+        frame_range: number of frames of the window to either side of the key frame; None takes
+            the whole video.
+        reverse_prob: probability of reversing the clip.
+        event_prob: probability of searching for a clip with a birth, a disappearance or a
+            return, or else with a heavy occlusion (see :func:`count_clip_events`). A video
+            without any event gives any clip.
     """
 
     def __init__(
@@ -101,7 +100,7 @@ class SampleClip(BaseTransform):
             areas: (n, L) visible pixels of each instance in each frame.
 
         Returns:
-            T frame numbers from 0, ascending, or descending where reversed.
+            T frame numbers from 0, ascending, or descending if reversed.
         """
         frames = None
         if np.random.rand() < self.event_prob:
@@ -113,10 +112,9 @@ class SampleClip(BaseTransform):
         return frames.tolist()
 
     def _find_event(self, length: int, areas: np.ndarray) -> np.ndarray | None:
-        """Draw clips where something happens, coming and going before occlusions.
+        """Draw clips until one has an event, and return its frames, or None.
 
-        Returns:
-            The frames of the first clip found, or None where nothing happens.
+        Births, disappearances and returns come before occlusions.
         """
         for keys, names in zip(event_frames(areas), (EVENT_NAMES[:3], EVENT_NAMES[3:])):
             for _ in range(EVENT_ATTEMPTS if len(keys) else 0):
@@ -138,7 +136,7 @@ class SampleClip(BaseTransform):
         return np.sort(np.append(chosen, key)).astype(int)
 
     def _window(self, key: int, length: int) -> tuple[int, int]:
-        """Return first frame and end of the window around `key`."""
+        """Return the first frame and the end of the window around `key`."""
         if self.frame_range is None or length <= self.num_frames:
             return 0, length
         low, high = max(0, key - self.frame_range), min(length, key + self.frame_range + 1)

@@ -24,8 +24,8 @@ def convert_coco_categories(
 ) -> str:
     """Write a COCO file whose annotations have a benchmark's categories.
 
-    Annotations of other categories are left out. So are images that have none left, which the
-    published code skips when it loads (`DATALOADER.FILTER_EMPTY_ANNOTATIONS` of GenVIS).
+    Annotations of other categories are left out, and so are images without any other annotation,
+    which the published code skips (`DATALOADER.FILTER_EMPTY_ANNOTATIONS` of GenVIS).
 
     Args:
         source: COCO json, such as ``instances_train2017.json``.
@@ -35,7 +35,7 @@ def convert_coco_categories(
         overwrite: whether a file with another content is replaced.
 
     Returns:
-        A line that says what was done.
+        A line with the counts.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -72,19 +72,16 @@ def convert_coco_categories(
 def check_categories(
     categories: list[dict[str, Any]], mapping: Mapping[int, int], source: str | Path
 ) -> None:
-    """Refuse a file whose category ids are not COCO's own, which run to 90.
+    """Refuse a file whose category ids are not COCO's own, which reach 90.
 
-    Many tools number the 80 categories without a gap; the maps would then lead astray.
-
-    Raises:
-        ValueError: a category that the map starts from is not there, or is another one.
+    Many tools number the 80 categories without gaps, for which the maps are wrong.
     """
     names = {category['id']: category.get('name') for category in categories}
     remedy = "give a file with COCO's own category ids (1 to 90)"
     missing = [key for key in mapping if key not in names]
     if missing:
         raise ValueError(
-            f'{source}: categories: it has no ids {missing}, from which the published map goes; '
+            f'{source}: categories: it has no ids {missing}, which the published map needs; '
             f'{remedy}'
         )
     for key in mapping:

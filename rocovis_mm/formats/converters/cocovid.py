@@ -1,15 +1,15 @@
-"""CocoVID, which MMDetection and MMTracking read, <-> YouTube-VIS json; nothing gets lost.
+"""CocoVID, which MMDetection and MMTracking read, <-> YouTube-VIS json, without loss.
 
-CocoVID has an entry per image and an annotation per mask; YouTube-VIS has lists with an entry per
-frame. MMDetection's `tools/dataset_converters/youtubevis2coco.py` goes one way; here both ways give
-back what they were given:
+CocoVID has an entry per image and an annotation per mask. YouTube-VIS has lists with an entry per
+frame. MMDetection's `tools/dataset_converters/youtubevis2coco.py` converts in one direction. Here
+a conversion and its reverse restore the content:
 
-* what YouTube-VIS tells of whole tracks (those that are nowhere visible too) stands in CocoVID
-  under ``tracks``, which its readers pass over;
-* what CocoVID tells of images and masks beyond YouTube-VIS (their ids, keys of the user's) stands
-  in YouTube-VIS under ``cocovid`` of a video or annotation, in lists with an entry per frame.
+* CocoVID holds data of whole tracks, also of tracks without any mask, under ``tracks``, which its
+  readers ignore;
+* YouTube-VIS holds further data of CocoVID's images and masks (ids, keys of the user) under
+  ``cocovid`` of a video or annotation, in lists with an entry per frame.
 
-Boxes, areas, lengths and names of videos are made where they are missing.
+Missing boxes, areas, lengths and names of videos are computed.
 
 Letters: T frames of a video.
 """
@@ -25,15 +25,10 @@ from typing import Any
 from pycocotools import mask as mask_utils
 from tqdm import tqdm
 
-from rocovis_mm.formats.converters.files import read_parts, require_parts, write_annotations
+from rocovis_mm.formats.converters.files import read_parts, require_parts, write_dataset
 from rocovis_mm.formats.record_reader import raise_problems
 from rocovis_mm.formats.segmentations import parse_tube
-from rocovis_mm.formats.validation import (
-    Place,
-    as_integer,
-    require,
-    require_type,
-)
+from rocovis_mm.formats.validation import Place, as_integer, require, require_type
 from rocovis_mm.formats.vis_annotations import (
     FORMAT,
     VISVideo,
@@ -53,16 +48,16 @@ COCO_KEYS = dict(
 )
 MASK_KEYS = ('id', 'image_id', 'category_id', 'instance_id')
 BOTH = ('videos', 'annotations', 'images', 'tracks')
-"""Keys of a file that a conversion makes anew; all others are copied."""
+"""Keys of a file that a conversion creates. It copies all others."""
 PER_MASK = dict(segmentations='segmentation', bboxes='bbox', areas='area')
-"""Lists of a YouTube-VIS annotation, and what an entry is called in CocoVID."""
+"""Lists of a YouTube-VIS annotation, and the key of an entry in CocoVID."""
 OF_TRACK = ('video_id', 'category_id', 'instance_id', 'image_id', 'iscrowd')
-"""Keys of a CocoVID annotation that a YouTube-VIS annotation tells by itself."""
+"""Keys of a CocoVID annotation that follow from its YouTube-VIS annotation."""
 EXTRA = 'cocovid'
 
 
 def vis_to_cocovid(source: str | Path, out: str | Path, overwrite: bool = False) -> str:
-    """Write a YouTube-VIS file as CocoVID; an instance's id is its annotation's.
+    """Write a YouTube-VIS file as CocoVID, where the id of an instance is its annotation's.
 
     Args:
         source: YouTube-VIS json; may lack annotations.
@@ -70,11 +65,11 @@ def vis_to_cocovid(source: str | Path, out: str | Path, overwrite: bool = False)
         overwrite: whether a file with another content is replaced.
 
     Returns:
-        A line that says what was done.
+        A line with the counts.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not sound, or has an id 0, which MMDetection takes for no id.
+        ValueError: it is not valid, or has an id 0, which MMDetection takes for no id.
     """
     content = read_parts(source, VIS_KEYS, FORMAT)
     has_tracks = content.get('annotations') is not None
@@ -86,15 +81,13 @@ def vis_to_cocovid(source: str | Path, out: str | Path, overwrite: bool = False)
             '139`)',
             'number from 1, as tools/misc/check_dataset.py --fix does',
         )
-    records: dict[str, Iterable[Record]] = dict(
-        videos=map(coco_video, content['videos']), images=coco_images(content['videos'])
-    )
+    records: Record = {key: value for key, value in content.items() if key not in BOTH}
+    records['videos'] = map(coco_video, content['videos'])
+    records['images'] = coco_images(content['videos'])
     if has_tracks:
         records['annotations'] = coco_annotations(content['videos'], tracks)
         records['tracks'] = map(track_record, tracks)
-    head = {key: value for key, value in content.items() if key not in BOTH}
-    counts = write_annotations(out, head, records, overwrite)
-    return ', '.join(f'{number} {key}' for key, number in counts.items()) + f' -> {out}'
+    return write_dataset(out, records, overwrite)
 
 
 def coco_video(video: Record) -> Record:
@@ -104,12 +97,12 @@ def coco_video(video: Record) -> Record:
 
 
 def numbers(known: Iterable[int]) -> Iterator[int]:
-    """Count from 1, or from beyond the numbers that are taken."""
+    """Count from 1, or from the first number above the known ones."""
     return itertools.count(max((0, *known)) + 1)
 
 
 def image_ids(videos: list[Record]) -> dict[int, list[int]]:
-    """Return the T image ids of each video, those it came with where it has them."""
+    """Return the T image ids of each video: its own ones, or new ones."""
     known = {video['id']: video.get(EXTRA, {}).get('id') for video in videos}
     free = numbers(number for ids in known.values() if ids for number in ids)
     return {
@@ -134,7 +127,7 @@ def coco_images(videos: list[Record]) -> Iterator[Record]:
 
 
 def take_entry(lists: Record, frame: int) -> Record:
-    """Return the entries of a frame, those that are there."""
+    """Return the entries of a frame that are not null."""
     entries = {key: values[frame] for key, values in lists.items() if isinstance(values, list)}
     return {key: value for key, value in entries.items() if value is not None}
 
@@ -153,13 +146,11 @@ def coco_annotations(videos: list[Record], tracks: list[Record]) -> Iterator[Rec
             for track in of_video[video['id']]:
                 if track['segmentations'][frame]:
                     note = coco_annotation(track, frame, video)
-                    note.setdefault('id', None)
-                    note['id'] = note['id'] or next(free)
-                    yield dict(note, image_id=image)
+                    yield {**note, 'id': note.get('id') or next(free), 'image_id': image}
 
 
 def coco_annotation(track: Record, frame: int, video: Record) -> Record:
-    """Return one mask of a track, without image."""
+    """Return the annotation of one mask of a track, without ``image_id``."""
     extra = track.get(EXTRA, {})
     mask = track['segmentations'][frame]
     box, area = measure(mask, video['height'], video['width'])
@@ -188,7 +179,7 @@ def measure(mask: Any, height: int, width: int) -> tuple[list[float], int]:
 
 
 def track_record(track: Record) -> Record:
-    """Return what CocoVID's annotations do not tell of a track."""
+    """Return the data of a track that CocoVID's annotations do not hold."""
     record = {key: value for key, value in track.items() if key not in (*PER_MASK, EXTRA)}
     absent = [not mask for mask in track['segmentations']]
     for key in ('bboxes', 'areas'):
@@ -201,8 +192,8 @@ def track_record(track: Record) -> Record:
 def cocovid_to_vis(source: str | Path, out: str | Path, overwrite: bool = False) -> str:
     """Write a CocoVID file as YouTube-VIS json.
 
-    An annotation's id is the instance's where no two videos have the same; else they are numbered
-    from 1.
+    The id of an annotation is its instance's if no two videos share one. Otherwise annotations are
+    numbered from 1.
 
     Args:
         source: CocoVID json whose annotations have masks and ``instance_id``.
@@ -210,24 +201,25 @@ def cocovid_to_vis(source: str | Path, out: str | Path, overwrite: bool = False)
         overwrite: whether a file with another content is replaced.
 
     Returns:
-        A line that says what was done.
+        A line with the counts.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not sound; names the file, the video, image or annotation and the
+        ValueError: it is not valid; names the file, the video, image or annotation and the
             remedy.
     """
     content = read_parts(source, {}, COCO_FORMAT)
     if is_tracked_images(content):
         Place(str(source)).fail(*other_format(content))
     require_parts(content, COCO_KEYS, Place(str(source)), COCO_FORMAT)
-    read = convert_cocovid(content, str(source))
-    has_tracks = 'annotations' in read
-    raise_problems(inspect_vis_annotations(read, str(source), bool(read.get('annotations')))[1])
-    parts = ('videos', 'annotations') if has_tracks else ('videos',)
-    head = {key: value for key, value in read.items() if key not in parts}
-    counts = write_annotations(out, head, {key: read[key] for key in parts}, overwrite)
-    return ', '.join(f'{number} {key}' for key, number in counts.items()) + f' -> {out}'
+    return write_vis(convert_cocovid(content, str(source)), source, out, overwrite)
+
+
+def write_vis(content: Record, source: str | Path, out: str | Path, overwrite: bool) -> str:
+    """Check the YouTube-VIS content made from `source`, write it and return the counts."""
+    has_tracks = bool(content.get('annotations'))
+    raise_problems(inspect_vis_annotations(content, str(source), has_tracks)[1])
+    return write_dataset(out, content, overwrite)
 
 
 def convert_cocovid(content: Record, name: str) -> Record:
@@ -235,16 +227,16 @@ def convert_cocovid(content: Record, name: str) -> Record:
 
     Args:
         content: of the json; its records have the keys of `COCO_KEYS`. Without
-            ``annotations``, as a test set may be, the result has none.
+            ``annotations``, as in a test set, the result has none.
         name: of the file, for the messages.
 
     Raises:
-        ValueError: it is not sound.
+        ValueError: it is not valid.
     """
     place = Place(name)
     images = group_images(content, place)
     videos = [vis_video(video, images[video['id']], place) for video in content['videos']]
-    read = {key: value for key, value in content.items() if key not in BOTH}
+    read: Record = {key: value for key, value in content.items() if key not in BOTH}
     read['videos'] = videos
     if content.get('annotations') is not None:
         read['annotations'] = vis_annotations(content, videos, images, place)
@@ -280,7 +272,7 @@ def vis_video(video: Record, images: list[Record], place: Place) -> Record:
         if len(sizes) != 1:
             Place(place.file, f'video {video["id"]}').fail(
                 f'its {key} is {" and ".join(map(str, sorted(sizes))) or "not given"}',
-                'all images of a video need one size, given for it or them',
+                'give one size for the video or for all of its images',
             )
         sides[key] = sizes.pop()
     told = ('file_name', 'height', 'width', 'video_id')
@@ -292,7 +284,7 @@ def vis_video(video: Record, images: list[Record], place: Place) -> Record:
 
 
 def gather_lists(entries: list[Record | None], told: Iterable[str]) -> Record:
-    """Return the values of all keys but some as lists with an entry per frame."""
+    """Return the values of all keys but those in `told` as lists with an entry per frame."""
     keys = {key: None for entry in entries if entry for key in entry if key not in told}
     return {key: [entry.get(key) if entry else None for entry in entries] for key in keys}
 
@@ -362,7 +354,7 @@ def vis_annotation(
         identifier: its id.
         key: its video and instance.
         entries: T CocoVID annotations, None where it is absent.
-        known: what the file's ``tracks`` tell of it.
+        known: its record in the file's ``tracks``, if any.
         size: height and width of the frames.
         place: of the file.
     """
@@ -370,7 +362,7 @@ def vis_annotation(
     categories = {note['category_id'] for note in (*present, *([known] if known else ()))}
     if len(categories) != 1:
         Place(place.file, f'video {key[0]}, instance {key[1]}').fail(
-            f'it has the categories {sorted(categories)}', 'one instance has one category'
+            f'it has the categories {sorted(categories)}', 'give each instance one category'
         )
     crowds = [note.get('iscrowd') or 0 for note in present]
     extra = gather_lists(entries, (*OF_TRACK, *PER_MASK.values()))

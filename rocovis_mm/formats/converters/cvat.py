@@ -1,7 +1,7 @@
 """CVAT's 'COCO 1.0' export of video tasks -> YouTube-VIS json.
 
-The export has images and annotations as COCO has them and no videos; ``attributes.track_id`` of an
-annotation says which masks are one instance.
+The export holds images and annotations in COCO's form and no videos. Annotations with the same
+``attributes.track_id`` are one instance.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from collections import defaultdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from rocovis_mm.formats.converters.cocovid import convert_cocovid
-from rocovis_mm.formats.converters.files import read_parts, write_annotations
+from rocovis_mm.formats.converters.cocovid import convert_cocovid, write_vis
+from rocovis_mm.formats.converters.files import read_parts
 from rocovis_mm.formats.frame_files import natural_order
-from rocovis_mm.formats.record_reader import raise_problems
 from rocovis_mm.formats.validation import Place, as_identifier, require_type
-from rocovis_mm.formats.vis_annotations import inspect_vis_annotations, is_tracked_images
+from rocovis_mm.formats.vis_annotations import is_tracked_images
 
 Record = dict[str, Any]
 
@@ -40,14 +39,14 @@ def cvat_to_vis(
         out: the json to write.
         overwrite: whether a file with another content is replaced.
         keep_crowds: whether masks in run lengths with ``iscrowd`` 1 stay crowds. CVAT marks all
-            masks drawn with the brush so.
+            masks that are drawn with the brush as crowds.
 
     Returns:
-        Lines that say what was done.
+        Lines that report the result.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not sound; names the file, the place in it and the remedy.
+        ValueError: it is not valid; names the file, the place in it and the remedy.
     """
     content = read_parts(source, KEYS, FORMAT)
     place = Place(str(source))
@@ -56,15 +55,11 @@ def cvat_to_vis(
     if not is_tracked_images(content):
         place.fail('none of its annotations has attributes.track_id', SHAPES)
     read, brushed = convert_cvat(content, place, keep_crowds)
-    raise_problems(inspect_vis_annotations(read, str(source))[1])
-    parts = ('videos', 'annotations')
-    head = {key: value for key, value in read.items() if key not in parts}
-    counts = write_annotations(out, head, {key: read[key] for key in parts}, overwrite)
-    lines = [', '.join(f'{number} {key}' for key, number in counts.items()) + f' -> {out}']
+    lines = [write_vis(read, source, out, overwrite)]
     if brushed:
         lines.append(
-            f'{brushed} masks in run lengths are instances although CVAT exports them with iscrowd '
-            '1, as all that are drawn with the brush (--keep-crowds leaves them crowds)'
+            f'{brushed} masks in run lengths are instances here; CVAT exports all masks of the '
+            'brush with iscrowd 1 (--keep-crowds keeps them crowds)'
         )
     return lines
 
@@ -72,16 +67,8 @@ def cvat_to_vis(
 def convert_cvat(content: Record, place: Place, keep_crowds: bool) -> tuple[Record, int]:
     """Turn the content of an export into that of a YouTube-VIS file.
 
-    Args:
-        content: of the json; its records have the keys of `KEYS`.
-        place: the file.
-        keep_crowds: see `cvat_to_vis`.
-
     Returns:
-        The new content, and how many crowds have become instances.
-
-    Raises:
-        ValueError: it is not sound.
+        The new content, and the number of crowds that became instances.
     """
     folders: dict[str, list[Record]] = defaultdict(list)
     for index, image in enumerate(content['images']):
@@ -111,11 +98,7 @@ def convert_cvat(content: Record, place: Place, keep_crowds: bool) -> tuple[Reco
 
 
 def track_of(note: Record, place: Place) -> int:
-    """Return the track that an annotation belongs to.
-
-    Raises:
-        ValueError: it has none.
-    """
+    """Return the track that an annotation belongs to, or fail."""
     attributes = note.get('attributes')
     if not isinstance(attributes, dict) or attributes.get('track_id') is None:
         place.fail('it has no attributes.track_id', SHAPES)

@@ -1,15 +1,17 @@
 """Folders of PNG masks, as DAVIS and YouTube-VOS have them, -> YouTube-VIS json.
 
-``JPEGImages/<video>/<frame>.jpg`` are the images; ``Annotations/<video>/<frame>.png`` say for each
-pixel which object it belongs to, 0 for none; an object keeps its number over the video. Classes,
-which these data sets do not have, come from a json of the user's. In MOTS masks the numbers hold
-the class too, see :mod:`rocovis_mm.formats.converters.mots`.
+``JPEGImages/<video>/<frame>.jpg`` are the images. ``Annotations/<video>/<frame>.png`` hold the
+object of each pixel, 0 for none. An object keeps its number over the video. These data sets have
+no classes, so classes come from a json of the user.
+
+The PNG files of KITTI MOTS and MOTSChallenge hold class x 1000 + instance in 16 bits, and 10000 in
+regions to be ignored (`mots_tools/mots_common/io.py`).
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,26 +26,24 @@ from rocovis_mm.formats.converters.id_masks import (
     ids_in,
     image_size,
     read_id_image,
-)
-from rocovis_mm.formats.converters.mots import (
-    IGNORED,
-    INSTANCES_PER_CLASS,
-    NUMBERS,
-    are_mots,
-    class_of,
-    read_mots_classes,
-    refuse_mots,
-    without_ignored,
+    video_record,
 )
 from rocovis_mm.formats.frame_files import list_folders, list_images, turned_note
 from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.validation import Place, require_type
 
 VOID = 255
+"""The number of no object in masks of 8 bits."""
 ALL_OBJECTS = {-1: 1}
-"""Objects -> category id where there are no classes; -1 stands for all."""
+"""Object -> category id where there are no classes. The key -1 means all objects."""
+INSTANCES_PER_CLASS = 1000
+IGNORED = 10000
+MOTS_CLASSES = {1: 'car', 2: 'pedestrian'}
+NUMBERS = ('auto', 'objects', 'mots')
+"""Meanings of the numbers in masks: told by the masks, objects, or MOTS' class and instance."""
 
 CLASS_REMEDY = 'it holds {"video": {"1": "class of object 1", ...}, ...}'
+MOTS_REMEDY = 'with MOTS masks it holds {"1": "name of class 1", ...}'
 PALETTE_REMEDY = 'masks are PNG with one number per pixel (grey or palette)'
 
 
@@ -54,17 +54,14 @@ class VideoMaker:
     Attributes:
         images: folder of the videos' images.
         masks: folder of the videos' masks.
-        binary: whether anything but 0 is one and the same object.
-        void: the number of pixels that count as no object in masks of 8 bits; not used where
-            `binary`.
-        mots: the names of the classes by number where masks are MOTS'; None where they are not.
-        told: whether the user said what the numbers are.
+        binary: whether all numbers but 0 are one object.
+        mots: class number -> name for MOTS masks; None for others.
+        told: whether the user said that numbers are objects.
     """
 
     images: Path
     masks: Path
     binary: bool = False
-    void: int = VOID
     mots: Mapping[int, str] | None = None
     told: bool = False
 
@@ -73,7 +70,7 @@ class VideoMaker:
 
         Args:
             video: ``name``; ``frames``, its T image names; ``labels``, object -> category id,
-                where the key -1 stands for all others.
+                in which the key -1 means all other objects.
         """
         name, frames = video['name'], video['frames']
         gatherer = TrackGatherer(len(frames))
@@ -92,18 +89,19 @@ class VideoMaker:
             for identity in objects:
                 categories[identity] = self.category_of(identity, video, path)
             gatherer.add(t, ids, objects)
-        record = dict(
-            height=size[0],
-            width=size[1],
-            length=len(frames),
-            file_names=[f'{name}/{frame}' for frame in frames],
-        )
-        return dict(video=record, tracks=gatherer.tracks(categories))
+        return dict(video=video_record(name, frames, size), tracks=gatherer.tracks(categories))
 
     def category_of(self, identity: int, video: dict[str, Any], path: Path) -> int:
         """Return the category id of an object."""
         if self.mots is not None:
-            return class_of(identity, self.mots, path)
+            label = identity // INSTANCES_PER_CLASS
+            if label not in self.mots:
+                raise ValueError(
+                    f'{path}: number {identity} is of none of the classes {dict(self.mots)}: MOTS '
+                    f'masks hold class x {INSTANCES_PER_CLASS} + instance; name all classes with '
+                    '--classes, or read each number as an object with --numbers objects'
+                )
+            return label
         labels = video['labels']
         if identity not in labels and -1 not in labels:
             raise ValueError(
@@ -117,14 +115,12 @@ class VideoMaker:
         if self.binary:
             return (ids != 0).astype(np.int32)
         if self.mots is not None:
-            return without_ignored(ids)
-        if has_deep_numbers(path):
-            return ids
-        return np.where(ids == self.void, 0, ids)
+            return np.where(ids == IGNORED, 0, ids)
+        return ids if has_deep_numbers(path) else np.where(ids == VOID, 0, ids)
 
     @staticmethod
     def check_size(path: Path, found: tuple[int, int], size: tuple[int, int], first: Path) -> None:
-        """Refuse an image or mask that has not the size of its video's first image."""
+        """Refuse an image or mask whose size is not that of its video's first image."""
         if tuple(found) != size:
             raise ValueError(
                 f'{path}: height and width are {tuple(found)}{turned_note(path)}, those of '
@@ -144,38 +140,39 @@ def convert_davis(
     overwrite: bool = False,
     numbers: str = 'auto',
 ) -> list[str]:
-    """Write one annotation file; what an earlier run has finished is used again.
+    """Write one annotation file and reuse the finished videos of an earlier run.
 
-    Frames without a mask are left out: nothing is known of them.
+    Frames without a mask are left out.
 
     Args:
         images: folder of the videos' images.
         masks: folder of the videos' masks.
         out: the json to write; its ``file_names`` are relative to `images`.
         split_file: text file with one video per line; None takes all that have masks.
-        class_file: json ``{video: {object: class name}}``; None calls all objects 'object'. Of
+        class_file: json ``{video: {object: class name}}``; None calls all objects 'object'. For
             MOTS masks ``{class number: class name}``; None takes car and pedestrian.
-        binary: whether anything but 0 is one and the same object, as in DAVIS-2016.
+        binary: whether all numbers but 0 are one object, as in DAVIS-2016.
         jobs: processes.
-        overwrite: whether a file that was made otherwise is replaced.
-        numbers: what those of the masks are: ``objects``, ``mots`` (class x 1000 + instance), or
-            ``auto``: MOTS' where masks have 16 bits and the first one with any number has one of
-            1000 or more.
+        overwrite: whether a file that was made with other settings is replaced.
+        numbers: meaning of those in the masks: ``objects``, ``mots`` (class x 1000 + instance), or
+            ``auto``: ``mots`` if masks have 16 bits and the first one that is not empty has a
+            number of 1000 or more.
 
     Returns:
-        Lines that say what was done.
+        Lines that report the result.
 
     Raises:
-        FileNotFoundError: a folder or file is not there.
-        ValueError: something is wrong with one; names it and the remedy.
+        FileNotFoundError: a folder or file does not exist.
+        ValueError: a folder or file is not valid; names it and the remedy.
     """
     images, masks, out = Path(images), Path(masks), Path(out)
     names = list_videos(masks, split_file)
     listed = {name: list_frames(images / name, masks / name) for name in names}
     if numbers not in NUMBERS or (binary and numbers == 'mots'):
         raise ValueError(f'numbers={numbers!r}, binary={binary}: choose one of {NUMBERS}')
+    paths = (mask_path(masks / name, each) for name in names for each in listed[name][0])
     mots = None
-    if numbers == 'mots' or (numbers == 'auto' and not binary and guess_mots(masks, listed)):
+    if numbers == 'mots' or (numbers == 'auto' and not binary and are_mots(paths)):
         mots = read_mots_classes(class_file)
     classes = {} if mots else read_classes(class_file)
     categories = {name: key for key, name in mots.items()} if mots else number_classes(classes)
@@ -196,27 +193,39 @@ def convert_davis(
     check = partial(refuse_lonely_void, names=names, masks=masks)
     counts = convert_dataset(out, settings, content, maker, videos, jobs, overwrite, check)
     if counts is None:
-        return [f'{out}: is there already']
+        return [f'{out}: exists already']
     lines = [f'{out}: {counts["videos"]} videos, {counts["annotations"]} objects']
     skipped = sum(without for _, without in listed.values())
     if skipped:
         lines.append(f'{skipped} images without a mask are left out')
-    return lines + (describe_mots(mots) if mots else [])
+    if mots:
+        lines.append(
+            f'read as MOTS masks: class x {INSTANCES_PER_CLASS} + instance, of the classes '
+            f'{", ".join(mots.values())}; {IGNORED} is left out (--numbers objects takes each '
+            'number for an object)'
+        )
+    return lines
 
 
-def describe_mots(classes: Mapping[int, str]) -> list[str]:
-    """Return a line that says how MOTS masks were read."""
-    return [
-        f'read as MOTS masks: class x {INSTANCES_PER_CLASS} + instance, of the classes '
-        f'{", ".join(classes.values())}; {IGNORED} is left out (--numbers objects takes each '
-        'number for an object)'
-    ]
+def are_mots(masks: Iterable[Path]) -> bool:
+    """Return whether masks are MOTS', by the first of them that is not empty."""
+    for path in masks:
+        if not has_deep_numbers(path):
+            return False
+        numbers = ids_in(read_id_image(path, PALETTE_REMEDY))
+        if numbers:
+            return max(numbers) >= INSTANCES_PER_CLASS
+    return False
 
 
-def guess_mots(masks: Path, listed: Mapping[str, tuple[list[str], int]]) -> bool:
-    """Return whether the masks of some videos are MOTS'."""
-    paths = (mask_path(masks / name, each) for name in listed for each in listed[name][0])
-    return are_mots(paths, PALETTE_REMEDY)
+def refuse_mots(numbers: Iterable[int], path: Path) -> None:
+    """Refuse numbers that may be MOTS' in a mask whose numbers were read as objects."""
+    odd = next((number for number in numbers if number >= INSTANCES_PER_CLASS), None)
+    if odd is not None:
+        raise ValueError(
+            f'{path}: number {odd} may be an object or, as in MOTS, class x {INSTANCES_PER_CLASS} '
+            '+ instance; say which with --numbers objects or --numbers mots'
+        )
 
 
 def list_videos(masks: Path, split_file: str | Path | None) -> list[str]:
@@ -240,7 +249,7 @@ def list_videos(masks: Path, split_file: str | Path | None) -> list[str]:
 
 
 def list_frames(images: Path, masks: Path) -> tuple[list[str], int]:
-    """Return the names of a video's images that have a mask, and how many have none."""
+    """Return the names of a video's images with a mask, and the number of the others."""
     if not images.is_dir():
         raise FileNotFoundError(f'{images}: no such folder, but {masks} has masks for its images')
     by_stem = {path.stem: path.name for path in list_images(images)}
@@ -253,7 +262,7 @@ def list_frames(images: Path, masks: Path) -> tuple[list[str], int]:
 
 
 def mask_path(folder: Path, frame: str) -> Path:
-    """Return the path of the mask of an image; its ending may be in capitals."""
+    """Return the path of the mask of an image, whose ending may be in capitals."""
     path = (folder / frame).with_suffix('.png')
     return path if path.is_file() else path.with_suffix('.PNG')
 
@@ -276,6 +285,20 @@ def read_classes(path: str | Path | None) -> dict[str, dict[int, str]]:
     return classes
 
 
+def read_mots_classes(path: str | Path | None) -> Mapping[int, str]:
+    """Return the name of each class number; those of MOTS without a file."""
+    if path is None:
+        return MOTS_CLASSES
+    place = Place(str(path))
+    content = require_type(read_json(path), dict, place, MOTS_REMEDY)
+    for key, name in content.items():
+        if not key.isdecimal() or not isinstance(name, str):
+            (place / key).fail('expected a class number and its name', MOTS_REMEDY)
+    if not content:
+        place.fail('it names no class', MOTS_REMEDY)
+    return {int(key): name for key, name in content.items()}
+
+
 def number_classes(classes: Mapping[str, Mapping[int, str]]) -> dict[str, int]:
     """Return a category id from 1 for each class, in the order of the alphabet."""
     names = sorted({name for objects in classes.values() for name in objects.values()})
@@ -283,11 +306,10 @@ def number_classes(classes: Mapping[str, Mapping[int, str]]) -> dict[str, int]:
 
 
 def refuse_lonely_void(parts: Parts, names: Sequence[str], masks: Path) -> None:
-    """Refuse videos in which nothing but background and void was found."""
-    empty = [name for name in names if not parts.load(name)['tracks']]
-    if len(empty) == len(names):
+    """Refuse a data set whose masks hold only background and void."""
+    if not any(parts.load(name)['tracks'] for name in names):
         parts.remove()
         raise ValueError(
-            f'{masks}: no objects in any mask, or only the number {VOID}, which stands for void; '
+            f'{masks}: no objects in any mask, or only the number {VOID}, which means void; '
             'give --binary for masks of one object, as in DAVIS-2016'
         )

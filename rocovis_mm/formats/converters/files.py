@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and conversions that go on where they stopped."""
+"""Writing annotation files record by record, and conversions that resume where they stopped."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from urllib.parse import quote
 
 from tqdm import tqdm
 
-from rocovis_mm.formats.json_files import (
-    dump_json,
-    read_json,
-)
+from rocovis_mm.formats.json_files import dump_json, read_json
 from rocovis_mm.formats.validation import Place, require, require_type
 from rocovis_mm.formats.whole_files import FileExistsOtherwise, whole_file
+
+RECORDS = ('videos', 'images', 'annotations', 'tracks')
+"""Keys of an annotation file with many records, in the order of writing."""
 
 
 def write_annotations(
@@ -27,11 +27,11 @@ def write_annotations(
     records: dict[str, Iterable[dict[str, Any]]],
     overwrite: bool = False,
 ) -> dict[str, int]:
-    """Write an annotation file record by record; only one is in memory at a time.
+    """Write an annotation file record by record, so that `records` may be iterators.
 
     Args:
         path: of the json.
-        content: the keys that are small, such as ``info`` and ``categories``; they come first.
+        content: small values, such as ``info`` and ``categories``, which come first.
         records: key -> its records, such as ``annotations``, in the order of writing.
         overwrite: as for `whole_file`.
 
@@ -56,8 +56,16 @@ def write_annotations(
     return counts
 
 
+def write_dataset(path: str | Path, content: dict[str, Any], overwrite: bool = False) -> str:
+    """Write an annotation file by `write_annotations` and return a line with its counts."""
+    head = {key: value for key, value in content.items() if key not in RECORDS}
+    records = {key: content[key] for key in RECORDS if key in content}
+    counts = write_annotations(path, head, records, overwrite)
+    return ', '.join(f'{number} {key}' for key, number in counts.items()) + f' -> {path}'
+
+
 def read_info(path: Path) -> dict[str, Any] | None:
-    """Return the ``info`` of a file of `write_annotations`, None of any other file."""
+    """Return the ``info`` of a file that `write_annotations` wrote, None for any other file."""
     if not path.is_file():
         return None
     with path.open('rb') as stream:
@@ -75,8 +83,8 @@ def read_parts(path: str | Path, keys: Mapping[str, Sequence[str]], remedy: str)
 
     Args:
         path: of the json.
-        keys: key -> what each of its objects must have.
-        remedy: the end of the messages, such as what the file should be.
+        keys: key -> the keys that each of its objects must have.
+        remedy: the end of the messages, such as the expected content of the file.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -90,7 +98,7 @@ def read_parts(path: str | Path, keys: Mapping[str, Sequence[str]], remedy: str)
 def require_parts(
     content: Any, keys: Mapping[str, Sequence[str]], place: Place, remedy: str
 ) -> dict[str, Any]:
-    """Return the content of a json if it is as `read_parts` wants it, or fail."""
+    """Check the content of a json as `read_parts` does, and return it."""
     require_type(content, dict, place, remedy)
     for key, needed in keys.items():
         records = require_type(require(content, key, place, remedy), list, place / key, remedy)
@@ -102,14 +110,10 @@ def require_parts(
 
 
 class Parts:
-    """The finished videos of a conversion that is under way, one small json each.
+    """The finished videos of an unfinished conversion, one small json each.
 
-    They lie beside the output file until it is written. Parts that were made with other
-    settings are thrown away.
-
-    Args:
-        out: the output file.
-        settings: what a part depends on.
+    They are in a folder beside the output file until that file is written. Parts that were made
+    with other settings are removed.
     """
 
     def __init__(self, out: Path, settings: dict[str, Any]) -> None:
@@ -122,7 +126,7 @@ class Parts:
             stream.write(text.encode())
 
     def path(self, name: str) -> Path:
-        """Return where the part of a video lies."""
+        """Return the path of the part of a video."""
         return self.folder / (quote(name, safe='') + '.json')
 
     def load(self, name: str) -> dict[str, Any]:
@@ -130,7 +134,7 @@ class Parts:
         return json.loads(self.path(name).read_text('utf-8'))
 
     def remove(self) -> None:
-        """Throw all parts away."""
+        """Remove all parts."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -152,16 +156,13 @@ def convert_videos(
 
     Args:
         make: returns a video's part; must be picklable where `jobs` is more than 1.
-        videos: name of each video -> what `make` is called with.
-        parts: where they go.
+        videos: name of each video -> the argument of `make`.
+        parts: of this conversion.
         jobs: processes.
         title: of the progress bar.
     """
-    missing = [
-        (path, argument)
-        for path, argument in ((parts.path(name), videos[name]) for name in videos)
-        if not path.is_file()
-    ]
+    every = ((parts.path(name), argument) for name, argument in videos.items())
+    missing = [(path, argument) for path, argument in every if not path.is_file()]
     work = partial(_make_part, make)
     with tqdm(
         total=len(videos), initial=len(videos) - len(missing), desc=title, unit='video'
@@ -183,18 +184,15 @@ def convert_videos(
 def write_parts(
     out: Path, content: dict[str, Any], names: Sequence[str], parts: Parts, overwrite: bool
 ) -> dict[str, int]:
-    """Write the parts as one annotation file, ids from 1, and throw them away.
+    """Write the parts as one annotation file with ids from 1, remove them and return the counts.
 
-    A part is ``dict(video=..., tracks=[...])``, both without ids. Where the parts have None in
-    place of tracks, the file gets no ``annotations``.
-
-    Returns:
-        Number of videos and annotations.
+    A part is ``dict(video=..., tracks=[...])``, both without ids. If ``tracks`` is None, the file
+    gets no ``annotations``.
     """
     videos: list[dict[str, Any]] = []
 
     def tracks() -> Iterator[dict[str, Any]]:
-        """Yield the annotations, and keep the videos on the way."""
+        """Yield the annotations and collect the videos meanwhile."""
         number = 0
         for video_id, name in enumerate(names, start=1):
             part = parts.load(name)
@@ -205,10 +203,10 @@ def write_parts(
 
     if parts.load(names[0])['tracks'] is None:
         bare = (dict(id=i, **parts.load(name)['video']) for i, name in enumerate(names, start=1))
-        counts = write_annotations(out, content, dict(videos=bare), overwrite)
+        records: dict[str, Iterable[dict[str, Any]]] = dict(videos=bare)
     else:
         records = dict(annotations=tracks(), videos=videos)
-        counts = write_annotations(out, content, records, overwrite)
+    counts = write_annotations(out, content, records, overwrite)
     parts.remove()
     return counts
 
@@ -223,23 +221,23 @@ def convert_dataset(
     overwrite: bool = False,
     check: Callable[[Parts], None] = lambda parts: None,
 ) -> dict[str, int] | None:
-    """Write an annotation file video by video; what an earlier run has finished is used again.
+    """Write an annotation file video by video and reuse the finished videos of an earlier run.
 
     Args:
         out: the json.
-        settings: what it depends on; they go into its ``info``.
+        settings: all that its content depends on; written to its ``info``.
         content: ``description`` and ``categories``.
         make: returns a video's part, see `write_parts`.
-        videos: name of each video -> what `make` is called with.
+        videos: name of each video -> the argument of `make`.
         jobs: processes.
-        overwrite: whether a file that was made otherwise is replaced.
-        check: called before the file is written; raises where the parts make no sense.
+        overwrite: whether a file that was made with other settings is replaced.
+        check: called before the file is written; raises if the parts make no sense.
 
     Returns:
-        Number of videos and annotations; None where the file is there already.
+        Number of videos and annotations; None if the file already exists.
 
     Raises:
-        FileExistsOtherwise: a file that was made otherwise is there.
+        FileExistsOtherwise: the file exists and was made with other settings.
     """
     info = dict(description=content['description'], settings=settings)
     if read_info(out) == info:

@@ -1,11 +1,12 @@
-"""From frames whose pixels name their object to the tracks of a video.
+"""Masks whose pixels hold object ids -> the tracks of a video.
 
 Letters: T frames of the video · H, W height and width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +21,30 @@ INDEXED_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')
 """Pillow's names of images with one number per pixel."""
 
 MANY = 1 << 16
-"""Numbers from here on are not counted one by one."""
+"""Bound of the numbers that are counted by an array."""
+
+
+@contextmanager
+def readable(path: str | Path, remedy: str = 'extract it again') -> Iterator[None]:
+    """Raise a ValueError that names path and remedy where Pillow cannot read an image."""
+    try:
+        yield
+    except (OSError, SyntaxError) as error:  # Pillow raises the latter for broken PNG chunks
+        raise ValueError(f'{path}: no readable image ({error}); {remedy}') from None
 
 
 def read_id_image(path: str | Path, remedy: str) -> np.ndarray:
     """Read an image whose pixels are object ids.
 
     Returns:
-        (H, W) int32; of a palette image the indices, not the colours.
+        (H, W) int32; for a palette image the indices, not the colours.
 
     Raises:
         ValueError: it cannot be read, or has colours in place of ids.
     """
-    try:
-        with Image.open(path) as image:
-            frames, mode = count_frames(image), image.mode
-            ids = np.asarray(ImageOps.exif_transpose(image))
-    except (OSError, SyntaxError) as error:  # Pillow raises the latter for broken PNG chunks
-        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+    with readable(path), Image.open(path) as image:
+        frames, mode = count_frames(image), image.mode
+        ids = np.asarray(ImageOps.exif_transpose(image))
     if frames > 1:
         raise ValueError(f'{path}: holds {frames} frames or pages; write each mask to a file')
     if mode not in INDEXED_MODES:
@@ -46,35 +53,26 @@ def read_id_image(path: str | Path, remedy: str) -> np.ndarray:
 
 
 def has_deep_numbers(path: str | Path) -> bool:
-    """Return whether the numbers of an image have more than 8 bits, by its header.
-
-    Raises:
-        ValueError: it cannot be read.
-    """
-    try:
-        with Image.open(path) as image:
-            return image.mode.startswith('I')
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
+    """Return whether the numbers of an image have more than 8 bits, by its header."""
+    with readable(path), Image.open(path) as image:
+        return image.mode.startswith('I')
 
 
 def ids_in(ids: np.ndarray) -> list[int]:
-    """Return the numbers in an image (H, W) of ids, 0 left out, in ascending order."""
+    """Return the numbers in an image (H, W) of ids in ascending order, without 0."""
     if ids.min() < 0 or ids.max() >= MANY:  # 32 bits
         return [number for number in np.unique(ids).tolist() if number]
     return [number for number in np.flatnonzero(np.bincount(ids.ravel())).tolist() if number]
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Return an image's height and width from its header, turned as its EXIF data say.
+    """Return an image's height and width from its header, turned by its EXIF orientation.
 
     Raises:
         ValueError: it cannot be read, or holds several frames or pages.
     """
-    try:
+    with readable(path):
         header = read_header(path)
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f'{path}: no readable image ({error}); extract it again') from None
     try:
         refuse_several(header.frames)
     except ValueError as error:
@@ -82,25 +80,22 @@ def image_size(path: str | Path) -> tuple[int, int]:
     return header.size
 
 
-class TrackGatherer:
-    """Gathers the masks of a video's objects frame by frame; holds run lengths only.
+def video_record(name: str, frames: Sequence[str], size: tuple[int, int]) -> dict[str, Any]:
+    """Return the entry of a video, without id; its images are in a folder of its name."""
+    height, width = size
+    file_names = [f'{name}/{frame}' for frame in frames]
+    return dict(height=height, width=width, length=len(frames), file_names=file_names)
 
-    Args:
-        length: T.
-    """
+
+class TrackGatherer:
+    """Gathers the run lengths of a video's objects frame by frame; `length` is T."""
 
     def __init__(self, length: int) -> None:
         self.length = length
         self.masks: dict[int, list[dict[str, Any] | None]] = {}
 
     def add(self, frame: int, ids: np.ndarray, wanted: Iterable[int]) -> None:
-        """Take in a frame.
-
-        Args:
-            frame: its number from 0.
-            ids: (H, W) integers, the object of each pixel.
-            wanted: the objects to take.
-        """
+        """Add the masks of the `wanted` objects in a frame, given its ids (H, W)."""
         columns = np.asfortranarray(ids)  # run lengths go down the columns
         for identity in wanted:
             mask = columns == identity
@@ -109,11 +104,7 @@ class TrackGatherer:
                 masks[frame] = encode_mask(mask)
 
     def tracks(self, category_of: dict[int, int]) -> list[dict[str, Any]]:
-        """Return the objects that were seen, in the order of their ids, as annotations without id.
-
-        Args:
-            category_of: category id of each object.
-        """
+        """Return the visible objects in the order of their ids as annotations without id."""
         return [
             annotation_of(self.masks[identity], category_of[identity])
             for identity in sorted(self.masks)

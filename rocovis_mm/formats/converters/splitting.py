@@ -22,16 +22,16 @@ FIRST, SECOND = 0, 1
 
 
 def balanced_split(tracks: Sequence[Counter[int]], second: int, seed: int) -> np.ndarray:
-    """Choose the videos of the second half so that classes are shared out as videos are.
+    """Choose the videos of the second half so that each class is divided as the videos are.
 
-    The rarest class goes first: each of its videos goes where that class is wanted most
-    (iterative stratification: Sechidis et al., "On the stratification of multi-label data", 2011).
-    A class with two videos or more is in both halves, as far as there is room.
+    The method is iterative stratification (Sechidis et al., "On the stratification of multi-label
+    data", 2011): beginning with the rarest class, each of its videos goes to the half that needs
+    that class most. A class with two videos or more is in both halves, as far as there is room.
 
     Args:
-        tracks: of each of n videos, tracks by category.
-        second: how many videos the second half gets, 1 to n - 1.
-        seed: of the order in which videos are looked at and of ties.
+        tracks: number of tracks by category for each of n videos.
+        second: number of videos of the second half, 1 to n - 1.
+        seed: of the order of the videos and of ties.
 
     Returns:
         (n,) int, 0 for the first half, 1 for the second.
@@ -84,44 +84,40 @@ def split_dataset(
     seed: int = 0,
     overwrite: bool = False,
 ) -> list[str]:
-    """Write the videos of an annotation file to two files; records stay as they are.
+    """Write the videos of an annotation file to two files without a change to their records.
 
     Args:
         source: YouTube-VIS json with annotations.
         outs: the two files to write.
-        fraction: share of the videos that the second gets, at least one.
+        fraction: share of the videos in the second file, at least one video.
         seed: the same file, fraction and seed give the same split.
         overwrite: whether files with another content are replaced.
 
     Returns:
-        Lines that say how many tracks of each class are where.
+        Lines with the number of tracks of each class in each file.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it cannot be split so; names the file and the remedy.
+        ValueError: it cannot be split like this; names the file and the remedy.
     """
     content = read_parts(source, dict(VIDEOS, annotations=('video_id', 'category_id')), FORMAT)
     videos = content['videos']
     if not 0 < fraction < 1 or len(videos) < 2:
         raise ValueError(
-            f'{source}: {len(videos)} videos cannot be split at {fraction}; it takes two videos '
-            'and a fraction between 0 and 1'
+            f'{source}: {len(videos)} videos cannot be split at {fraction}; give two videos '
+            'or more and a fraction between 0 and 1'
         )
     names = {category['id']: str(category['name']) for category in content['categories']}
     if not names:
         raise ValueError(f'{source}: categories: it is empty; list the classes')
     tracks: dict[Any, Counter[int]] = {video['id']: Counter() for video in videos}
     for index, note in enumerate(content['annotations']):
-        if note['video_id'] not in tracks:
-            raise ValueError(
-                f'{source}: annotations[{index}]: there is no video {note["video_id"]!r}; '
-                'mend the file with tools/misc/check_dataset.py --fix'
-            )
-        if note['category_id'] not in names:
-            raise ValueError(
-                f'{source}: annotations[{index}]: there is no category {note["category_id"]!r}; '
-                'mend the file with tools/misc/check_dataset.py --fix'
-            )
+        for kind, known in (('video', tracks), ('category', names)):
+            if note[f'{kind}_id'] not in known:
+                raise ValueError(
+                    f'{source}: annotations[{index}]: there is no {kind} {note[f"{kind}_id"]!r}; '
+                    'mend the file with tools/misc/check_dataset.py --fix'
+                )
         tracks[note['video_id']][note['category_id']] += 1
     second = min(max(round(fraction * len(videos)), 1), len(videos) - 1)
     halves = balanced_split(list(tracks.values()), second, seed)
@@ -136,33 +132,31 @@ def split_by_videos(
     outs: tuple[str | Path, str | Path],
     overwrite: bool = False,
 ) -> list[str]:
-    """Write the videos that another file has too, and those it has not, to two files.
+    """Write the videos that are also in a reference file, and the others, to two files.
 
-    Videos are the same where their first images are in folders of the same name, wherever these
-    are; where several folders of a file have one name, such as ``img1``, their paths must agree.
-    YouTube-VIS 2022's validation file, split by that of 2021, gives its short and long videos.
+    Two videos are the same if the folders of their first images have the same name. If several
+    folders of a file share a name, such as ``img1``, their paths must agree. YouTube-VIS 2022's
+    validation file, split by the one of 2021, gives its short and long videos.
 
     Args:
         source: YouTube-VIS json; may lack annotations.
         reference: another one.
-        outs: the files for the videos that are in both and for the rest.
+        outs: the files for the videos that are in both, and for the others.
         overwrite: whether files with another content are replaced.
 
     Returns:
-        Lines that say what was done.
+        Lines with the number of videos in each file.
 
     Raises:
-        FileNotFoundError: a file is not there.
+        FileNotFoundError: a file does not exist.
         ValueError: one of the two halves would be empty.
     """
     content, other = (read_parts(path, VIDEOS, FORMAT) for path in (source, reference))
     ours, theirs = folders_of(content['videos'], source), folders_of(other['videos'], reference)
-    if not (have_own_names(ours) and have_own_names(theirs)):
-        known = {str(folder) for folder in theirs}
-        keys = [str(folder) for folder in ours]
-    else:
-        known = {folder.name for folder in theirs}
-        keys = [folder.name for folder in ours]
+    by_name = all(len({x.name for x in each}) == len(set(each)) for each in (ours, theirs))
+    keys, known = (
+        [folder.name if by_name else str(folder) for folder in each] for each in (ours, theirs)
+    )
     half_of = {video['id']: int(key not in known) for video, key in zip(content['videos'], keys)}
     if len(set(half_of.values())) < 2:
         which = 'all' if FIRST in half_of.values() else 'none'
@@ -172,11 +166,7 @@ def split_by_videos(
 
 
 def folders_of(videos: Sequence[dict[str, Any]], source: str | Path) -> list[PurePosixPath]:
-    """Return the folder of each video's first image.
-
-    Raises:
-        ValueError: a video lists no image, or its images are in no folder.
-    """
+    """Return the folder of each video's first image, or fail if there is none."""
     folders = []
     for index, video in enumerate(videos):
         names = video['file_names']
@@ -184,16 +174,11 @@ def folders_of(videos: Sequence[dict[str, Any]], source: str | Path) -> list[Pur
         folder = PurePosixPath(str(first).replace('\\', '/')).parent
         if not folder.name:
             raise ValueError(
-                f'{source}: videos[{index}].file_names: {first!r} is in no folder, by which videos '
-                'are told apart; put the images of each video in a folder of its own'
+                f'{source}: videos[{index}].file_names: {first!r} is in no folder, which videos '
+                'are identified by; put the images of each video in a folder of its own'
             )
         folders.append(folder)
     return folders
-
-
-def have_own_names(folders: Sequence[PurePosixPath]) -> bool:
-    """Return whether no two different folders have one name."""
-    return len({folder.name for folder in folders}) == len(set(folders))
 
 
 def write_halves(
@@ -202,7 +187,7 @@ def write_halves(
     outs: tuple[str | Path, str | Path],
     overwrite: bool,
 ) -> None:
-    """Write both files; everything but videos and annotations goes into both."""
+    """Write videos and annotations to their file, and everything else to both files."""
     if Path(outs[FIRST]).absolute() == Path(outs[SECOND]).absolute():
         raise ValueError(f'{outs[FIRST]}: both halves have this output; give two files')
     head = {key: content[key] for key in content if key not in ('videos', 'annotations')}

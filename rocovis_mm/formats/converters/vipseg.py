@@ -1,15 +1,15 @@
 """VIPSeg's panoptic masks -> VIPSeg-things: its thing classes as instances in YouTube-VIS json.
 
-VIPSeg names what a pixel shows in two ways, and both are read:
+VIPSeg's masks have two forms, and both are read:
 
-* ``panomasks``, as it is released: one number per pixel, 0 for nothing, a class (from 1) for stuff,
+* ``panomasks``, as released: one number per pixel, 0 for nothing, a class (from 1) for stuff,
   class x 100 + instance for things (its ``README.md`` and ``create_panoptic_video_labels.py:53``).
-* ``panomasksRGB`` with ``panoptic_gt_VIPSeg_{split}.json``, as its scripts make it: a colour
-  r + 256 g + 65536 b per segment, which keeps its number over the video, and the json says its
-  class (``create_panoptic_video_labels.py:92``).
+* ``panomasksRGB`` with ``panoptic_gt_VIPSeg_{split}.json``, as written by its scripts: a colour
+  r + 256 g + 65536 b per segment. A segment keeps its number over the video, and the json holds
+  its class (``create_panoptic_video_labels.py:92``).
 
 The json's classes count from 0, one less than those in the numbers. As in its own json, a class
-that stands without an instance number is one segment; numbers whose class is stuff are left out.
+without an instance number is one segment. Numbers whose class is stuff are left out.
 """
 
 from __future__ import annotations
@@ -24,16 +24,14 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from rocovis_mm.formats.benchmarks import find_benchmark
-from rocovis_mm.formats.converters.files import (
-    convert_dataset,
-    dump_json,
-    read_parts,
-)
+from rocovis_mm.formats.converters.files import convert_dataset, dump_json, read_parts
 from rocovis_mm.formats.converters.id_masks import (
     TrackGatherer,
     ids_in,
     image_size,
     read_id_image,
+    readable,
+    video_record,
 )
 from rocovis_mm.formats.frame_files import list_images, natural_order
 from rocovis_mm.formats.whole_files import whole_file
@@ -42,16 +40,12 @@ THINGS = frozenset(key for key, _, _ in find_benchmark('vipseg_things').table)
 NUM_CLASSES = 124
 INSTANCES_PER_CLASS = 100
 JPEG_QUALITY = 75  # of `change2_720p.py`, which leaves it to Pillow
-UNPACK = 'unpack VIPSeg again, or name the folder that holds it'
-COLORS = 'masks that are colours lie in panomasksRGB and need their json'
+UNPACK = 'unpack VIPSeg again, or name its folder'
+COLORS = 'masks with colours belong in panomasksRGB and need their json'
 
 
 def category_of(number: int, place: Path) -> int:
-    """Return the class, from 0, of a number in ``panomasks``.
-
-    Raises:
-        ValueError: VIPSeg has no such class.
-    """
+    """Return the class, from 0, of a number in ``panomasks``, or fail."""
     label = number if number <= NUM_CLASSES else number // INSTANCES_PER_CLASS
     if not 1 <= label <= NUM_CLASSES:
         raise ValueError(f'{place}: number {number} is of no class (1 to {NUM_CLASSES}); {UNPACK}')
@@ -64,10 +58,10 @@ class VideoMaker:
 
     Attributes:
         images: folder of the videos' images.
-        masks: folder of the videos' masks; None for a split without.
+        masks: folder of the videos' masks; None for a split without masks.
         colored: whether they are colours with a json, not numbers.
-        height: images and masks are brought to it; None leaves them.
-        resized: folder of the images that are made so.
+        height: of the resized images and masks; None keeps their size.
+        resized: folder of the resized images.
     """
 
     images: Path
@@ -81,7 +75,7 @@ class VideoMaker:
 
         Args:
             video: ``name``; ``frames``, its T image names; ``segments``, T dicts of segment
-                number -> class where masks are colours.
+                number -> class if masks are colours.
         """
         name, frames = video['name'], video['frames']
         sizes = [self.settle_image(name, frame) for frame in frames]
@@ -91,13 +85,11 @@ class VideoMaker:
                 f'{self.images / name / odd}: is not of the size of {frames[0]}; the frames of a '
                 'video must have one size'
             )
-        height, width = sizes[0]
-        file_names = [f'{name}/{frame}' for frame in frames]
-        record = dict(height=height, width=width, length=len(frames), file_names=file_names)
+        record = video_record(name, frames, sizes[0])
         return dict(video=record, tracks=self.read_tracks(video, sizes[0]))
 
     def settle_image(self, name: str, frame: str) -> tuple[int, int]:
-        """Return the height and width that an image will be read in, after resizing it.
+        """Resize an image if asked to, and return its new height and width.
 
         Width and interpolation are those of VIPSeg's `change2_720p.py:18`.
         """
@@ -108,12 +100,9 @@ class VideoMaker:
         size = self.height, int(self.height * width / height)
         target = self.resized / name / frame
         if not target.is_file() or image_size(target) != size:
-            try:
-                with Image.open(source) as picture:
-                    upright = ImageOps.exif_transpose(picture).convert('RGB')
-                    small = upright.resize(size[::-1], Image.Resampling.BILINEAR)
-            except OSError as error:
-                raise ValueError(f'{source}: no readable image ({error}); {UNPACK}') from None
+            with readable(source, UNPACK), Image.open(source) as picture:
+                upright = ImageOps.exif_transpose(picture).convert('RGB')
+                small = upright.resize(size[::-1], Image.Resampling.BILINEAR)
             with whole_file(target) as stream:
                 small.save(stream, format='JPEG', quality=JPEG_QUALITY)
         return size
@@ -121,7 +110,7 @@ class VideoMaker:
     def read_tracks(
         self, video: dict[str, Any], size: tuple[int, int]
     ) -> list[dict[str, Any]] | None:
-        """Return the things of a video as annotations without ids; None for a split without."""
+        """Return the things of a video as annotations without ids; None without masks."""
         if self.masks is None:
             return None
         gatherer = TrackGatherer(len(video['frames']))
@@ -129,7 +118,10 @@ class VideoMaker:
         for t, frame in enumerate(video['frames']):
             path = (self.masks / video['name'] / frame).with_suffix('.png')
             ids = self.read_colors(path) if self.colored else read_id_image(path, COLORS)
-            found = video['segments'][t] if self.colored else name_numbers(ids, path)
+            if self.colored:
+                found = video['segments'][t]
+            else:
+                found = {number: category_of(number, path) for number in ids_in(ids)}
             for identity, category in found.items():
                 if categories.setdefault(identity, category) != category:
                     raise ValueError(
@@ -143,15 +135,12 @@ class VideoMaker:
     @staticmethod
     def read_colors(path: Path) -> np.ndarray:
         """Return the segment numbers (H, W) of a frame's pixels."""
-        try:
-            with Image.open(path) as picture:
-                colors = np.asarray(picture.convert('RGB')).astype(np.int32)
-        except OSError as error:
-            raise ValueError(f'{path}: no readable image ({error}); {UNPACK}') from None
+        with readable(path, UNPACK), Image.open(path) as picture:
+            colors = np.asarray(picture.convert('RGB')).astype(np.int32)
         return colors @ np.array([1, 256, 65536], np.int32)
 
     def fit(self, ids: np.ndarray, size: tuple[int, int], path: Path) -> np.ndarray:
-        """Return ids (H, W) in the size of their image, whatever theirs was if it is resized."""
+        """Return ids (H, W) in the size of their image, to which they are resized if it was."""
         if self.height is not None:
             picture = Image.fromarray(ids).resize(size[::-1], Image.Resampling.NEAREST)
             ids = np.asarray(picture)
@@ -163,11 +152,6 @@ class VideoMaker:
         return ids
 
 
-def name_numbers(ids: np.ndarray, path: Path) -> dict[int, int]:
-    """Return the class of each number in a frame of ``panomasks``."""
-    return {number: category_of(number, path) for number in ids_in(ids)}
-
-
 def convert_vipseg(
     root: str | Path,
     out: str | Path,
@@ -176,25 +160,25 @@ def convert_vipseg(
     jobs: int = 1,
     overwrite: bool = False,
 ) -> list[str]:
-    """Write ``{split}.json``, and ``images/`` where they are resized.
+    """Write ``{split}.json``, and ``images/`` if they are resized.
 
-    What an earlier run has finished is used again, down to single videos.
+    The finished images and videos of an earlier run are reused.
 
     Args:
         root: VIPSeg's folder, with ``imgs`` or ``images`` and ``panomasks`` or
             ``panomasksRGB``.
         out: folder of the new data set.
         splits: ``train``, ``val``, ``test``; the last has no masks.
-        height: images and masks are brought to it; None leaves the images where they are.
+        height: of the resized images and masks; None uses the images as they are.
         jobs: processes.
-        overwrite: whether annotation files that were made otherwise are replaced.
+        overwrite: whether annotation files that were made with other settings are replaced.
 
     Returns:
         One line for each split.
 
     Raises:
-        FileNotFoundError: something is not there.
-        ValueError: something is wrong with it; names file and remedy.
+        FileNotFoundError: a file or folder does not exist.
+        ValueError: a file or folder is not valid; names it and the remedy.
     """
     root, out = Path(root), Path(out)
     images = first_folder(root, ('imgs', 'images'))
@@ -206,7 +190,7 @@ def convert_vipseg(
 def convert_split(
     root: Path, images: Path, out: Path, split: str, height: int | None, jobs: int, overwrite: bool
 ) -> str:
-    """Write one split and return what was done."""
+    """Write one split and return a line that reports the result."""
     colored = not (root / 'panomasks').is_dir()
     masks = first_folder(root, ('panomasks', 'panomasksRGB'))
     if colored:
@@ -229,12 +213,12 @@ def convert_split(
     maker = VideoMaker(images, masks, colored, height, out / 'images')
     counts = convert_dataset(path, settings, content, maker, videos, jobs, overwrite)
     if counts is None:
-        return f'{path}: is there already'
+        return f'{path}: exists already'
     return f'{path}: {counts["videos"]} videos, {counts.get("annotations", 0)} things'
 
 
 def first_folder(root: Path, names: Sequence[str]) -> Path:
-    """Return the first of several folders that is there."""
+    """Return the first of two folders that exists."""
     for name in names:
         if (root / name).is_dir():
             return root / name
@@ -242,7 +226,7 @@ def first_folder(root: Path, names: Sequence[str]) -> Path:
 
 
 def find_split(root: Path, split: str) -> Path:
-    """Return the file that lists a split's videos; it may lie beside a resized copy."""
+    """Return the file that lists a split's videos; it may be beside a resized copy."""
     for folder in (root, root.parent):
         if (folder / f'{split}.txt').is_file():
             return folder / f'{split}.txt'
@@ -250,7 +234,7 @@ def find_split(root: Path, split: str) -> Path:
 
 
 def list_numbered(listing: Path, images: Path) -> dict[str, dict[str, Any]]:
-    """Return the videos of a split file, each with the names of its images."""
+    """Return the videos of a split file with the names of their images."""
     names = [line.strip() for line in listing.read_text('utf-8-sig').splitlines() if line.strip()]
     if not names:
         raise ValueError(f'{listing}: lists no videos; take it from VIPSeg again')
@@ -274,11 +258,7 @@ def list_frames(folder: Path) -> list[str]:
 
 
 def check_masks(videos: dict[str, dict[str, Any]], masks: Path) -> bool:
-    """Return whether a split has masks.
-
-    Raises:
-        ValueError: some of its frames have masks and some have not.
-    """
+    """Return whether a split has masks, and refuse masks for some of its frames only."""
     listed = {name: masks / name for name in videos if (masks / name).is_dir()}
     if not listed:
         return False
@@ -289,13 +269,13 @@ def check_masks(videos: dict[str, dict[str, Any]], masks: Path) -> bool:
         frames = {Path(frame).stem for frame in video['frames']}
         if there != frames:
             odd = min(there ^ frames)
-            what = 'no image' if odd in there else 'no mask'
-            raise ValueError(f'{listed[name] / odd}.png: there is {what} for it; {UNPACK}')
+            lack = 'no image' if odd in there else 'no mask'
+            raise ValueError(f'{listed[name] / odd}.png: there is {lack} for it; {UNPACK}')
     return True
 
 
 def list_colored(annotations: Path, images: Path) -> dict[str, dict[str, Any]]:
-    """Return the videos of VIPSeg's json, each with its images and their segments' classes."""
+    """Return the videos of VIPSeg's json with their images and the classes of their segments."""
     remedy = "make it with VIPSeg's create_panoptic_video_labels.py and splitjson.py"
     content = read_parts(annotations, dict(annotations=('video_id', 'annotations')), remedy)
     videos = {}
@@ -303,17 +283,13 @@ def list_colored(annotations: Path, images: Path) -> dict[str, dict[str, Any]]:
         try:
             name = str(record['video_id'])
             by_stem = {Path(frame).stem: frame for frame in list_frames(images / name)}
-            frames = sorted(
-                record['annotations'], key=lambda frame: natural_order(frame['file_name'])
-            )
-            videos[name] = dict(
-                name=name,
-                frames=[by_stem[Path(frame['file_name']).stem] for frame in frames],
-                segments=[
-                    {int(part['id']): int(part['category_id']) for part in frame['segments_info']}
-                    for frame in frames
-                ],
-            )
+            notes = sorted(record['annotations'], key=lambda note: natural_order(note['file_name']))
+            frames = [by_stem[Path(note['file_name']).stem] for note in notes]
+            segments = [
+                {int(part['id']): int(part['category_id']) for part in note['segments_info']}
+                for note in notes
+            ]
+            videos[name] = dict(name=name, frames=frames, segments=segments)
         except KeyError as error:
             raise ValueError(
                 f'{annotations}: annotations[{number}]: no {error.args[0]!r}, a key or the name '

@@ -23,7 +23,7 @@ from rocovis_mm.datasets.embedded.scenes import plan_scene
 from rocovis_mm.formats.missing_images import find_missing_images
 from rocovis_mm.formats.vis_annotations import read_vis_annotations
 
-TOOL = Path(__file__).parents[2] / 'tools/dataset_converters/generate_embedded.py'
+TOOL = Path(__file__).parents[3] / 'tools/dataset_converters/generate_embedded.py'
 
 EASY_DIGESTS = {
     'train.json': '44e36773d726a862',

@@ -75,7 +75,7 @@ def test_again_and_with_other_content(coco, tmp_path):
     before = out.stat().st_mtime_ns, out.read_bytes()
     convert_coco_categories(coco, 'ovis', out)
     assert (out.stat().st_mtime_ns, out.read_bytes()) == before
-    with pytest.raises(ValueError, match='exists and holds something else; --overwrite'):
+    with pytest.raises(ValueError, match='exists with another content; --overwrite'):
         convert_coco_categories(coco, 'youtube_vis_2021', out)
     assert out.read_bytes() == before[1]
     convert_coco_categories(coco, 'ovis', out, keep_empty=True, overwrite=True)

@@ -56,7 +56,7 @@ def test_indices_are_objects_and_void_is_none(davis):
     check_tracks(content, scene(), dict.fromkeys(NUMBERS, 'object'))
     assert content['videos'][0]['file_names'] == [f'one/{t:05d}.jpg' for t in range(LENGTH)]
     assert content['categories'] == [dict(id=1, name='object')]
-    assert convert(davis)[0] == [f'{davis}/out.json: is there already']
+    assert convert(davis)[0] == [f'{davis}/out.json: exists already']
 
 
 def test_classes_of_a_file(davis):

@@ -189,7 +189,7 @@ def test_a_run_that_stopped_goes_on_and_a_finished_one_is_left_alone(
     check_tracks(json.loads((out / 'train.json').read_text()), expected(), CATEGORIES)
     whole = (out / 'train.json').read_bytes()
 
-    assert 'is there already' in convert(released, out, splits=['train'])[0][0]
+    assert 'exists already' in convert(released, out, splits=['train'])[0][0]
     assert len(seen) == 3
     with pytest.raises(ValueError, match=r'train\.json: exists.*--overwrite'):
         convert(released, out, splits=['train'], height=10)
