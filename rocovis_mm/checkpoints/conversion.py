@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rocovis_mm.checkpoints.backbone_keys import index_of_table
 from rocovis_mm.checkpoints.contents import (
     AVERAGES,
     model_kind,
@@ -18,15 +17,16 @@ from rocovis_mm.checkpoints.contents import (
     use_todays_names,
     weights_of,
 )
-from rocovis_mm.checkpoints.key_maps import AFFINE, rename
-from rocovis_mm.checkpoints.layout import (
+from rocovis_mm.checkpoints.key_maps import rename
+from rocovis_mm.checkpoints.names import (
     HEADS,
     LEFT_OUT,
     LEFT_OUT_BACK,
-    OBJECT_DECODER,
+    OBJECT_DECODER_PREFIX,
+    index_of_table,
+    memory_names,
     rules_of,
 )
-from rocovis_mm.checkpoints.object_decoder_keys import MEMORY
 from rocovis_mm.checkpoints.sizes import read_sizes
 from rocovis_mm.version import __version__
 
@@ -61,14 +61,13 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
     check_complete(renamed.missing, kind)
     state_dict = OrderedDict(renamed.weights)
     made = make_buffers(state_dict)
-    memory = [f'{OBJECT_DECODER}{name}.{leaf}' for name in MEMORY.values() for leaf in AFFINE]
     notes = {
         'model': kind,
         'sizes': read_sizes(state_dict, kind).plain(),
         'left_out': left_out,
         'kept': {name: weights[name] for name in left_out},
         'made': made,
-        'begin_anew': [name for name in memory if kind == 'genvis' and name not in state_dict],
+        'begin_anew': [n for n in memory_names() if kind == 'genvis' and n not in state_dict],
         'averages': [name for name in AVERAGES if name in checkpoint and name != entry],
     }
     return {'state_dict': state_dict, 'meta': {NOTES: notes, 'rocovis_mm_version': __version__}}
@@ -119,7 +118,7 @@ def our_kind(weights: Mapping[str, Tensor], wanted: str) -> str:
             'this is a RoCoVIS with instance mask propagation (pixel_decoder.propagation.*), '
             'which no Detectron2 code has'
         )
-    if any(name.startswith(OBJECT_DECODER) for name in weights):
+    if any(name.startswith(OBJECT_DECODER_PREFIX) for name in weights):
         kind = 'genvis'
     elif any(name.startswith(HEADS['minvis'][1]) for name in weights):
         kind = 'minvis'

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 Change = Callable[[Tensor], Tensor]
-AFFINE = ('weight', 'bias')
 
 
 @dataclass(frozen=True)
@@ -38,24 +37,8 @@ class Rule:
     to_theirs: Change | None = None
 
 
-def module_rules(
-    theirs: str,
-    ours: str,
-    group: str,
-    leaves: Sequence[str] = AFFINE,
-    optional: bool = False,
-    to_ours: Change | None = None,
-    to_theirs: Change | None = None,
-) -> list[Rule]:
-    """Return the rules of a module whose tensors carry the same names on both sides."""
-    return [
-        Rule(f'{theirs}.{leaf}', f'{ours}.{leaf}', group, optional, to_ours, to_theirs)
-        for leaf in leaves
-    ]
-
-
 def inside(rules: Iterable[Rule], theirs: str, ours: str) -> list[Rule]:
-    """Return the rules of a part that stands under these prefixes."""
+    """Return the rules of a part whose names have these prefixes."""
     return [replace(rule, theirs=theirs + rule.theirs, ours=ours + rule.ours) for rule in rules]
 
 

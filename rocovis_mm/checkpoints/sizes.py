@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rocovis_mm.checkpoints.layout import HEADS
+from rocovis_mm.checkpoints.names import HEADS
 
 RESNET_DEPTHS = {
     (2, (2, 2, 2, 2)): 18,
