@@ -31,7 +31,7 @@ from rocovis_mm.checkpoints.sizes import read_sizes
 from rocovis_mm.version import __version__
 
 NOTES = 'detectron2'
-"""Key of ``meta`` under which a converted checkpoint tells where it comes from."""
+"""Key of ``meta`` with the origin of a converted checkpoint."""
 VERSIONS = ('sem_seg_head', 'sem_seg_head.predictor')
 """Modules of Mask2Former that rename their weights unless told that these are of version 2."""
 
@@ -46,10 +46,10 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
 
     Returns:
         ``state_dict`` under the names of MMDetection's Mask2Former or of our MinVIS or GenVIS,
-        and ``meta`` whose entry 'detectron2' tells: the ``model``, its ``sizes``, the ``source``
+        and ``meta`` whose entry 'detectron2' has the ``model``, its ``sizes``, the ``source``
         tensors ``left_out`` (name -> reason; their values under ``kept``), the tensors ``made``
         anew, those that ``begin_anew`` (a VITA as the start of a GenVIS lacks them), and the
-        ``averages`` that lay beside the weights.
+        ``averages`` beside the weights.
 
     Raises:
         ValueError: no model that is known here; or tensors are unknown or missing.
@@ -76,9 +76,9 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
 def to_detectron2(checkpoint: Mapping[str, Any], model: str = 'auto') -> dict:
     """Convert a checkpoint of MMDetection's Mask2Former or of our MinVIS or GenVIS.
 
-    The exact inverse of :func:`to_mm`: what that left out is taken from ``meta``, what it
-    made anew is left away. The names come back in their present form, and the modules'
-    versions say so.
+    This is the exact inverse of :func:`to_mm`. Tensors that it left out are taken from
+    ``meta``, and those that it made anew are removed. The names have their present form, and
+    the modules' versions say so.
 
     Args:
         checkpoint: as :func:`read_checkpoint` gives it.
@@ -163,7 +163,7 @@ def check_complete(missing: Sequence[str], kind: str) -> None:
     """Check that nothing is missing.
 
     Raises:
-        ValueError: lists what is.
+        ValueError: lists the missing tensors.
     """
     if missing:
         raise ValueError(

@@ -171,7 +171,7 @@ def read_table(
 
     Args:
         table: as above.
-        part: of the model, which tells groups of one name apart.
+        part: of the model; groups of one name in two parts are two groups.
         changes: group -> changes of its tensors' layout, from Detectron2's to ours and back.
     """
     rules: list[Rule] = []
