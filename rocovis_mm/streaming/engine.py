@@ -1,4 +1,4 @@
-"""The one place where videos go on, whoever owns them: sessions, a runner, or a tool.
+"""The one place where videos advance, of sessions, of a runner, or of a tool.
 
 N queries, K classes, C channels, H x W a padded input, h x w the resolution of mask logits.
 """
@@ -23,11 +23,11 @@ from rocovis_mm.structures import FramePrediction, StreamState
 
 @dataclass
 class VideoInProgress:
-    """Everything that a model needs to go on with a video.
+    """Everything that a model needs to continue a video.
 
     Attributes:
         recorder: statistics and, if they are kept, masks of its tracks.
-        state: what the model remembers.
+        state: the model's memory.
         size: (height, width) of its padded frames, where a runner gives them.
         memory_frames: most past frames that `state` may hold; None leaves it to the model.
     """
@@ -43,7 +43,7 @@ class VideoInProgress:
         return self.recorder.length
 
     def advance(self, masks: FrameMasks, state: StreamState) -> None:
-        """Take in what a frame has brought."""
+        """Add a frame's masks and the state after it."""
         self.recorder.add_frame(masks)
         if self.memory_frames is not None:
             state = replace(state, memory=state.memory[-self.memory_frames :])
@@ -132,7 +132,7 @@ class StreamEngine:
             frames: each is read when its turn comes.
 
         Returns:
-            what each of them made of its masks, in the same order.
+            the result of each frame, in the same order.
         """
         turns: Counter[Hashable] = Counter()
         waves: dict[int, list[int]] = {}  # at most one frame of a video each
