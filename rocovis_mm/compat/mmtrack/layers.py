@@ -46,7 +46,7 @@ class EncoderLayer(BaseModule):
 
     @property
     def attentions(self) -> list[BaseModule]:
-        """What MMDetection 3.0.0rc5 initialises (``msdeformattn_pixel_decoder.py:169``)."""
+        """Modules that MMDetection 3.0.0rc5 initialises (``msdeformattn_pixel_decoder.py:169``)."""
         return [self.self_attn]
 
     def forward(
