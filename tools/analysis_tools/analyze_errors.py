@@ -1,4 +1,4 @@
-"""Count what went wrong, for one or several results files side by side.
+"""Count the errors of one or several results files, side by side.
 
     python tools/analysis_tools/analyze_errors.py GT.json A.json B.json --out errors.json
 

@@ -168,7 +168,7 @@ def race(args: argparse.Namespace, frames: Frames) -> dict[str, dict[str, Any]]:
 
 
 def reset_peak(device: str) -> Callable[[], int | None]:
-    """Return a function that tells the most bytes in use on a GPU from now on; None elsewhere."""
+    """Return a function for the most bytes in use on a GPU from now on; None elsewhere."""
     if not device.startswith('cuda'):
         return lambda: None
     torch.cuda.reset_peak_memory_stats(device)
@@ -244,7 +244,7 @@ def print_race(figures: dict[str, dict[str, Any]]) -> None:
 
 
 def costs(args: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Return what calibration costs at each stride and memory length."""
+    """Return the cost of the calibration at each stride and memory length."""
     init_default_scope('mmdet')
     torch.manual_seed(args.seed)
     model = build('RoCoVIS', args.model_size, (8, 16, 32)).to(args.device)
@@ -308,7 +308,7 @@ def growth(args: argparse.Namespace, files: list[Path]) -> dict[str, dict[str, A
     found = {}
     for name in args.methods:
         for frames in args.growth:
-            with ProcessPoolExecutor(1, context) as process:  # says so where the process dies
+            with ProcessPoolExecutor(1, context) as process:  # raises where the process dies
                 figures = process.submit(grow, args, name, frames, files).result()
             found[f'{name} {frames}'] = figures
     return found

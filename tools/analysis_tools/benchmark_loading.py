@@ -10,7 +10,7 @@ with the same number of worker processes, and prints frames per second of both. 
 The plain loop is `cv2.imread` and `cv2.resize` to the size that the pipeline ends at, nothing
 else: no checks, no crop, no flip, no colours, no change of the channels' order, no samples. For
 training there is a second one that decodes the frame's masks as well (`pycocotools`) and resizes
-them by the nearest neighbour. With workers, the plain loop's arrays go through a DataLoader of the
+them by the nearest neighbour. With workers, the plain loop's arrays pass a DataLoader of the
 same batch size.
 """
 
@@ -98,7 +98,7 @@ def draw_indices(dataset: Dataset, loader: Config, frames: int, seed: int) -> li
 
 
 def plain_frames(dataset: Dataset, index: int) -> list[Frame]:
-    """Say what the plain loop has to do for an item."""
+    """Describe the work of the plain loop for an item."""
     sample = dataset[index]['data_samples']
     codes: dict[int, list[dict[str, Any]]] = {}
     if not dataset.test_mode:
