@@ -102,10 +102,10 @@ class ResultsLog:
             instances: identity, label, score, box (x1, y1, x2, y2) and mask of each visible one.
             standing: identity, label and score of the video's tracks so far.
         """
-        names = ('id', 'label', 'class', 'score', 'box', 'segmentation')
         seen = [
-            dict(zip(names, (identity, label, self.classes[label], *others)))
-            for identity, label, *others in instances
+            {'id': identity, 'label': label, 'class': self.classes[label], 'score': score}
+            | {'box': box, 'segmentation': mask}
+            for identity, label, score, box, mask in instances
         ]
         time = None if time is None else round(time, 6)
         self.write(
