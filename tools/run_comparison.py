@@ -45,7 +45,7 @@ from rocovis_mm.visualization.curves import find_scalars, read_scalars
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'
 TIMED = 22
-"""Iterations of a timed run; the first two do not count."""
+"""Iterations of a timed run. The first two do not count."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def truth_of(config: Config) -> Path:
 
 
 def carry_out(run: Run) -> Run:
-    """Train and test, as far as that is not done; one process at a time owns the folder."""
+    """Train and test, as far as that is not done. Only one process at a time owns the folder."""
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     lock = run.folder.parent / f'.{run.folder.name}.lock'
     with lock.open('w') as own:
@@ -241,7 +241,7 @@ def call(run: Run, lock: Any, name: str, *arguments: object, more: Sequence[str]
 
 
 def carry_out_all(runs: Sequence[Run], jobs: int) -> None:
-    """Carry out runs, some at once; the first failure or an interruption ends the rest."""
+    """Carry out runs, some at once. The first failure or an interruption ends the rest."""
     pool = ThreadPoolExecutor(jobs)
     try:
         for number, run in enumerate(pool.map(carry_out, runs), 1):

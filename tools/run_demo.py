@@ -64,7 +64,7 @@ def say(text: str) -> None:
 
 
 def run_tool(name: str, *arguments: object, quiet: bool = False) -> None:
-    """Run another tool; its failure ends the demo with its exit status."""
+    """Run another tool. Its failure ends the demo with its exit status."""
     command = [sys.executable, str(TOOLS / name), *map(str, arguments)]
     print('$ python', ' '.join([f'tools/{name}', *command[2:]]), flush=True)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL if quiet else None)

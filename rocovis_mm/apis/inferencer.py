@@ -198,7 +198,7 @@ class RoCoVISInferencer:
 
 
 def check_device(name: str) -> None:
-    """Raise ValueError where torch has no such device; before anything is built for it."""
+    """Raise ValueError where torch has no such device."""
     if name == 'auto':
         return
     try:

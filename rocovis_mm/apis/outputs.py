@@ -94,7 +94,7 @@ class Outputs:
         self.thread.put((frame, result, copies))
 
     def write(self, item: tuple[np.ndarray, FrameResult, int]) -> None:
-        """Draw and write one frame; the last number is its number of pictures in a video."""
+        """Draw and write one frame. The last number is its number of pictures in a video."""
         frame, result, copies = item
         self.shown.count(result.scores)
         if self.images is not None:

@@ -10,7 +10,7 @@ from typing import Any
 PATIENCE = 0.1
 """Seconds between looks at whether the other side is still there."""
 JOIN = 5.0
-"""Seconds that a thread is given to end; one that waits for a camera may need longer."""
+"""Seconds that a thread is given to end. One that waits for a camera may need longer."""
 
 
 class _End:
@@ -83,7 +83,7 @@ class Prefetch:
             yield item
 
     def stop(self) -> None:
-        """End the items after the present one; may be called from any thread."""
+        """End the items after the present one. It may be called from any thread."""
         self.stopped.set()
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ from rocovis_mm.formats.frame_files import IMAGE_ENDINGS, in_order, is_image, li
 from rocovis_mm.formats.images import decode_image
 
 LOST_SHARE = 0.02
-"""Share of a video's stated frames that may be missing at its end; headers are estimates."""
+"""Share of a video's stated frames that may be missing at its end. Headers are estimates."""
 RETRY = 1.0
 """Seconds between attempts to connect to a live source again."""
 
@@ -70,7 +70,7 @@ class Source(ABC):
         )
 
     def stop(self) -> None:  # noqa: B027
-        """Give up connecting again; may be called from any thread."""
+        """Give up connecting again. It may be called from any thread."""
 
     def close(self) -> None:  # noqa: B027
         """Close files and devices."""
@@ -197,7 +197,7 @@ class Capture(Source):
         return True
 
     def stop(self) -> None:
-        """Give up connecting again; may be called from any thread."""
+        """Give up connecting again. It may be called from any thread."""
         self.stopped.set()
 
     def check_end(self, number: int) -> None:
@@ -294,7 +294,7 @@ class Thinned(Source):
                 yield frame
 
     def stop(self) -> None:
-        """Give up connecting again; may be called from any thread."""
+        """Give up connecting again. It may be called from any thread."""
         self.source.stop()
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from rocovis_mm.visualization.media import FolderWriter, writer_class
 
 
 def chosen_video(inputs: Sequence[str]) -> str | list[str]:
-    """Return the video that a command line names; several image files are in natural order."""
+    """Return the video that a command line names. Several image files are in natural order."""
     return inputs[0] if len(inputs) == 1 else sorted(inputs, key=natural_order)
 
 
@@ -32,7 +32,7 @@ def check_video(video: str | list[str]) -> list[Path]:
 
 
 def check_exists(path: str | Path, what: str) -> None:
-    """Raise FileNotFoundError where a file is missing; addresses are not checked."""
+    """Raise FileNotFoundError where a file is missing. Addresses are not checked."""
     if '://' not in str(path) and not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such {what}')
 

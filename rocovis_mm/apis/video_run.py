@@ -70,7 +70,7 @@ class VideoRun:
         return 0 if self.reading is None else self.reading.dropped
 
     def stop(self) -> None:
-        """End after the frame at work; may be called from a signal or another thread."""
+        """End after the frame at work. It may be called from a signal or another thread."""
         self.stopping = True
         self.source.stop()
         if self.reading is not None:

@@ -118,7 +118,7 @@ def without_paths(value: Any) -> Any:
 
 
 def last_part(text: str) -> str:
-    """Return the last part of a path of a machine; any other text as it is."""
+    """Return the last part of a path of a machine, or any other text unchanged."""
     if not PATH.fullmatch(text):
         return text
     parts = [part for part in re.split(r'[\\/]+', text) if part not in ('', '..', '~', 'file:')]

@@ -126,7 +126,7 @@ class RoCoVISStep(FrameStep):
     def predict(
         self, images: Tensor, queries: Tensor, visible: Tensor, memory: dict[str, Tensor]
     ) -> tuple[FramePrediction, dict[str, Tensor]]:
-        """Run ``decode`` and ``advance``; the first frame is its own past."""
+        """Run ``decode`` and ``advance``. The first frame is its own past."""
         head = self.model.track_head
         strides = head.pixel_decoder.propagation_strides
         features = self.model.extract_features(images)

@@ -67,7 +67,7 @@ class Interruption(Hook):
             signal.signal(number, handler or signal.SIG_DFL)
 
     def notice(self, number: int, frame: FrameType | None) -> None:
-        """Remember a signal; a later one ends the process in the usual way."""
+        """Remember a signal. A later one ends the process in the usual way."""
         if os.getpid() != self.process:  # one that loads data
             if number != signal.SIGINT:
                 signal.signal(number, signal.SIG_DFL)
@@ -158,7 +158,7 @@ class Interruption(Hook):
 
 @contextmanager
 def unheard_by_children() -> Iterator[None]:
-    """Let processes that are started inside never get Ctrl-C; here it is delayed so long."""
+    """Let processes that are started inside never get Ctrl-C. Here it is delayed so long."""
     if not hasattr(signal, 'pthread_sigmask'):
         yield
         return

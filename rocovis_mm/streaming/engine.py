@@ -55,7 +55,7 @@ FrameOfVideo = tuple[Tensor, DetDataSample, VideoInProgress]
 
 
 class StreamModel(Protocol):
-    """The engine's view of a model; only sessions need its `data_preprocessor`."""
+    """The engine's view of a model. Only sessions need its `data_preprocessor`."""
 
     num_queries: int
     num_classes: int
@@ -69,19 +69,19 @@ class StreamModel(Protocol):
         """Return the factor of each query's pixel probabilities, (B, N), from (B, N, K + 1)."""
 
     def first_queries(self) -> Tensor | None:
-        """Return the queries (N, C) of a first frame; None where none are carried on."""
+        """Return the queries (N, C) of a first frame, or None where none are carried on."""
 
 
 class NextFrame(Protocol):
-    """A frame to predict; frames of one video have one `owner`."""
+    """A frame to predict. Frames of one video have one `owner`."""
 
     owner: Hashable
 
     def read(self) -> FrameOfVideo:
-        """Return the frame; its video has taken all frames before it."""
+        """Return the frame. Its video has taken all frames before it."""
 
     def take(self, masks: FrameMasks) -> Any:
-        """Return the frame's result; its video has advanced."""
+        """Return the frame's result. Its video has advanced."""
 
 
 class StreamEngine:

@@ -110,7 +110,7 @@ class MaskLogits:
         return self._inside[queries]
 
     def _input_logits(self, rows: Tensor, number: int) -> Tensor:
-        """Return logits at the input's resolution; the sums inside their masks are kept."""
+        """Return logits at the input's resolution. The sums inside their masks are kept."""
         logits = resize_to_input(self.logits[rows].float(), self.sizes)
         queries = self.queries[rows[:number].numpy()]
         if not self._summed[queries].all():

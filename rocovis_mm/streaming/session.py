@@ -180,7 +180,7 @@ class StreamSession:
         return result
 
     def write(self, result: FrameResult, time: float | None) -> None:
-        """Write a frame's result to the file; a frame without a time counts by `fps`."""
+        """Write a frame's result to the file. A frame without a time counts by `fps`."""
         if result.frame == 0:
             names = (self.classes, self.category_ids)
             self.log.begin(self.video_id, self.size, self.fps, *names, self.started)

@@ -340,7 +340,7 @@ class TrackRecorder:
         )
 
     def _masks_of(self, identities: list[int]) -> dict[int, dict[int, RLE]]:
-        """Return the masks of some identities by frame; waiting logits stay as they are."""
+        """Return the masks of some identities by frame. Waiting logits stay as they are."""
         found = {identity: dict(self._masks.get(identity, {})) for identity in identities}
         for frame, logits in enumerate(self.waiting, self.length - len(self.waiting)):
             for slot, mask in zip(*logits.make(identities)):  # no slot was given back

@@ -109,7 +109,7 @@ def images_of(data: Mapping[str, Any]) -> Any:
 
 
 def restore(images: Tensor, preprocessor: nn.Module) -> np.ndarray:
-    """Undo the normalisation of (T, 3, H, W); returns (T, H, W, 3) uint8 RGB."""
+    """Return (T, 3, H, W) images without their normalisation, as (T, H, W, 3) uint8 RGB."""
     if hasattr(preprocessor, 'mean'):
         images = images * preprocessor.std.reshape(-1, 1, 1) + preprocessor.mean.reshape(-1, 1, 1)
     turned = getattr(preprocessor, 'bgr_to_rgb', getattr(preprocessor, '_channel_conversion', True))

@@ -19,7 +19,7 @@ METRICS = dict(AP='AP', AP50='AP50', AP75='AP75', AP_boundary='AP^B', AP_pool='A
 
 
 def find_scalars(work_dir: str | Path) -> list[Path]:
-    """Return the scalar logs of a work folder, oldest first; a resumed run has several."""
+    """Return the scalar logs of a work folder, oldest first. A resumed run has several."""
     return sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
 
 
@@ -94,7 +94,7 @@ def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> Path:
 
 
 def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write a figure; missing folders are made."""
+    """Write a figure. Missing folders are made."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

@@ -18,7 +18,7 @@ from rocovis_mm.visualization.palette import identity_color
 
 BINS = 30
 MOST_CLASSES = 120
-"""Classes that are drawn; more make a picture that no viewer shows."""
+"""Classes that are drawn. More make a picture that no viewer shows."""
 
 
 def draw_summary(summary: DatasetSummary, path: str | Path) -> Path:

@@ -85,7 +85,7 @@ def rank(name: str) -> int:
 
 @cache
 def font_for(cluster: str) -> Path | None:
-    """Return the first font that has a character and the marks on it; None where none has."""
+    """Return the first font that has a character and the marks on it, or None."""
     needed = {ord(character) for character in cluster} - INVISIBLE
     if needs_shaping(cluster) and not features.check('raqm'):
         return None  # its letters would be apart, or in the wrong order

@@ -33,9 +33,9 @@ QUALITY = {'crf': '20', 'preset': 'veryfast', 'tune': 'zerolatency'}
 BITS_PER_PIXEL = 0.15
 """Of the other encoders, which have no constant quality."""
 GIF_COLORS = 255
-"""Of a palette; one more entry is for pixels that stay as they are."""
+"""Of a palette. One more entry is for pixels that stay as they are."""
 GIF_FPS = 50
-"""Of a gif at most; players show faster ones slowly."""
+"""Of a gif at most. Players show faster ones slowly."""
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -291,12 +291,12 @@ class FolderWriter:
         self.written += 1
 
     def close(self) -> None:
-        """Do nothing; all pictures are whole."""
+        """Do nothing. All pictures are whole."""
 
 
 @cache
 def h264_encoder() -> str | None:
-    """Return the name of PyAV's H.264 encoder; None where this build has none."""
+    """Return the name of PyAV's H.264 encoder, or None where this build has none."""
     return next((name for name in H264 if name in av.codecs_available), None)
 
 

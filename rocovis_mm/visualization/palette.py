@@ -9,7 +9,7 @@ import numpy as np
 INK = (17, 20, 24)
 PAPER = (255, 255, 255)
 RING = 8
-"""Hues of one ring; the hues of each further ring are between those before it."""
+"""Hues of one ring. The hues of each further ring are between those before it."""
 COLORS = 4 * RING
 """Colours that differ from each other."""
 

@@ -73,7 +73,7 @@ class DrawnVideo:
 
 
 def mask_of(tube: Tube, frame: int) -> np.ndarray:
-    """Return a frame's mask, (H, W) bool; empty where the tube has none."""
+    """Return a frame's mask, (H, W) bool, empty where the tube has none."""
     size = [tube.height, tube.width]
     counts = tube.counts[frame]
     if counts is None:

@@ -51,11 +51,11 @@ from rocovis_mm.formats.frame_files import list_images
 from rocovis_mm.utils.memory import peak_bytes
 
 CLIP = 12
-"""Frames that are drawn; a longer video repeats them."""
+"""Frames that are drawn. A longer video repeats them."""
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 """``cpu`` counts this process alone: for a machine that others use."""
 MEMORIES = (1, 2, 3, 5)
-"""Memory lengths of ``--costs``; the shipped one is among them."""
+"""Memory lengths of ``--costs``. The shipped one is among them."""
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -97,7 +97,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def write_frames(args: argparse.Namespace, folder: Path) -> list[Path]:
-    """Return the files of the frames; drawn and written where none are given."""
+    """Return the files of the frames, which are drawn and written if none are given."""
     if args.images:
         given = list_images(args.images)
         files = [path for path in given if cv2.haveImageReader(str(path))]

@@ -147,7 +147,7 @@ class PlainDataset(Dataset):
         return len(self.items)
 
     def __getitem__(self, index: int) -> list[list[torch.Tensor]]:
-        """Load an item; tensors travel between processes without a copy."""
+        """Load an item. Tensors travel between processes without a copy."""
         return [
             [torch.from_numpy(array) for array in load_plainly(frame, self.with_masks)]
             for frame in self.items[index]
@@ -170,7 +170,7 @@ def exhaust(loader: Iterable[Any]) -> None:
 def make_loader(
     dataset: Dataset, indices: Sequence[int], settings: Config, workers: int
 ) -> DataLoader:
-    """Return a loader of the config's batch size over these draws; its workers stay."""
+    """Return a loader of the config's batch size over these draws. Its workers stay."""
     return DataLoader(
         dataset,
         batch_size=settings.batch_size,

@@ -103,7 +103,7 @@ def imitate(rng: np.random.Generator, outlines: list[np.ndarray | None]) -> list
 
 
 def draw(outlines: list[np.ndarray | None], height: int, width: int) -> list[dict | None]:
-    """Return the run lengths of outlines as json holds them; no image is drawn."""
+    """Return the run lengths of outlines as json holds them. No image is drawn."""
     masks: list[dict | None] = []
     for outline in outlines:
         if outline is None:

@@ -180,7 +180,7 @@ def build(
 
 
 def share_weights(source: Mask2Former, models: Sequence[nn.Module]) -> None:
-    """Give all models the weights of MMDetection's; others stay random."""
+    """Give all models the weights of MMDetection's. Others stay random."""
     MMLogger.get_current_instance().setLevel('ERROR')  # lists of all names otherwise
     for model in models:
         model.load_state_dict(source.state_dict(), strict=False)

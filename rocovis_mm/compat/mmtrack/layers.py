@@ -115,7 +115,7 @@ class DetrTransformerEncoder(BaseModule):
         key_padding_mask: Tensor | None,
         **kwargs: Any,
     ) -> Tensor:
-        """Return (B, N, C); the arguments are those of a layer."""
+        """Return (B, N, C). The arguments are those of a layer."""
         for layer in self.layers:
             query = layer(
                 query=query, query_pos=query_pos, key_padding_mask=key_padding_mask, **kwargs

@@ -34,7 +34,7 @@ class IterPipelineSwitchHook(Hook):
         self.switch_pipeline = switch_pipeline
 
     def before_train(self, runner: Runner) -> None:
-        """Build the second pipeline, so that its mistakes show now; switch if that is due."""
+        """Build the second pipeline, so that its mistakes show now, and switch if that is due."""
         loop = runner.train_loop
         if not isinstance(loop, IterTrainLoop):
             raise ValueError(

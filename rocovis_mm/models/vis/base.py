@@ -145,7 +145,7 @@ class OnlineVISModel(BaseMOTModel):
         return list(data_samples)
 
     def first_queries(self) -> Tensor | None:
-        """Return the queries (N, C) of a first frame; None where none are carried on."""
+        """Return the queries (N, C) of a first frame, or None where none are carried on."""
         return None
 
 

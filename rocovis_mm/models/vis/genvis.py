@@ -42,7 +42,7 @@ class GenVIS(OnlineVISModel):
         return [self.backbone, *neck, head.pixel_decoder, head.query_decoder]
 
     def train(self, mode: bool = True) -> GenVIS:
-        """Set the mode; a frozen detector stays in test mode."""
+        """Set the mode. A frozen detector stays in test mode."""
         super().train(mode)
         if self.freeze_detector:
             for module in self.detector():

@@ -352,7 +352,7 @@ def judge_annotation(
     timeline: Timeline,
     rows: Mapping[int, Mapping[str, Any]],
 ) -> ReportTrack:
-    """Return an annotation with its verdict and shares; crowds are not judged."""
+    """Return an annotation with its verdict and shares. Crowds are not judged."""
     row = rows.get(track.index)
     name = f'A{number + 1}'
     if row is None:
