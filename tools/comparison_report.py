@@ -28,7 +28,7 @@ from rocovis_mm.evaluation.functional.tracks import (
 )
 from rocovis_mm.evaluation.functional.video_groups import group_videos
 from rocovis_mm.formats.json_files import read_json
-from rocovis_mm.visualization.comparison import draw_comparison
+from rocovis_mm.visualization.curves import draw_comparison
 
 METRICS = {
     'AP': 'AP',

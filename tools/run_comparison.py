@@ -5,7 +5,7 @@
 For each seed, a Mask2Former learns single frames. All rows start from its weights and train
 with the same further budget of seconds: the time of an iteration is measured once for each row,
 and fixes the row's number of iterations for all seeds. One rule scores the tracks of all rows.
-Writes comparison.md, comparison.json and comparison.png. The same command goes on after an
+Writes comparison.md, comparison.json and comparison.png. The same command resumes after an
 interruption: finished runs are used again.
 """
 
@@ -45,7 +45,7 @@ from rocovis_mm.visualization.curves import find_scalars, read_scalars
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'
 TIMED = 22
-"""Iterations of a timed run; the first two do not count."""
+"""Iterations of a timed run. The first two do not count."""
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        """What it ends with."""
+        """The file that it ends with."""
         return self.folder / f'iter_{self.iterations}.pth' if self.iterations else self.start
 
     @property
@@ -188,7 +188,7 @@ def truth_of(config: Config) -> Path:
 
 
 def carry_out(run: Run) -> Run:
-    """Train and test, as far as that is not done; one process at a time owns the folder."""
+    """Train and test, as far as that is not done. Only one process at a time owns the folder."""
     run.folder.parent.mkdir(parents=True, exist_ok=True)
     lock = run.folder.parent / f'.{run.folder.name}.lock'
     with lock.open('w') as own:
@@ -224,7 +224,7 @@ def take(lock: Any, title: str) -> None:
 
 
 def call(run: Run, lock: Any, name: str, *arguments: object, more: Sequence[str] = ()) -> None:
-    """Run another tool in a process that inherits the lock; its output goes into the folder.
+    """Run another tool in a process that inherits the lock, with its output in the folder.
 
     Raises:
         RuntimeError: it failed; names its output.
@@ -241,7 +241,7 @@ def call(run: Run, lock: Any, name: str, *arguments: object, more: Sequence[str]
 
 
 def carry_out_all(runs: Sequence[Run], jobs: int) -> None:
-    """Carry out runs, some at once; the first failure or an interruption ends what is to come."""
+    """Carry out runs, some at once. The first failure or an interruption ends the rest."""
     pool = ThreadPoolExecutor(jobs)
     try:
         for number, run in enumerate(pool.map(carry_out, runs), 1):

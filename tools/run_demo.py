@@ -3,7 +3,7 @@
 python tools/run_demo.py [--config CONFIG] [--work-dir DIR] [--cfg-options KEY=VALUE ...]
 
 Runs the commands of the README one after another and leaves all they make in the work folder.
-What is there already is used again; an interrupted training goes on. A changed config starts
+Existing files are used again, and an interrupted training resumes. A changed config starts
 anew, and the old folder is kept beside the new one as DIR_before.
 """
 
@@ -59,12 +59,12 @@ def parse_args() -> argparse.Namespace:
 
 
 def say(text: str) -> None:
-    """Print a line that stands out between the logs."""
+    """Print a line that is visible between the logs."""
     print(f'\n=== {text}', flush=True)
 
 
 def run_tool(name: str, *arguments: object, quiet: bool = False) -> None:
-    """Run another tool; its failure ends the demo with its exit status."""
+    """Run another tool. Its failure ends the demo with its exit status."""
     command = [sys.executable, str(TOOLS / name), *map(str, arguments)]
     print('$ python', ' '.join([f'tools/{name}', *command[2:]]), flush=True)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL if quiet else None)

@@ -46,7 +46,7 @@ def parse_args() -> argparse.Namespace:
         '--resume',
         nargs='?',
         const='auto',
-        help='go on from this checkpoint; from the last whole one in the work folder if none '
+        help='resume from this checkpoint; from the last whole one in the work folder if none '
         'is named',
     )
     add_run_arguments(parser)

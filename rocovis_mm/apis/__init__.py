@@ -20,7 +20,7 @@ HOMES = dict(
     results_from_log='streaming.results_log',
     write_json='streaming.results',
 )
-"""The module of each public name; a module is imported with its first name."""
+"""The module of each public name. A module is imported with its first name."""
 
 __all__ = sorted(HOMES)
 

@@ -33,11 +33,10 @@ LOADERS = ('LoadVISFrame', 'LoadImageFromFile', 'LoadImageFromNDArray', 'Inferen
 class RoCoVISInferencer:
     """A RoCoVIS, MinVIS or GenVIS model for videos, cameras and streams.
 
-    ``inferencer(video)`` returns a video's tracks; ``inferencer.frames(video)`` goes
-    through it frame by frame; ``inferencer.stream()`` takes frames one by one. Frames are
-    prepared by the config's own test pipeline, so that all of these give the tracks that
-    ``tools/test.py`` gives. Any number of streams may be open, in any threads; the model
-    runs for one call at a time.
+    ``inferencer(video)`` returns a video's tracks. ``inferencer.frames(video)`` iterates over
+    its frames. ``inferencer.stream()`` takes frames one by one. The config's own test
+    pipeline prepares the frames, so that all three return the tracks of ``tools/test.py``.
+    Any number of streams may be open, in any threads. The model runs for one call at a time.
 
     Args:
         config_or_model: path of a config, a config, or a model that was built from one.
@@ -57,7 +56,7 @@ class RoCoVISInferencer:
 
     Raises:
         FileNotFoundError: config or checkpoint is missing.
-        ValueError: they do not go together, or are of no online model, or there is no such
+        ValueError: they do not fit each other, the model is not online, or there is no such
             device.
     """
 
@@ -78,7 +77,11 @@ class RoCoVISInferencer:
             check_complete(config, ['model', 'test_dataloader'])
         built = isinstance(config_or_model, torch.nn.Module)
         self.model = config_or_model if built else build_model(config)
-        check_online(self.model)
+        if not isinstance(self.model, OnlineVISModel):
+            raise ValueError(
+                f'{type(self.model).__name__} is no online model; the inferencer takes configs of '
+                'RoCoVIS, MinVIS and GenVIS'
+            )
         self.config = getattr(self.model, 'cfg', None) if built else config
         self.pipeline = frame_pipeline(pipeline or inference_dataset(self.config).get('pipeline'))
         trained = dict(getattr(self.model, 'dataset_meta', None) or {})
@@ -138,7 +141,7 @@ class RoCoVISInferencer:
         reconnect: float | None = None,
         **stream_options: Any,
     ) -> VideoRun:
-        """Return a video to go through frame by frame; see :class:`VideoRun`.
+        """Return the run of a video, frame by frame; see :class:`VideoRun`.
 
         Of a live source, a model without a bound of its own remembers the last 100 frames,
         unless ``memory_frames`` says otherwise.
@@ -158,7 +161,8 @@ class RoCoVISInferencer:
             if max_fps is not None:
                 source = Thinned(source, max_fps)
             options = {'fps': source.fps, **stream_options}
-            if source.live and unbounded(self.model):
+            unbounded = getattr(self.model.track_head, 'memory_frames', 0) is None
+            if source.live and unbounded:  # GenVIS as published
                 options.setdefault('memory_frames', LIVE_MEMORY)
             return VideoRun(source, self.stream(**options))
         except BaseException:
@@ -194,11 +198,7 @@ class RoCoVISInferencer:
 
 
 def check_device(name: str) -> None:
-    """Check that a device is there, before anything is built for it.
-
-    Raises:
-        ValueError: it is not.
-    """
+    """Raise ValueError where torch has no such device."""
     if name == 'auto':
         return
     try:
@@ -222,26 +222,8 @@ def build_model(config: Config) -> torch.nn.Module:
     return model
 
 
-def check_online(model: torch.nn.Module) -> None:
-    """Check that a model sees videos frame by frame.
-
-    Raises:
-        ValueError: it does not.
-    """
-    if not isinstance(model, OnlineVISModel):
-        raise ValueError(
-            f'{type(model).__name__} is no online model; the inferencer takes configs of RoCoVIS, '
-            'MinVIS and GenVIS'
-        )
-
-
-def unbounded(model: OnlineVISModel) -> bool:
-    """Whether a model remembers all of a stream (GenVIS as published)."""
-    return getattr(model.track_head, 'memory_frames', 0) is None
-
-
 def load_weights(model: OnlineVISModel, path: str, allow_missing: bool = False) -> dict[str, Any]:
-    """Load a checkpoint and return what it says of the data it was trained on.
+    """Load a checkpoint and return the metainfo of its training data.
 
     Warns:
         UserWarning: it has parameters that the model has not, or lacks some that may lack.
@@ -254,12 +236,11 @@ def load_weights(model: OnlineVISModel, path: str, allow_missing: bool = False) 
     check_checkpoint(path)
     checkpoint, fit = load_model(model, path, allow_missing)
     if not fit.whole:
-        warnings.warn(f'{path}: {fit.describe()}. What is missing is random')
+        warnings.warn(f'{path}: {fit.describe()}. The missing weights are random')
     elif fit.surplus:
         warnings.warn(
             f'{path}: holds {len(fit.surplus)} parameters that the model has not, such as '
-            f'{fit.surplus[0]}; they are left out: look whether the config is the one that it was '
-            'trained with'
+            f'{fit.surplus[0]}; they are left out: check that the config is that of its training'
         )
     meta = checkpoint.get('meta', {}).get('dataset_meta') or {}
     return {key.lower(): value for key, value in meta.items()}

@@ -1,4 +1,4 @@
-"""What is drawn and written of a stream, in a thread beside the model."""
+"""Drawing and writing of a stream, in a thread beside the model."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_FPS = 10.0
 
 
 class Clock:
-    """Tells how many pictures of a video have become due.
+    """Counts the pictures of a video that are due by the clock.
 
     Args:
         fps: pictures per second.
@@ -43,10 +43,10 @@ class Clock:
 
 
 class Outputs:
-    """Draws and writes frames; to be used in a ``with`` statement, which closes all files.
+    """Draws and writes frames in a ``with`` statement, which closes all files.
 
-    Files are closed whole also where something failed. What fails in the thread is
-    raised by the next :meth:`put`, or at the end.
+    Files are closed whole even after an error. The next :meth:`put`, or the end of the
+    statement, raises the error of the thread.
 
     Args:
         classes: names by label.
@@ -85,7 +85,7 @@ class Outputs:
         self.thread = Background(self.write)
 
     def put(self, frame: np.ndarray, result: FrameResult) -> None:
-        """Hand over a frame (H, W, 3), BGR, and its result.
+        """Add a frame (H, W, 3), BGR, and its result.
 
         Raises:
             OSError: an earlier one could not be written.
@@ -94,7 +94,7 @@ class Outputs:
         self.thread.put((frame, result, copies))
 
     def write(self, item: tuple[np.ndarray, FrameResult, int]) -> None:
-        """Draw and write one frame; the last number says how often it goes into a video."""
+        """Draw and write one frame. The last number is its number of pictures in a video."""
         frame, result, copies = item
         self.shown.count(result.scores)
         if self.images is not None:
@@ -117,10 +117,10 @@ class Outputs:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Write what waits and close the files; an error of the `with` statement's own counts.
+        """Write the waiting frames and close the files; an error inside the statement has priority.
 
         Warns:
-            UserWarning: no instance reached `score_thr`, so files show none.
+            UserWarning: no instance reached `score_thr`, so that the files show none.
         """
         try:
             try:

@@ -1,4 +1,4 @@
-"""Reading and writing in threads beside the model; queues of bounded size; errors come back."""
+"""Reading and writing in threads beside the model, by queues of bounded size."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 PATIENCE = 0.1
 """Seconds between looks at whether the other side is still there."""
 JOIN = 5.0
-"""Seconds that a thread is given to end; one that waits for a camera may need longer."""
+"""Seconds that a thread is given to end. One that waits for a camera may need longer."""
 
 
 class _End:
-    """What follows the last item: nothing, or the error that ended them."""
+    """The end of the items, with the error that caused it, if any."""
 
     def __init__(self, error: BaseException | None = None) -> None:
         self.error = error
 
 
 class Prefetch:
-    """Runs ahead of whoever takes the items, in a thread.
+    """Makes items in a thread, ahead of their consumer.
 
-    An error of the items is raised where it happened: after those before it.
+    An error in the making of an item is raised after the items before it.
 
     Args:
         items: made in the thread, one after another.
         size: items that may wait.
-        newest: whether the oldest of the waiting items makes room where the taker is
-            too slow (for live sources); else the thread waits.
+        newest: whether the oldest waiting item is dropped where the consumer is too slow
+            (for live sources); else the thread waits.
     """
 
     def __init__(self, items: Iterable[Any], size: int = 4, newest: bool = False) -> None:
@@ -60,7 +60,7 @@ class Prefetch:
         self.dropped += 1
 
     def _put(self, item: Any) -> bool:
-        """Put an item as soon as there is room; False once nobody wants it any more."""
+        """Put an item as soon as there is room; return False after :meth:`stop`."""
         while not self.stopped.is_set():
             try:
                 self.waiting.put(item, timeout=PATIENCE)
@@ -83,7 +83,7 @@ class Prefetch:
             yield item
 
     def stop(self) -> None:
-        """End the items; the one at work is the last. May be called from anywhere."""
+        """End the items after the present one. It may be called from any thread."""
         self.stopped.set()
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class Prefetch:
 
 
 class Background:
-    """Hands items to a function in a thread.
+    """Calls a function with items in a thread.
 
     An error of the function is raised by the next :meth:`put`, or by :meth:`close`;
     items after it are dropped.
@@ -120,14 +120,14 @@ class Background:
                     self.error = error
 
     def put(self, item: Any) -> None:
-        """Hand over an item."""
+        """Add an item."""
         if self.error is not None:
             self.raised = True
             raise self.error
         self.waiting.put(item)
 
     def close(self) -> None:
-        """Wait until everything handed over has been consumed."""
+        """Wait until all items have been consumed."""
         if self.thread.is_alive():
             self.waiting.put(_End())
             self.thread.join()

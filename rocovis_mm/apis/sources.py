@@ -1,4 +1,4 @@
-"""Where frames come from: files, folders, globs, lists, cameras, URLs and arrays."""
+"""Sources of frames: files, folders, globs, lists, cameras, URLs and arrays."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from rocovis_mm.formats.frame_files import IMAGE_ENDINGS, in_order, is_image, li
 from rocovis_mm.formats.images import decode_image
 
 LOST_SHARE = 0.02
-"""Share of a video's stated frames that may be missing at its end; headers are estimates."""
+"""Share of a video's stated frames that may be missing at its end. Headers are estimates."""
 RETRY = 1.0
 """Seconds between attempts to connect to a live source again."""
 
@@ -31,13 +31,13 @@ class SourceLostError(ConnectionError):
 
 
 class Source(ABC):
-    """Frames in order, once.
+    """Frames in order, for one iteration.
 
     Attributes:
-        name: what messages call it.
+        name: used in messages.
         fps: frames per second, the mean where they vary; None where nothing states it.
-        length: number of frames, as far as it is stated; None where it is not.
-        live: whether frames come in their own time and have no end.
+        length: number of frames as the source states it; None where it states none.
+        live: whether frames arrive in real time and without an end.
         time: seconds from the first frame to the latest one: as a file states them, or by the
             clock for a live source; None where nothing states them.
         started: when the first frame of a live source came, in UTC.
@@ -60,7 +60,7 @@ class Source(ABC):
         """
 
     def keep_connected(self, seconds: float) -> None:
-        """Connect again where the source is lost, for at most so many seconds at a time.
+        """Connect again where the source is lost, for at most `seconds` at a time.
 
         Raises:
             ValueError: the source ends by itself, or the number is not above 0.
@@ -70,10 +70,10 @@ class Source(ABC):
         )
 
     def stop(self) -> None:  # noqa: B027
-        """Give up connecting again; may be called from any thread."""
+        """Give up connecting again. It may be called from any thread."""
 
     def close(self) -> None:  # noqa: B027
-        """Let go of files and devices."""
+        """Close files and devices."""
 
 
 class ImageFiles(Source):
@@ -177,7 +177,7 @@ class Capture(Source):
             before: the time of the frame before it.
 
         Returns:
-            its time stamp; where stamps do not rise, what the rate says.
+            its time stamp, or the time by the rate where stamps do not rise.
         """
         stamp = self.capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
         if math.isfinite(stamp) and (before is None or stamp > before):
@@ -197,7 +197,7 @@ class Capture(Source):
         return True
 
     def stop(self) -> None:
-        """Give up connecting again; may be called from any thread."""
+        """Give up connecting again. It may be called from any thread."""
         self.stopped.set()
 
     def check_end(self, number: int) -> None:
@@ -219,12 +219,12 @@ class Capture(Source):
             )
 
     def close(self) -> None:
-        """Let go of the file or device."""
+        """Close the file or device."""
         self.capture.release()
 
 
 class Arrays(Source):
-    """Frames that somebody else makes.
+    """Frames from the caller's iterable.
 
     Args:
         frames: arrays (see :func:`rocovis_mm.apis.as_bgr`) or paths of image files.
@@ -258,7 +258,7 @@ class Thinned(Source):
         max_fps: most frames per second that are kept.
 
     Raises:
-        ValueError: the source does not know how fast its frames come.
+        ValueError: the source states no frame rate.
     """
 
     def __init__(self, source: Source, max_fps: float) -> None:
@@ -294,16 +294,16 @@ class Thinned(Source):
                 yield frame
 
     def stop(self) -> None:
-        """Give up connecting again; may be called from any thread."""
+        """Give up connecting again. It may be called from any thread."""
         self.source.stop()
 
     def close(self) -> None:
-        """Let go of the source."""
+        """Close the source."""
         self.source.close()
 
 
 def open_source(video: Any, reconnect: float | None = None) -> Source:
-    """Return the frames of whatever a user calls a video.
+    """Return the source of the frames of a video, of any kind.
 
     Args:
         video: a video or image file; a folder, glob or pattern (``frames/%05d.jpg``) of images,
@@ -326,7 +326,7 @@ def open_source(video: Any, reconnect: float | None = None) -> Source:
 
 
 def open_any(video: Any) -> Source:
-    """Return the frames of whatever a user calls a video; see :func:`open_source`."""
+    """Return the source of the frames of a video; see :func:`open_source`."""
     if isinstance(video, Source):
         return video
     if isinstance(video, (int, np.integer)) and not isinstance(video, bool):
@@ -366,7 +366,7 @@ def open_path(text: str) -> Source:
 
 
 def numbered(pattern: Path) -> list[Path]:
-    """Return the files that a pattern such as ``frames/%05d.jpg`` stands for."""
+    """Return the files that match a pattern such as ``frames/%05d.jpg``."""
     digits = re.compile(r'%(?:0(\d+))?d')
     if not digits.search(pattern.name) or not pattern.parent.is_dir():
         return []
@@ -379,7 +379,7 @@ def open_paths(paths: Sequence[Path], name: str) -> Source:
 
     Args:
         paths: one at least.
-        name: what messages call them.
+        name: used in messages.
 
     Raises:
         FileNotFoundError: one of them is missing.

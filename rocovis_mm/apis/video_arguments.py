@@ -1,4 +1,4 @@
-"""What can be said of the arguments of a run over a video before torch and the model are loaded."""
+"""Checks of the arguments of a run over a video, before torch and the model are loaded."""
 
 from __future__ import annotations
 
@@ -12,22 +12,12 @@ from rocovis_mm.visualization.media import FolderWriter, writer_class
 
 
 def chosen_video(inputs: Sequence[str]) -> str | list[str]:
-    """Return the video that a command line names.
-
-    Args:
-        inputs: one at least. Several are image files, such as a shell makes of ``frames/*.jpg``;
-            they are brought into natural order.
-    """
-    if len(inputs) == 1:
-        return inputs[0]
-    return sorted(inputs, key=natural_order)
+    """Return the video that a command line names. Several image files are in natural order."""
+    return inputs[0] if len(inputs) == 1 else sorted(inputs, key=natural_order)
 
 
 def check_video(video: str | list[str]) -> list[Path]:
-    """Check that a video is there and can be opened; cameras and URLs are left alone.
-
-    Returns:
-        its files.
+    """Check that a video can be opened, and return its files; none for cameras and URLs.
 
     Raises:
         FileNotFoundError: there is no such file, folder or match.
@@ -42,11 +32,7 @@ def check_video(video: str | list[str]) -> list[Path]:
 
 
 def check_exists(path: str | Path, what: str) -> None:
-    """Check that a file is there; addresses are left alone.
-
-    Raises:
-        FileNotFoundError: it is missing.
-    """
+    """Raise FileNotFoundError where a file is missing. Addresses are not checked."""
     if '://' not in str(path) and not Path(path).is_file():
         raise FileNotFoundError(f'{path}: no such {what}')
 
@@ -64,18 +50,13 @@ def check_drawing(path: str | Path, inputs: Sequence[Path]) -> None:
     """
     if writer_class(path) is not FolderWriter:
         check_file(path, inputs)
-    elif Path(path).suffix == '' or Path(path).is_dir():
-        check_folder(path, inputs)
     else:
-        check_folder(Path(path).parent, inputs)
+        is_pattern = Path(path).suffix and not Path(path).is_dir()
+        check_folder(Path(path).parent if is_pattern else path, inputs)
 
 
 def check_file(path: str | Path, inputs: Sequence[Path]) -> None:
-    """Check that a file can be written.
-
-    Args:
-        path: of the file.
-        inputs: files that must stay as they are.
+    """Check that a file can be written without a change of the inputs.
 
     Raises:
         ValueError: it is an input.
@@ -90,14 +71,10 @@ def check_file(path: str | Path, inputs: Sequence[Path]) -> None:
 
 
 def check_folder(path: str | Path, inputs: Sequence[Path]) -> None:
-    """Check that a folder can be written to.
-
-    Args:
-        path: of the folder.
-        inputs: files that must stay as they are.
+    """Check that images can be written to a folder without a change of the inputs.
 
     Raises:
-        ValueError: it holds images of the input.
+        ValueError: it contains images of the input.
         OSError: nothing can be written there.
     """
     path = Path(path)
@@ -112,11 +89,7 @@ def check_folder(path: str | Path, inputs: Sequence[Path]) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Check that files can be made in a folder, or the folder itself.
-
-    Raises:
-        OSError: they cannot.
-    """
+    """Raise OSError where neither a folder nor files in it can be made."""
     while not folder.exists():
         folder = folder.parent
     if not folder.is_dir():

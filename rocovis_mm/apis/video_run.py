@@ -1,4 +1,4 @@
-"""A video on its way through a model, frame by frame; reading runs ahead."""
+"""A run of a video through a model, frame by frame, with reading ahead."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ FILE_QUEUE = 4
 
 
 class VideoRun:
-    """Iterating gives each frame (H, W, 3), BGR uint8, with its result; once.
+    """An iterator over the frames (H, W, 3), BGR uint8, and their results, for one pass.
 
-    To be used in a ``with`` statement. The video is read in a thread; of a live source,
-    frames that the model is too slow for are dropped, the oldest first, so that what
-    comes out is never late by more than a few frames. After an error, and after
-    :meth:`stop`, :meth:`finish` gives the tracks of the frames that went through.
+    Use it in a ``with`` statement. A thread reads the video. Of a live source, frames that
+    the model is too slow for are dropped, the oldest first, so that results are late by a
+    few frames at most. After an error, and after :meth:`stop`, :meth:`finish` returns the
+    tracks of the frames so far.
 
     Args:
         source: of the frames.
-        session: the stream they go into.
-        outputs: draw and write each frame before it comes out; None for none. The caller
-            closes them, and may set them later.
+        session: the stream that takes the frames.
+        outputs: draw and write each frame before it is returned, or None. The caller closes
+            them, and may set them later.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class VideoRun:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, FrameResult]]:
         if self.reading is not None:
-            raise ValueError(f'{self.source.name}: has been gone through; open it again')
+            raise ValueError(f'{self.source.name}: was iterated over before; open it again')
         live = self.source.live
         frames = ((self.source.time, frame) for frame in self.source)
         self.reading = Prefetch(frames, LIVE_QUEUE if live else FILE_QUEUE, newest=live)
@@ -70,19 +70,19 @@ class VideoRun:
         return 0 if self.reading is None else self.reading.dropped
 
     def stop(self) -> None:
-        """End after the frame at work; may be called from a signal or another thread."""
+        """End after the frame at work. It may be called from a signal or another thread."""
         self.stopping = True
         self.source.stop()
         if self.reading is not None:
             self.reading.stop()
 
     def finish(self) -> VideoResult:
-        """Return the tracks of the frames so far; there are no more then."""
+        """Close the run and return the tracks of the frames so far."""
         self.close()
         return self.session.finish()
 
     def close(self) -> None:
-        """Stop reading, let go of the source, and close the results file."""
+        """Stop reading and close the source and the results file."""
         ended = True
         self.source.stop()
         if self.reading is not None:

@@ -1,11 +1,10 @@
-"""Checkpoints of other code bases, of this one, and the way between them."""
+"""Checkpoints of this code base and of others, and their conversion."""
 
 from rocovis_mm.checkpoints.conversion import to_detectron2, to_mm
-from rocovis_mm.checkpoints.files import convert_file
+from rocovis_mm.checkpoints.files import convert_file, write_checkpoint
 from rocovis_mm.checkpoints.publishing import publish_file, slim_checkpoint
 from rocovis_mm.checkpoints.reading import read_checkpoint
 from rocovis_mm.checkpoints.sizes import ModelSizes, fitting_config, read_sizes
-from rocovis_mm.checkpoints.writing import write_checkpoint
 from rocovis_mm.compat import checked  # noqa: F401
 
 __all__ = [

@@ -56,14 +56,14 @@ def is_tensor(value: object) -> bool:
 
 
 def use_todays_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Rename what older versions and wrappers called otherwise.
+    """Rename the weights of older versions and of wrappers.
 
     ``static_query`` became ``query_feat`` (Mask2Former, ``mask2former_transformer_decoder.py``,
     ``_load_from_state_dict``), the pixel decoder got a place of its own
     (``meta_arch/mask_former_head.py``, the same), and data-parallel training writes ``module.``.
 
     Raises:
-        ValueError: old and new names of one tensor stand side by side.
+        ValueError: a tensor has its old and its new name.
     """
     if all(name.startswith('module.') for name in weights):
         weights = {name[len('module.') :]: tensor for name, tensor in weights.items()}
@@ -82,8 +82,8 @@ def use_todays_names(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
     """Return which model the weights are of.
 
-    MinVIS and Mask2Former-VIS have the tensors of Mask2Former, name for name: what to call
-    them is told by `wanted`, and 'auto' calls them Mask2Former.
+    MinVIS and Mask2Former-VIS have the tensors of Mask2Former, name for name. So `wanted`
+    decides between them, and 'auto' takes them for Mask2Former.
 
     Args:
         weights: under today's names.

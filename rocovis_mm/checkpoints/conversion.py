@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rocovis_mm.checkpoints.backbone_keys import index_of_table
 from rocovis_mm.checkpoints.contents import (
     AVERAGES,
     model_kind,
@@ -18,20 +17,21 @@ from rocovis_mm.checkpoints.contents import (
     use_todays_names,
     weights_of,
 )
-from rocovis_mm.checkpoints.key_maps import AFFINE, rename
-from rocovis_mm.checkpoints.layout import (
+from rocovis_mm.checkpoints.key_maps import rename
+from rocovis_mm.checkpoints.names import (
     HEADS,
     LEFT_OUT,
     LEFT_OUT_BACK,
-    OBJECT_DECODER,
+    OBJECT_DECODER_PREFIX,
+    index_of_table,
+    memory_names,
     rules_of,
 )
-from rocovis_mm.checkpoints.object_decoder_keys import MEMORY
 from rocovis_mm.checkpoints.sizes import read_sizes
 from rocovis_mm.version import __version__
 
 NOTES = 'detectron2'
-"""Key of ``meta`` under which a converted checkpoint tells where it comes from."""
+"""Key of ``meta`` with the origin of a converted checkpoint."""
 VERSIONS = ('sem_seg_head', 'sem_seg_head.predictor')
 """Modules of Mask2Former that rename their weights unless told that these are of version 2."""
 
@@ -46,10 +46,10 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
 
     Returns:
         ``state_dict`` under the names of MMDetection's Mask2Former or of our MinVIS or GenVIS,
-        and ``meta`` whose entry 'detectron2' tells: the ``model``, its ``sizes``, the ``source``
+        and ``meta`` whose entry 'detectron2' has the ``model``, its ``sizes``, the ``source``
         tensors ``left_out`` (name -> reason; their values under ``kept``), the tensors ``made``
         anew, those that ``begin_anew`` (a VITA as the start of a GenVIS lacks them), and the
-        ``averages`` that lay beside the weights.
+        ``averages`` beside the weights.
 
     Raises:
         ValueError: no model that is known here; or tensors are unknown or missing.
@@ -61,14 +61,13 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
     check_complete(renamed.missing, kind)
     state_dict = OrderedDict(renamed.weights)
     made = make_buffers(state_dict)
-    memory = [f'{OBJECT_DECODER}{name}.{leaf}' for name in MEMORY.values() for leaf in AFFINE]
     notes = {
         'model': kind,
         'sizes': read_sizes(state_dict, kind).plain(),
         'left_out': left_out,
         'kept': {name: weights[name] for name in left_out},
         'made': made,
-        'begin_anew': [name for name in memory if kind == 'genvis' and name not in state_dict],
+        'begin_anew': [n for n in memory_names() if kind == 'genvis' and n not in state_dict],
         'averages': [name for name in AVERAGES if name in checkpoint and name != entry],
     }
     return {'state_dict': state_dict, 'meta': {NOTES: notes, 'rocovis_mm_version': __version__}}
@@ -77,9 +76,9 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
 def to_detectron2(checkpoint: Mapping[str, Any], model: str = 'auto') -> dict:
     """Convert a checkpoint of MMDetection's Mask2Former or of our MinVIS or GenVIS.
 
-    The exact inverse of :func:`to_mm`: what that left out is taken from ``meta``, what it
-    made anew is left away. The names come back in their present form, and the modules'
-    versions say so.
+    This is the exact inverse of :func:`to_mm`. Tensors that it left out are taken from
+    ``meta``, and those that it made anew are removed. The names have their present form, and
+    the modules' versions say so.
 
     Args:
         checkpoint: as :func:`read_checkpoint` gives it.
@@ -119,7 +118,7 @@ def our_kind(weights: Mapping[str, Tensor], wanted: str) -> str:
             'this is a RoCoVIS with instance mask propagation (pixel_decoder.propagation.*), '
             'which no Detectron2 code has'
         )
-    if any(name.startswith(OBJECT_DECODER) for name in weights):
+    if any(name.startswith(OBJECT_DECODER_PREFIX) for name in weights):
         kind = 'genvis'
     elif any(name.startswith(HEADS['minvis'][1]) for name in weights):
         kind = 'minvis'
@@ -164,7 +163,7 @@ def check_complete(missing: Sequence[str], kind: str) -> None:
     """Check that nothing is missing.
 
     Raises:
-        ValueError: lists what is.
+        ValueError: lists the missing tensors.
     """
     if missing:
         raise ValueError(

@@ -1,19 +1,22 @@
-"""Converts a checkpoint file and tells what was done."""
+"""Converts and writes checkpoint files, and describes the conversion."""
 
 from __future__ import annotations
 
+import pickle
 from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from mmengine.config import Config
+from torch import Tensor
 
 from rocovis_mm.checkpoints.contents import shorten
 from rocovis_mm.checkpoints.conversion import NOTES, to_detectron2, to_mm
 from rocovis_mm.checkpoints.reading import file_hashes, hash_in_name, read_checkpoint
 from rocovis_mm.checkpoints.sizes import ModelSizes, fitting_config
-from rocovis_mm.checkpoints.writing import write_checkpoint
+from rocovis_mm.formats.whole_files import write_whole
 
 
 def convert_file(
@@ -33,11 +36,11 @@ def convert_file(
         reverse: from MMEngine's form to Detectron2's.
 
     Returns:
-        what was done, for people to read.
+        a report in words.
 
     Raises:
         FileNotFoundError: there is no such source.
-        ValueError: names the source, what is wrong with it and the remedy.
+        ValueError: names the source, its problem and the remedy.
     """
     source, target = Path(source), Path(target)
     if target.is_dir():
@@ -64,7 +67,7 @@ def convert_file(
 
 
 def facts(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plain facts that a Detectron2 checkpoint tells of itself."""
+    """Return the author and the iteration of a Detectron2 checkpoint."""
     kept = {key: checkpoint.get(key) for key in ('__author__', 'iteration')}
     return {key: value for key, value in kept.items() if isinstance(value, (str, int))}
 
@@ -82,7 +85,7 @@ def check_name(path: Path, hashes: Mapping[str, str]) -> list[str]:
 
 
 def describe(converted: Mapping[str, Any]) -> str:
-    """Return what a converted checkpoint holds, what was left out, and the config that fits."""
+    """Return the contents of a converted checkpoint, its left out tensors, and its config."""
     notes = converted['meta'][NOTES]
     kind, source = notes['model'], notes['source']
     sizes = ModelSizes(**notes['sizes'])
@@ -110,7 +113,7 @@ def describe(converted: Mapping[str, Any]) -> str:
             lines.append(f'  {name} is {values}: check it against the data_preprocessor')
     if notes['averages']:
         lines.append(
-            f'  averaged weights lie beside the ones taken: {shorten(notes["averages"])}; '
+            f'  averaged weights are beside the ones taken: {shorten(notes["averages"])}; '
             'take them with --entry'
         )
     if kind == 'mask2former':
@@ -126,3 +129,26 @@ def describe(converted: Mapping[str, Any]) -> str:
         Config(dict(model=fitting_config(sizes, kind))).pretty_text.rstrip(),
     ]
     return '\n'.join(lines)
+
+
+def write_checkpoint(checkpoint: Mapping[str, Any], path: str | Path) -> None:
+    """Write a checkpoint: arrays in a pickle where the name ends in .pkl, else torch's form."""
+    if Path(path).suffix == '.pkl':
+        model = checkpoint['model']
+        arrays = model.__class__((key, as_array(tensor)) for key, tensor in model.items())
+        arrays.__dict__.update(model.__dict__)  # the versions of the modules
+        content = {**checkpoint, 'model': arrays}
+        write_whole(path, lambda file: pickle.dump(content, file, protocol=4))
+    else:
+        write_whole(path, lambda file: torch.save(dict(checkpoint), file))
+
+
+def as_array(tensor: Tensor) -> Any:
+    """Return a tensor's numbers as a numpy array.
+
+    Raises:
+        ValueError: numpy has no such numbers.
+    """
+    if tensor.dtype == torch.bfloat16:
+        raise ValueError('numpy has no bfloat16: write a .pth file in place of a .pkl')
+    return tensor.detach().cpu().contiguous().numpy()

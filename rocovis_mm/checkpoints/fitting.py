@@ -1,4 +1,4 @@
-"""Whether a checkpoint fits a model: one rule for training, testing, streams and exports."""
+"""One rule for training, testing, streams and exports: whether a checkpoint fits a model."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ MISMATCH = re.compile(
 
 
 class MisfitError(ValueError):
-    """A checkpoint that does not fit the model: names the file, what differs and the remedy."""
+    """A checkpoint does not fit the model; names the file, the differences and the remedy."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What came of loading weights into a model.
+    """The result of loading weights into a model.
 
     Attributes:
         total: number of the model's tensors.
@@ -62,7 +62,7 @@ class Fit:
         return not self.missing and not self.reshaped
 
     def describe(self) -> str:
-        """Return what did not load, the many names shortened."""
+        """Return the tensors that did not load as text, a long list shortened."""
         loaded = self.total - len(self.missing) - len(self.reshaped)
         parts = [
             f'{loaded} of the {self.total} tensors of the model were loaded, '
@@ -120,7 +120,7 @@ def weights_in(checkpoint: Mapping[str, Any], path: str | Path) -> OrderedDict[s
 
 
 def load_fitting(model: nn.Module, weights: Mapping[str, Tensor]) -> Fit:
-    """Load all weights that fit and return what did not.
+    """Load all weights that fit, and return the others.
 
     Args:
         model: its own hooks may rename weights.
@@ -179,7 +179,7 @@ def in_shards(model: nn.Module) -> bool:
 
 
 def bare_name(name: str) -> str:
-    """Return a tensor's name without what FSDP puts into it."""
+    """Return a tensor's name without the parts that FSDP inserts."""
     return name.replace('_fsdp_wrapped_module.', '')
 
 
@@ -198,7 +198,7 @@ def check_use(fit: Fit, path: str | Path) -> None:
 
 
 def check_resume(fit: Fit, path: str | Path) -> None:
-    """Check that a training run can go on: the optimizer has a state for each weight.
+    """Check that a training run can resume with a state of the optimizer for each weight.
 
     Raises:
         MisfitError: the checkpoint is of another model.
@@ -245,7 +245,7 @@ def load_model(model: nn.Module, path: str, allow_missing: bool = False) -> tupl
     """Load a checkpoint into a model that is to be used, not trained.
 
     Args:
-        model: the one of the config.
+        model: of the config.
         path: of the file, or a URL.
         allow_missing: leave weights that the file lacks as they are.
 

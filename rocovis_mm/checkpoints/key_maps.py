@@ -1,7 +1,7 @@
 """Renaming of weights by rules that work in both directions.
 
 A rule is a pair of templates, ``res4.{i}.conv1.weight`` and ``layer3.{i}.conv1.weight``,
-where a letter in braces stands for the same number on both sides.
+where a letter in braces is the same number on both sides.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from torch import Tensor
 
 Change = Callable[[Tensor], Tensor]
-AFFINE = ('weight', 'bias')
 
 
 @dataclass(frozen=True)
@@ -38,35 +37,19 @@ class Rule:
     to_theirs: Change | None = None
 
 
-def module_rules(
-    theirs: str,
-    ours: str,
-    group: str,
-    leaves: Sequence[str] = AFFINE,
-    optional: bool = False,
-    to_ours: Change | None = None,
-    to_theirs: Change | None = None,
-) -> list[Rule]:
-    """Return the rules of a module whose tensors carry the same names on both sides."""
-    return [
-        Rule(f'{theirs}.{leaf}', f'{ours}.{leaf}', group, optional, to_ours, to_theirs)
-        for leaf in leaves
-    ]
-
-
 def inside(rules: Iterable[Rule], theirs: str, ours: str) -> list[Rule]:
-    """Return the rules of a part that stands under these prefixes."""
+    """Return the rules of a part whose names have these prefixes."""
     return [replace(rule, theirs=theirs + rule.theirs, ours=ours + rule.ours) for rule in rules]
 
 
 @dataclass(frozen=True)
 class Renamed:
-    """What rules made of a set of weights.
+    """A set of weights after the renaming.
 
     Attributes:
         weights: new name -> tensor.
         unknown: names that no rule knows.
-        missing: names that should be there beside those that are.
+        missing: names that are absent though others of their group are present.
     """
 
     weights: dict[str, Tensor]
@@ -114,7 +97,7 @@ def pattern(template: str) -> re.Pattern[str]:
 def missing_names(
     rules: Sequence[Rule], found: Mapping[Rule, set[tuple[str, ...]]], back: bool
 ) -> list[str]:
-    """Return the names that are not there though others of their group or row are."""
+    """Return the names that are absent though others of their group or row are present."""
     groups: dict[str, list[Rule]] = defaultdict(list)
     for rule in rules:
         groups[rule.group].append(rule)
@@ -134,7 +117,7 @@ def missing_names(
 
 
 def gaps(seen: Iterable[tuple[str, ...]]) -> set[tuple[str, ...]]:
-    """Return what rows of numbers from 0 on leave out, at each depth."""
+    """Return the numbers of all rows from 0 to their highest, at each depth."""
     rows: dict[tuple[str, ...], int] = defaultdict(int)
     depth = 0
     for numbers in seen:

@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from rocovis_mm.checkpoints.names import HEADS
+
 SOURCE = 'panoptic_head.'
-RENAMED = (
-    ('panoptic_head.pixel_decoder.', 'track_head.pixel_decoder.'),
-    ('panoptic_head.', 'track_head.query_decoder.'),
-)
-"""Prefix in MMDetection's Mask2Former -> prefix here; the first that fits counts."""
-
-
-def rename(key: str) -> str:
-    """Return the name that a key of MMDetection's Mask2Former has here."""
-    for old, new in RENAMED:
-        if key.startswith(old):
-            return new + key[len(old) :]
-    return key
 
 
 class Mask2FormerStart:
@@ -37,13 +24,14 @@ class Mask2FormerStart:
         """Rewrite `state_dict` in place and log what was loaded, skipped and new."""
         if not any(key.startswith(prefix + SOURCE) for key in state_dict):
             return
-        source = OrderedDict(
-            (rename(key[len(prefix) :]), state_dict.pop(key))
-            for key in [k for k in state_dict if k.startswith(prefix)]
-        )
-        own = {
-            name: tensor for name, tensor in (*module.named_parameters(), *module.named_buffers())
-        }
+        source = {}
+        for key in [key for key in state_dict if key.startswith(prefix)]:
+            name = key[len(prefix) :]
+            for theirs, ours in zip(HEADS['mask2former'], HEADS['minvis']):
+                if name.startswith(theirs):
+                    name = ours + name[len(theirs) :]
+            source[name] = state_dict.pop(key)
+        own = dict([*module.named_parameters(), *module.named_buffers()])
         loaded, skipped = [], []
         for name, tensor in source.items():
             if name in own and own[name].shape == tensor.shape:

@@ -1,4 +1,4 @@
-"""Slim checkpoints: what is needed to use a model, and nothing of the run that made it."""
+"""Slim checkpoints, with the weights of a model and without the state of its training."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def publish_file(source: str | Path, target: str | Path) -> tuple[Path, str]:
             sha256 are put before its ending, as OpenMMLab's tools expect.
 
     Returns:
-        the path that was written, and what was done, for people to read.
+        the path that was written, and a report in words.
 
     Raises:
         FileNotFoundError: there is no such source.
@@ -87,7 +87,7 @@ def slim_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(weights, Mapping) or not weights:
         raise ValueError(
             'no entry state_dict with weights: not a checkpoint of MMEngine; one of Detectron2 '
-            'goes through tools/model_converters/detectron2_to_mm.py first'
+            'is converted by tools/model_converters/detectron2_to_mm.py first'
         )
     meta = checkpoint.get('meta') or {}
     kept = {key: meta[key] for key in KEPT_META if key in meta}
@@ -100,7 +100,7 @@ def slim_checkpoint(checkpoint: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def alone(tensor: Tensor) -> Tensor:
-    """Return a tensor that does not drag a larger storage along."""
+    """Return a tensor without a larger storage."""
     tensor = tensor.detach()
     whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
     return tensor if whole else tensor.clone()
@@ -118,7 +118,7 @@ def without_paths(value: Any) -> Any:
 
 
 def last_part(text: str) -> str:
-    """Return the last part of a path of a machine; any other text as it is."""
+    """Return the last part of a path of a machine, or any other text unchanged."""
     if not PATH.fullmatch(text):
         return text
     parts = [part for part in re.split(r'[\\/]+', text) if part not in ('', '..', '~', 'file:')]

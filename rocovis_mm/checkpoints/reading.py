@@ -1,4 +1,4 @@
-"""Reads checkpoint files, of whatever kind, without running what is in them."""
+"""Reads checkpoint files of any kind without running code in them."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ PAGES = (b'<!doctype', b'<html', b'<?xml', b'version https://git-lfs')
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
-    """Read a checkpoint; what it is shows in its content, not in its name.
+    """Read a checkpoint of any kind; its content decides, not its name.
 
     Args:
         path: a file of torch (zip or the older form), or a pickle of arrays as in
             Detectron2's model zoo.
 
     Returns:
-        its dictionary; in a pickle arrays stand as ``PickledArray``.
+        its dictionary; the arrays of a pickle are ``PickledArray``.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -63,9 +63,7 @@ def glance(path: str | Path) -> dict[str, Any]:
     Raises:
         ValueError: the file is no checkpoint, is damaged, or asks for code.
     """
-    with Path(path).open('rb') as file:
-        is_zip = file.read(2) == b'PK'
-    if not is_zip or not hasattr(torch.serialization, 'add_safe_globals'):
+    if not is_archive(path) or not hasattr(torch.serialization, 'add_safe_globals'):
         return read_checkpoint(path)
     allow_mmengine_checkpoints()
     try:
@@ -75,30 +73,34 @@ def glance(path: str | Path) -> dict[str, Any]:
     return dict(content) if isinstance(content, Mapping) else {}
 
 
+def is_archive(path: str | Path) -> bool:
+    """Whether a file is a zip archive by its first bytes, as torch writes since 1.6."""
+    with Path(path).open('rb') as file:
+        return file.read(2) == b'PK'
+
+
 def read_torch(path: Path) -> Any:
     """Read a file that ``torch.save`` wrote."""
-    with path.open('rb') as file:
-        is_zip = file.read(2) == b'PK'
-    if is_zip:
+    if is_archive(path):
         damaged = zipfile.ZipFile(path).testzip()
         if damaged:
             raise ValueError(f'its part {damaged} does not match its check sum')
-    if is_zip and not hasattr(torch.serialization, 'add_safe_globals'):
-        module = restricted_pickle.pickle_module(checkpoint_globals())
-        return torch.load(path, map_location='cpu', pickle_module=module)
+        if not hasattr(torch.serialization, 'add_safe_globals'):
+            module = restricted_pickle.pickle_module(checkpoint_globals())
+            return torch.load(path, map_location='cpu', pickle_module=module)
     allow_mmengine_checkpoints()  # each time: onedl-mmengine 0.10.12 takes them off after a load
     return torch.load(path, map_location='cpu', weights_only=True)
 
 
 def read_pickle(path: Path) -> Any:
-    """Read a pickle of arrays; or what torch < 1.6 wrote, which begins as one."""
+    """Read a pickle of arrays, or a file of torch < 1.6, which begins as one."""
     with path.open('rb') as file:
         content = restricted_pickle.load(file)
     return read_torch(path) if content == TORCH_MAGIC else content
 
 
 def explain(error: Exception) -> str:
-    """Return what went wrong and the remedy, without torch's advice to trust the file."""
+    """Return the problem and the remedy, without torch's advice to trust the file."""
     text = str(error).strip()
     refused = re.search(r'(?i)unsupported (?:global:? |class )(?:global )?([\w.]+)', text)
     refused = refused or re.search(r'it asks for ([\w.]+)', text)

@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from: the last whole one."""
+"""The last whole checkpoint, from which a run resumes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from rocovis_mm.checkpoints.reading import read_checkpoint
 
 POINTER = 'last_checkpoint'
 NEEDED = ('meta', 'state_dict', 'message_hub', 'optimizer')
-"""What MMEngine writes into a checkpoint that can be resumed."""
+"""Entries that MMEngine writes into a checkpoint that can be resumed."""
 
 
 def check_resumable(path: str | Path) -> None:
-    """Check that a run can go on from a checkpoint.
+    """Check that a run can resume from a checkpoint.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -30,7 +30,7 @@ def check_resumable(path: str | Path) -> None:
 
 
 def find_whole_checkpoint(folder: str | Path) -> tuple[str | None, list[str]]:
-    """Return the checkpoint to go on from, and what is wrong with later ones.
+    """Return the checkpoint to resume from, and the problems of later ones.
 
     Args:
         folder: work folder of a run.
@@ -52,7 +52,7 @@ def find_whole_checkpoint(folder: str | Path) -> tuple[str | None, list[str]]:
             return str(path), problems
     if problems:
         raise ValueError(
-            f'{folder}: no whole checkpoint to go on from; give another --work-dir to start anew. '
+            f'{folder}: no whole checkpoint to resume from; give another --work-dir to start anew. '
             + '; '.join(problems)
         )
     return None, []

@@ -1,4 +1,4 @@
-"""What a set of weights tells of the model: its sizes, and the config that fits them."""
+"""The sizes of a model, read off its weights, and the config that fits them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rocovis_mm.checkpoints.layout import HEADS
+from rocovis_mm.checkpoints.names import HEADS
 
 RESNET_DEPTHS = {
     (2, (2, 2, 2, 2)): 18,
@@ -31,7 +31,7 @@ SWIN_NAMES = {
 class ModelSizes:
     """Sizes that can be read off the shapes of a model's weights.
 
-    The number of attention heads is not among them, but for Swin: no shape tells it.
+    The number of attention heads is among them for Swin alone, as no other shape has it.
 
     Attributes:
         backbone: its name, such as 'ResNet-50' or 'Swin-L'.
@@ -195,7 +195,7 @@ def swin(weights: Mapping[str, Tensor]) -> tuple[str, dict[str, Any]]:
 
 
 def count(weights: Mapping[str, Tensor], template: str, first: int = 0) -> int:
-    """Return how many of a row of tensors are there."""
+    """Return the number of tensors with consecutive numbers in their names."""
     number = first
     while template.format(number) in weights:
         number += 1
@@ -203,7 +203,7 @@ def count(weights: Mapping[str, Tensor], template: str, first: int = 0) -> int:
 
 
 def shape(weights: Mapping[str, Tensor], name: str, dimensions: int) -> tuple[int, ...]:
-    """Return a tensor's shape, if it has so many dimensions."""
+    """Return the shape of a tensor with a number of dimensions."""
     found = tuple(weights[name].shape)
     if len(found) != dimensions:
         raise ValueError(f'{name} has the shape {found}, not {dimensions} dimensions')

@@ -24,7 +24,7 @@ EXTENSION = 'mmcv._ext'
 
 
 class MissingExtension(ModuleType):
-    """Stands for ``mmcv._ext`` where mmcv was installed without compiled ops.
+    """A placeholder for ``mmcv._ext`` where mmcv was installed without compiled ops.
 
     Every attribute is a function that raises when called, never before: mmcv
     looks its ops up by name at import (``mmcv/utils/ext_loader.py:12``).
@@ -46,9 +46,9 @@ class MissingExtension(ModuleType):
 
 
 class MissingExtensionFinder(MetaPathFinder, Loader):
-    """Finds `MissingExtension` where nobody else finds ``mmcv._ext``.
+    """Finds `MissingExtension` where no other finder finds ``mmcv._ext``.
 
-    It stands last on ``sys.meta_path``: a real extension is always found first,
+    It is the last on ``sys.meta_path``, so that a real extension is always found first,
     and nothing is imported before mmcv itself asks.
     """
 

@@ -34,9 +34,9 @@ REQUIREMENTS = {
         "pip install 'mmdet>=3.1,<3.4'",
     ),
 }
-# The maintained forks count on; upstream stops before these.
+# The maintained forks have later versions; upstream stops before these.
 UPSTREAM_BELOW = {'mmcv': '2.2.0', 'mmcv-lite': '2.2.0', 'mmdet': '3.4.0'}
-# What MMTracking 1.0.0rc1 asks for (mmtrack/__init__.py:10) as far as it was seen to work:
+# Versions that MMTracking 1.0.0rc1 needs (mmtrack/__init__.py:10) and was tested with:
 # lowest, first one no longer accepted. Allowed where mmtrack is installed.
 MMTRACK_RANGES = {
     'mmcv': ('2.0.0rc4', '2.0.0'),
@@ -66,7 +66,7 @@ def in_mmtrack_range(name: str, installed: Version) -> bool:
 
 
 def hosted_by_mmtrack() -> bool:
-    """Whether MMDetection here is the one that MMTracking 1.0.0rc1 stands on.
+    """Whether MMDetection here is the version that MMTracking 1.0.0rc1 needs.
 
     It has neither the base class nor the data samples of videos: ``rocovis_mm.compat``
     gives them.
@@ -76,14 +76,14 @@ def hosted_by_mmtrack() -> bool:
 
 
 def check_dependencies() -> None:
-    """Check that every package rocovis_mm stands on is there and in range.
+    """Check that every package that rocovis_mm needs is installed and in range.
 
     Older versions of MMDetection and mmcv are accepted beside the MMTracking that needs
     them, see ``MMTRACK_RANGES``.
 
     Raises:
         ImportError: names the package, the version found, the range accepted
-            and the command that mends it.
+            and the command that installs it.
 
     Warns:
         UserWarning: where two distributions that write the same files are

@@ -25,12 +25,11 @@ def _known_as(path: str) -> Callable[[Callable], Callable]:
 
 
 def checkpoint_globals() -> list[Any]:
-    """What a checkpoint of mmengine 0.10 names beside torch's own classes.
+    """Return the globals that a checkpoint of mmengine 0.10 names beside torch's own classes.
 
-    Read off the pickles that its runner wrote: ``HistoryBuffer``; ``getattr``,
-    which stands there only as ``getattr(HistoryBuffer, 'mean')`` and is
-    therefore answered by a function that gives nothing else; and numpy arrays
-    and scalars of plain numbers.
+    They are read off the pickles that its runner wrote: ``HistoryBuffer``, ``getattr``, and
+    numpy arrays and scalars of plain numbers. The pickles contain ``getattr`` only as
+    ``getattr(HistoryBuffer, 'mean')``, so a function that returns nothing else replaces it.
     """
     import numpy as np
     from mmengine.logging.history_buffer import HistoryBuffer
@@ -70,12 +69,11 @@ def checkpoint_globals() -> list[Any]:
 def allow_mmengine_checkpoints() -> None:
     """Let ``torch.load(weights_only=True)`` rebuild mmengine's message hub.
 
-    Exactly what mmengine 0.10 writes is allow-listed, see `checkpoint_globals`;
-    a checkpoint that names anything else is still refused. torch 2.4 and 2.5
-    have the list but load unrestricted unless told otherwise, older ones have
-    no list, and onedl-mmengine 0.10.12 loads unrestricted what it may not load
-    restricted (``runner/checkpoint.py:86``): there, load only checkpoints you
-    trust. ``read_checkpoint`` is restricted everywhere.
+    Only the globals that mmengine 0.10 writes are allowed, see `checkpoint_globals`. A
+    checkpoint that names anything else is still refused. torch 2.4 and 2.5 have the list but
+    load unrestricted by default, and older ones have no list. onedl-mmengine 0.10.12 loads
+    unrestricted after a refusal (``runner/checkpoint.py:86``). There, load only checkpoints
+    that you trust. ``read_checkpoint`` is restricted everywhere.
     """
     import torch
 

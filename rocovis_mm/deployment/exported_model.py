@@ -20,14 +20,14 @@ from rocovis_mm.structures import VideoTracks
 Arrays = dict[str, np.ndarray]
 """Name -> tensor of a stream's state."""
 METADATA = 'rocovis_mm'
-"""Key of an ONNX file's metadata under which the exporter leaves what a model needs here."""
+"""Key of an ONNX file's metadata with the settings of :class:`ExportedModel`."""
 
 
 class ExportedModel:
     """A step that ``tools/deployment/export.py`` wrote, in onnxruntime.
 
-    What a stream remembers belongs to the caller: :meth:`step` takes it and returns the
-    new one, so one file serves any number of streams.
+    The state of a stream belongs to the caller. :meth:`step` takes it and returns the new
+    one, so one file serves any number of streams.
 
     Args:
         path: the ONNX file.
@@ -64,7 +64,7 @@ class ExportedModel:
         self.category_ids = tuple(ids or (label + 1 for label in labels))
 
     def first_state(self) -> Arrays:
-        """Return what is remembered before the first frame: zeros."""
+        """Return the state before the first frame, all zeros."""
         return {
             x.name: np.zeros(x.shape, np.int64 if x.type == 'tensor(int64)' else np.float32)
             for x in self.session.get_inputs()
@@ -126,7 +126,7 @@ def require_packages(*names: str) -> None:
     """Check that packages for ONNX files are installed.
 
     Raises:
-        ModuleNotFoundError: names the missing ones and what installs them.
+        ModuleNotFoundError: names the missing ones and the command that installs them.
     """
     missing = [name for name in names if find_spec(name) is None]
     if missing:

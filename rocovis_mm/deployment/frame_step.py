@@ -17,12 +17,12 @@ from rocovis_mm.structures import FramePrediction, MemoryFrame, QueryMemory, Str
 
 
 class FrameStep(nn.Module):
-    """Preprocesses a frame, predicts it and returns what is remembered of it.
+    """Preprocesses a frame and returns its prediction and the new state.
 
     A stream's memory grows from nothing to M frames. Here it always has M places, oldest
-    first, of which the last ``remembered`` count; the others are hidden from every
-    attention. So one graph serves the first frame and all others, and gives what the
-    model gives. The state before the first frame is all zeros.
+    first, of which the last ``remembered`` count. The others are hidden from every
+    attention. So one graph serves the first frame and all others, with the results of the
+    model. The state before the first frame is all zeros.
 
     Args:
         model: at test time.
@@ -53,7 +53,7 @@ class FrameStep(nn.Module):
     def predict(
         self, images: Tensor, queries: Tensor, visible: Tensor, memory: dict[str, Tensor]
     ) -> tuple[FramePrediction, dict[str, Tensor]]:
-        """Return the prediction and name -> (1, ...) what is to be remembered.
+        """Return the prediction and name -> (1, ...) of the frame's memory.
 
         Args:
             images: (1, 3, H', W'), normalised and padded.
@@ -126,7 +126,7 @@ class RoCoVISStep(FrameStep):
     def predict(
         self, images: Tensor, queries: Tensor, visible: Tensor, memory: dict[str, Tensor]
     ) -> tuple[FramePrediction, dict[str, Tensor]]:
-        """Run ``decode`` and ``advance``; the first frame stands in for its own past."""
+        """Run ``decode`` and ``advance``. The first frame is its own past."""
         head = self.model.track_head
         strides = head.pixel_decoder.propagation_strides
         features = self.model.extract_features(images)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a training after an iteration, with a checkpoint to go on from."""
+"""Ctrl-C and SIGTERM end a training after an iteration, with a checkpoint to resume from."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from rocovis_mm.engine.hooks.whole_checkpoint_hook import WholeCheckpointHook
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 VALIDATED = 'validated_at'
-"""Where the iteration stands that was validated last."""
+"""Key of the last validated iteration in the message hub."""
 SAME = 2.0
-"""Seconds in which a second signal is the same one, which `timeout` sends twice. What torchrun
-passes on always is: it kills processes that take long to end itself."""
+"""Seconds in which a second signal is the same one, which `timeout` sends twice. Signals from
+torchrun always are the same one, as torchrun itself kills processes that take long to end."""
 
 
 class Interruption(Hook):
-    """Notices signals while a loop runs, and ends the run where it can be resumed exactly.
+    """Catches signals while a loop runs, and ends the run where it can be resumed exactly.
 
-    A second signal has its usual effect at once. Loading processes leave all that to the one that
-    trains. To be entered as a context around a loop.
+    A second signal has its usual effect at once. Loading processes leave signals to the process
+    that trains. Enter it as a context around a loop.
 
     Args:
         runner: of the loop.
@@ -61,13 +61,13 @@ class Interruption(Hook):
         self.give_back()
 
     def give_back(self) -> None:
-        """Let signals do what they did before."""
+        """Restore the former handlers of signals."""
         while self.former:
             number, handler = self.former.popitem()
             signal.signal(number, handler or signal.SIG_DFL)
 
     def notice(self, number: int, frame: FrameType | None) -> None:
-        """Remember a signal; a later one ends the process in the usual way."""
+        """Remember a signal. A later one ends the process in the usual way."""
         if os.getpid() != self.process:  # one that loads data
             if number != signal.SIGINT:
                 signal.signal(number, signal.SIG_DFL)
@@ -82,7 +82,7 @@ class Interruption(Hook):
             os.kill(os.getpid(), number)
 
     def is_due(self, iteration: int) -> bool:
-        """Say whether the run is to end after so many iterations; all ranks say the same.
+        """Whether the run is to end after an iteration, the same on all ranks.
 
         Accumulated gradients are used first: a checkpoint does not hold them.
         """
@@ -126,7 +126,7 @@ class Interruption(Hook):
         self.end(runner.iter, together=False)
 
     def end(self, iteration: int, together: bool = True) -> None:
-        """Write a checkpoint, say so and leave.
+        """Write a checkpoint, log its name and exit.
 
         Args:
             iteration: how many are done.
@@ -143,7 +143,9 @@ class Interruption(Hook):
             for hook in runner.hooks
             if isinstance(hook, WholeCheckpointHook)
         ]
-        place = f'{saved[0]} is written: --resume goes on from it' if saved else 'nothing is saved'
+        place = (
+            f'{saved[0]} is written: --resume continues from it' if saved else 'nothing is saved'
+        )
         runner.visualizer.close()
         if is_main_process():
             name = signal.Signals(self.number).name
@@ -156,7 +158,7 @@ class Interruption(Hook):
 
 @contextmanager
 def unheard_by_children() -> Iterator[None]:
-    """Let processes that are started meanwhile never hear of Ctrl-C; here it waits so long."""
+    """Let processes that are started inside never get Ctrl-C. Here it is delayed so long."""
     if not hasattr(signal, 'pthread_sigmask'):
         yield
         return

@@ -1,4 +1,4 @@
-"""Training loops that stop on request, and whose data go on where they stopped."""
+"""Training loops that stop on request and resume with the next batch of their data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rocovis_mm.utils.config import check_complete
 from rocovis_mm.utils.divergence import named_in_matching
 
 DRAW_SEED = 'draw_seed'
-"""Where the sampler's seed stands in the message hub, and so in checkpoints."""
+"""Key of the sampler's seed in the message hub, and so in checkpoints."""
 
 
 @LOOPS.register_module()
@@ -26,7 +26,7 @@ class IterTrainLoop(IterBasedTrainLoop):
 
     MMEngine reaches the iteration it resumes at by loading and throwing away all
     batches before it (mmengine 0.10.7, ``runner/loops.py:279``). Here the
-    ``ClipSampler`` is told at which draw to go on. Where a run was cut off between a
+    ``ClipSampler`` resumes at the right draw. Where a run was cut off between a
     checkpoint and the validation that follows it, the validation comes first. With another
     sampler the loop does as MMEngine's. Ctrl-C and SIGTERM end the run after an iteration, see
     :class:`Interruption`. Arguments are those of :class:`mmengine.runner.IterBasedTrainLoop`.
@@ -45,7 +45,7 @@ class IterTrainLoop(IterBasedTrainLoop):
             return super().run() if sampler is None else self._run(sampler)
 
     def run_iter(self, data_batch: Any) -> None:
-        """Train one iteration, and end the run after it where that is asked for."""
+        """Train one iteration, and end the run after it if a signal has come."""
         with named_in_matching():
             super().run_iter(data_batch)
         if self.interruption.is_due(self._iter):
@@ -85,10 +85,10 @@ class IterTrainLoop(IterBasedTrainLoop):
         self.start_data_at(self._iter)
 
     def start_data_at(self, iteration: int) -> None:
-        """Let the data go on with the batch of `iteration`, made by new workers.
+        """Let the data continue with the batch of `iteration`, made by new workers.
 
-        What was loaded ahead is dropped. With another sampler than a ``ClipSampler`` the data
-        start anew.
+        Batches that were loaded ahead are dropped. With another sampler than a ``ClipSampler``
+        the data start anew.
         """
         sampler = find_clip_sampler(self.dataloader)
         if sampler is not None:
@@ -112,7 +112,7 @@ class IterTrainLoop(IterBasedTrainLoop):
 
 @LOOPS.register_module()
 class EpochTrainLoop(EpochBasedTrainLoop):
-    """MMEngine's loop by epochs, which can stop and go on within an epoch.
+    """MMEngine's loop by epochs, which can stop and resume within an epoch.
 
     Ctrl-C and SIGTERM end the run after an iteration, see :class:`Interruption`. Where it is
     resumed, the rest of the epoch follows: at once with a ``ClipSampler``, else after loading the
@@ -130,7 +130,7 @@ class EpochTrainLoop(EpochBasedTrainLoop):
             return super().run()
 
     def run_epoch(self) -> None:
-        """Train one epoch, or what is left of it."""
+        """Train one epoch, or the rest of it."""
         done = max(0, self._iter - self._epoch * len(self.dataloader))
         self.runner.call_hook('before_train_epoch')
         self.runner.model.train()
@@ -147,7 +147,7 @@ class EpochTrainLoop(EpochBasedTrainLoop):
         self._epoch += 1
 
     def run_iter(self, idx: int, data_batch: Any) -> None:
-        """Train one iteration, and end the run after it where that is asked for."""
+        """Train one iteration, and end the run after it if a signal has come."""
         with named_in_matching():
             super().run_iter(idx, data_batch)
         if self.interruption.is_due(self._iter):

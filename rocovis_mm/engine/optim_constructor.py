@@ -1,4 +1,4 @@
-"""Which learning rate and weight decay each parameter of a model gets."""
+"""The learning rate and the weight decay of each parameter of a model."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rocovis_mm.registry import OPTIM_WRAPPER_CONSTRUCTORS
 
 NORMS = (_NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)
 MAPS = (nn.Linear, nn.Bilinear, _ConvNd, nn.MultiheadAttention, nn.RNNBase)
-"""Linear maps, convolutions and what is made of them, as torch has them."""
+"""Linear maps, convolutions and torch's modules with them inside."""
 MULTIPLIERS = (
     'lr_mult',
     'bias_lr_mult',
@@ -35,9 +35,10 @@ class DecayByKindConstructor(DefaultOptimWrapperConstructor):
 
     With MMEngine's, a custom key takes a parameter out of all other rules (mmengine 0.10.7,
     ``optim/optimizer/default_constructor.py:228``): ``'backbone': dict(lr_mult=0.1)`` makes
-    the backbone's norms decay whatever ``norm_decay_mult`` says. Here a key decides what it
-    names. All keys that are part of a parameter's name count, a longer one before a shorter
-    one, and all multipliers that apply are multiplied. A key may hold any of them.
+    the backbone's norms decay whatever ``norm_decay_mult`` is. Here a key decides only the
+    multipliers that it names. All keys that are part of a parameter's name count, a longer one
+    before a shorter one, and all multipliers that apply are multiplied. A key may have any of
+    them.
 
     ``paramwise_cfg`` has ``custom_keys`` and these multipliers, 1 where they are left out:
 
@@ -50,7 +51,7 @@ class DecayByKindConstructor(DefaultOptimWrapperConstructor):
     - ``dwconv_decay_mult``: of depthwise convolutions;
     - ``flat_decay_mult``: of parameters of at most one dimension.
 
-    Frozen parameters are left out, shared ones are taken once. What else a key holds goes into
+    Frozen parameters are left out, shared ones are taken once. Other entries of a key are set in
     the parameter's group of the optimizer.
 
     Args:
@@ -80,7 +81,7 @@ class DecayByKindConstructor(DefaultOptimWrapperConstructor):
         prefix: str = '',
         is_dcn_module: int | float | None = None,
     ) -> None:
-        """Add a group for each parameter that learns, and log how many get what.
+        """Add a group for each parameter that learns, and log the number of each kind.
 
         Args:
             params: groups of the optimizer, extended in place.

@@ -78,7 +78,7 @@ class MixedPrecisionOptimWrapper(OptimWrapper):
         return {**super().state_dict(), 'loss_scaler': self.loss_scaler.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the state back; one that was saved without mixed precision too."""
+        """Restore the state, also one that was saved without mixed precision."""
         state_dict = dict(state_dict)
         scaler = state_dict.pop('loss_scaler', None)
         if scaler:

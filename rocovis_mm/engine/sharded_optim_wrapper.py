@@ -1,4 +1,4 @@
-"""Clipping by norm where a model lies in shards."""
+"""Clipping by norm of a model in shards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rocovis_mm.registry import OPTIM_WRAPPERS
 class ExperimentalShardedOptimWrapper(OptimWrapper):
     """An ``OptimWrapper`` that clips by the norm of the whole model's gradients under FSDP.
 
-    MMEngine clips what gradients a process holds by their own norm (mmengine 0.10.7,
+    MMEngine clips the gradients of a process by their own norm (mmengine 0.10.7,
     ``optim/optimizer/optimizer_wrapper.py:285``). Under FSDP that is a shard, and each
     process would shorten its part of the step by another factor. Other models are clipped as
     MMEngine does.

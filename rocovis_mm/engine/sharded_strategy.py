@@ -1,4 +1,4 @@
-"""Training a model that lies in shards, one on each process."""
+"""Training of a model in shards, one on each process."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ WHOLE = dict(
     state_dict_config=dict(type='FullStateDictConfig'),
     optim_state_dict_config=dict(type='FullOptimStateDictConfig'),
 )
-"""Whole checkpoints that are gathered where the shards lie."""
+"""Whole checkpoints that are gathered on the device of the shards."""
 
 
 @STRATEGIES.register_module()
 class ExperimentalShardedStrategy(FSDPStrategy):
-    """MMEngine's FSDP with whole checkpoints, going on from them, and on CPUs too.
+    """MMEngine's FSDP with whole checkpoints that can be resumed, on CPUs too.
 
-    Without a GPU torch has to be told so. ``'full'`` then stands for ``WHOLE``: it else moves the
-    weights to the CPU and frees the place they came from, which is the same one (torch 2.13,
-    ``distributed/fsdp/_flat_param.py:1750``).
+    Without a GPU torch needs the device by name. ``'full'`` then is ``WHOLE``. Torch's own
+    ``'full'`` moves the weights to the CPU and frees their former place, which is the same one
+    (torch 2.13, ``distributed/fsdp/_flat_param.py:1750``).
 
     Args:
         model_wrapper: as MMEngine's.

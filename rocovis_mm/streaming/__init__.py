@@ -1,3 +1,3 @@
-"""Streams of frames: what a video has been so far, its tracks and its results."""
+"""Streams of frames: their state, their tracks and their results."""
 
 from rocovis_mm.compat import checked  # noqa: F401

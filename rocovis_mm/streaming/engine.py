@@ -1,4 +1,4 @@
-"""The one place where videos go on, whoever owns them: sessions, a runner, or a tool.
+"""The one place where videos advance, of sessions, of a runner, or of a tool.
 
 N queries, K classes, C channels, H x W a padded input, h x w the resolution of mask logits.
 """
@@ -23,11 +23,11 @@ from rocovis_mm.structures import FramePrediction, StreamState
 
 @dataclass
 class VideoInProgress:
-    """Everything that a model needs to go on with a video.
+    """Everything that a model needs to continue a video.
 
     Attributes:
         recorder: statistics and, if they are kept, masks of its tracks.
-        state: what the model remembers.
+        state: the model's memory.
         size: (height, width) of its padded frames, where a runner gives them.
         memory_frames: most past frames that `state` may hold; None leaves it to the model.
     """
@@ -43,7 +43,7 @@ class VideoInProgress:
         return self.recorder.length
 
     def advance(self, masks: FrameMasks, state: StreamState) -> None:
-        """Take in what a frame has brought."""
+        """Add a frame's masks and the state after it."""
         self.recorder.add_frame(masks)
         if self.memory_frames is not None:
             state = replace(state, memory=state.memory[-self.memory_frames :])
@@ -55,7 +55,7 @@ FrameOfVideo = tuple[Tensor, DetDataSample, VideoInProgress]
 
 
 class StreamModel(Protocol):
-    """The engine's view of a model; only sessions need its `data_preprocessor`."""
+    """The engine's view of a model. Only sessions need its `data_preprocessor`."""
 
     num_queries: int
     num_classes: int
@@ -69,19 +69,19 @@ class StreamModel(Protocol):
         """Return the factor of each query's pixel probabilities, (B, N), from (B, N, K + 1)."""
 
     def first_queries(self) -> Tensor | None:
-        """Return the queries (N, C) of a first frame; None where none are carried on."""
+        """Return the queries (N, C) of a first frame, or None where none are carried on."""
 
 
 class NextFrame(Protocol):
-    """A frame to predict; frames of one video have one `owner`."""
+    """A frame to predict. Frames of one video have one `owner`."""
 
     owner: Hashable
 
     def read(self) -> FrameOfVideo:
-        """Return the frame; its video has taken all frames before it."""
+        """Return the frame. Its video has taken all frames before it."""
 
     def take(self, masks: FrameMasks) -> Any:
-        """Return the frame's result; its video has advanced."""
+        """Return the frame's result. Its video has advanced."""
 
 
 class StreamEngine:
@@ -132,7 +132,7 @@ class StreamEngine:
             frames: each is read when its turn comes.
 
         Returns:
-            what each of them made of its masks, in the same order.
+            the result of each frame, in the same order.
         """
         turns: Counter[Hashable] = Counter()
         waves: dict[int, list[int]] = {}  # at most one frame of a video each

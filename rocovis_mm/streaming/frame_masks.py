@@ -52,7 +52,7 @@ class MaskLogits:
         self, mask_logits: Tensor, foreground: Tensor, frame: DetDataSample, mask_scoring: bool
     ) -> None:
         thresholds = mask_thresholds(foreground)
-        # interpolated values lie between those they are made of, but for their rounding
+        # interpolated values are between their sources, except for rounding
         highest = mask_logits.flatten(1).amax(-1).float()
         queries = (highest > thresholds - 1e-3).nonzero().flatten()
         self.queries = queries.cpu().numpy()  # (m,) those that can have a mask, ascending
@@ -110,11 +110,11 @@ class MaskLogits:
         return self._inside[queries]
 
     def _input_logits(self, rows: Tensor, number: int) -> Tensor:
-        """Return logits at the input's resolution; the sums inside their masks are kept."""
+        """Return logits at the input's resolution. The sums inside their masks are kept."""
         logits = resize_to_input(self.logits[rows].float(), self.sizes)
         queries = self.queries[rows[:number].numpy()]
         if not self._summed[queries].all():
-            # one by one: what a vector unit rounds depends on where in memory a number is
+            # one by one, as the rounding of a vector unit depends on a number's place in memory
             probabilities = torch.stack([mask.sigmoid() for mask in logits])
             sums = sums_inside(probabilities * self.foreground[rows])
             self._inside[queries] = sums[:number].cpu().numpy()
@@ -146,7 +146,7 @@ class FrameMasks:
 
     Args:
         class_logits: (N, K + 1); the last class is "no object".
-        logits: what the masks are made of.
+        logits: of the masks.
 
     Attributes:
         class_logits: as above.
@@ -184,7 +184,7 @@ def frame_masks(
     frame: DetDataSample,
     mask_scoring: bool,
 ) -> FrameMasks:
-    """Return the masks of a frame at its own resolution, to be made when they are asked for.
+    """Return the masks of a frame at its own resolution, made at their first use.
 
     Args:
         class_logits: (N, K + 1); the last class is "no object".

@@ -1,4 +1,4 @@
-"""A frame as cameras, files and arrays give it, brought to BGR uint8."""
+"""Conversion of frames from cameras, files and arrays to BGR uint8."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ def as_bgr(frame: np.ndarray | None, name: str = 'the frame') -> np.ndarray:
     """Return a frame as OpenCV reads images: BGR, uint8, no transparency.
 
     Grey becomes three equal channels, a fourth channel is dropped, and of 16 bits the
-    higher eight count, which is what OpenCV makes of such PNGs.
+    higher eight count, as OpenCV reads such PNGs.
 
     Args:
         frame: (H, W), (H, W, 1), (H, W, 3) BGR or (H, W, 4) BGRA; uint8 or uint16.
-        name: what the message calls it.
+        name: used in messages.
 
     Returns:
-        (H, W, 3) uint8; `frame` itself where nothing is to be done.
+        (H, W, 3) uint8; `frame` itself where it needs no change.
 
     Raises:
         ValueError: it is anything else, or empty.

@@ -1,4 +1,4 @@
-"""What a stream says: of a frame at once, of the video at its end.
+"""Results of a stream, of a frame at once and of the video at its end.
 
 n instances, H x W a frame's own resolution, T frames.
 """
@@ -28,8 +28,8 @@ class FrameResult:
         ids: (n,) int, identities; one never changes and is never used again.
         labels: (n,) int, index into the classes: the likeliest of the video so far.
         scores: (n,) float, that class' score of the video so far.
-        boxes: (n, 4) float32, x1, y1, x2, y2 around the masks, in pixels; x2 and y2 lie
-            behind the last pixel.
+        boxes: (n, 4) float32, x1, y1, x2, y2 around the masks, in pixels; x2 and y2 are
+            one past the last pixel.
         masks: (n, H, W) bool.
     """
 
@@ -44,7 +44,7 @@ class FrameResult:
         return len(self.ids)
 
     def above(self, score: float) -> FrameResult:
-        """Return the instances that score at least so much."""
+        """Return the instances whose score is at least `score`."""
         kept = self.scores >= score
         fields = ('ids', 'labels', 'scores', 'boxes', 'masks')
         return replace(self, **{name: getattr(self, name)[kept] for name in fields})
@@ -64,7 +64,7 @@ class VideoResult:
         classes: names by label.
         category_ids: json category ids by label.
         video: the tracks with their masks; None where masks were not kept.
-        log: the file that masks went to, if any.
+        log: the file with the masks, if any.
     """
 
     length: int
@@ -78,7 +78,7 @@ class VideoResult:
     def tracks(self) -> list[dict[str, Any]]:
         """The tracks in YouTube-VIS submission form, each with its identity as ``id``.
 
-        One identity may be there under several classes. Tracks of score 0 are left out.
+        An identity may have a track for each of several classes. Tracks of score 0 are left out.
 
         Raises:
             ValueError: masks were neither kept nor written to a file.

@@ -1,8 +1,8 @@
 """Results of a stream in a file that only grows, a line of json for each frame.
 
-The first line tells of the video, each further one of a frame: what is seen in it, and
-how the video's tracks stand after it. So the file is complete after every line, and says
-at any point what :meth:`StreamSession.finish` would have said there.
+The first line describes the video. Each further line has the instances of a frame and the
+scores of the video's tracks after it. So the file is complete after every line, and has the
+results that :meth:`StreamSession.finish` would have returned there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ResultsLog:
         path: a new file; folders are made.
 
     Raises:
-        FileExistsError: there is one already; nothing is ever overwritten.
+        FileExistsError: the file exists; nothing is ever overwritten.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -72,7 +72,7 @@ class ResultsLog:
         category_ids: Sequence[int],
         started: str | None = None,
     ) -> None:
-        """Write what holds for the whole video.
+        """Write the facts of the whole video.
 
         Args:
             video_id: of the video in results.
@@ -83,19 +83,9 @@ class ResultsLog:
             started: when time 0 was, in ISO 8601, for a live source.
         """
         self.classes = tuple(classes)
-        self.write(
-            dict(
-                format=FORMAT,
-                version=VERSION,
-                video_id=video_id,
-                height=size[0],
-                width=size[1],
-                fps=fps,
-                started=started,
-                classes=list(classes),
-                category_ids=list(category_ids),
-            )
-        )
+        video = dict(video_id=video_id, height=size[0], width=size[1], fps=fps, started=started)
+        names = dict(classes=list(classes), category_ids=list(category_ids))
+        self.write(dict(format=FORMAT, version=VERSION) | video | names)
 
     def add(
         self,
@@ -109,18 +99,12 @@ class ResultsLog:
         Args:
             frame: its number, from 0.
             time: seconds from the video's beginning; None where nothing states them.
-            instances: identity, label, score, box (x1, y1, x2, y2) and mask of what is seen.
+            instances: identity, label, score, box (x1, y1, x2, y2) and mask of each visible one.
             standing: identity, label and score of the video's tracks so far.
         """
         seen = [
-            {
-                'id': identity,
-                'label': label,
-                'class': self.classes[label],
-                'score': score,
-                'box': box,
-                'segmentation': mask,
-            }
+            {'id': identity, 'label': label, 'class': self.classes[label], 'score': score}
+            | {'box': box, 'segmentation': mask}
             for identity, label, score, box, mask in instances
         ]
         time = None if time is None else round(time, 6)
@@ -134,7 +118,7 @@ class ResultsLog:
 
 
 def read_log(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file's whole lines; what a crash left of the last one is ignored.
+    """Yield the records of a file's whole lines; a last line that a crash cut off is ignored.
 
     Raises:
         ValueError: it is another file, or damaged before its last line.
@@ -162,11 +146,10 @@ def results_from_log(path: str | Path, frames: int | None = None) -> list[dict[s
 
     Args:
         path: of the log.
-        frames: take the first so many frames, as if the video had ended there; all if None.
+        frames: take only the first frames, as if the video had ended there; all if None.
 
     Returns:
-        what the tracks of :meth:`StreamSession.finish` were, or would have been after the last
-        whole line.
+        the tracks of :meth:`StreamSession.finish` after the last whole line.
 
     Raises:
         ValueError: it is no such file, damaged, or has fewer frames.

@@ -33,19 +33,10 @@ class FittedFrame(NamedTuple):
     def read(self) -> FrameOfVideo:
         """Return the frame as the stream's test pipeline and the model prepare it."""
         stream, size = self.owner, self.image.shape[:2]
-        item = dict(
-            img=self.image,
-            img_shape=size,
-            ori_shape=size,
-            height=size[0],
-            width=size[1],
-            img_path='',
-            img_id=len(stream),
-            frame_id=len(stream),
-            video_id=stream.video_id,
-            video_length=len(stream) + 1,
-            ori_video_length=len(stream) + 1,
-        )
+        number, length = len(stream), len(stream) + 1
+        item = dict(img=self.image, img_shape=size, ori_shape=size, height=size[0], width=size[1])
+        item |= dict(img_path='', img_id=number, frame_id=number, video_id=stream.video_id)
+        item |= dict(video_length=length, ori_video_length=length)
         return (*stream.engine.preprocess(stream.pipeline(item)), stream.video)
 
     def take(self, masks: FrameMasks) -> FrameResult:
@@ -54,11 +45,11 @@ class FittedFrame(NamedTuple):
 
 
 class StreamSession:
-    """A stream: frames go in one by one, each one's instances come out at once.
+    """A stream that takes frames one by one and returns the instances of each at once.
 
-    Made by :meth:`RoCoVISInferencer.stream`; to be used in a ``with`` statement, which
-    closes its file. What a stream holds does not grow with its length, but for the masks
-    in memory (``keep_masks``), and the memory of a model that reads all of its past
+    :meth:`RoCoVISInferencer.stream` makes it. Use it in a ``with`` statement, which closes its
+    file. Its size in memory does not grow with its length, except by the masks
+    (``keep_masks``), and by the memory of a model that reads all of its past
     (GenVIS with ``memory_frames=None``).
 
     Args:
@@ -72,17 +63,17 @@ class StreamSession:
         results_jsonl: new file to write every frame's masks to.
         release_after: frames of absence after which an identity's slot is given back;
             None never does. The slot's next identity has a number never used before
-            and statistics of its own; its query becomes the learned one, and what GenVIS
-            remembers of it is zeroed. RoCoVIS' remembered pixels stay until they leave
-            the memory; MinVIS carries nothing that could be given back.
-        memory_frames: most past frames that the model remembers; None as its config has
-            it, which is the one that ``tools/test.py`` scores.
+            and statistics of its own. Its query becomes the learned one, and its part of
+            GenVIS' memory is zeroed. RoCoVIS' remembered pixels stay until they leave
+            the memory. MinVIS carries nothing that could be given back.
+        memory_frames: most past frames that the model remembers; None takes the number of
+            its config, with which ``tools/test.py`` scores it.
         on_size_change: 'error', or 'resize' to bring frames to the size of the first.
         fps: of the stream, noted in `results_jsonl`.
 
     Raises:
         ValueError: an argument is impossible.
-        FileExistsError: `results_jsonl` is there already.
+        FileExistsError: `results_jsonl` exists.
     """
 
     def __init__(
@@ -134,9 +125,9 @@ class StreamSession:
                 is known.
 
         Raises:
-            ValueError: the frame is none, or of another size than those before; the
-                stream stays as it was and can go on.
-            OSError: the results file cannot be written further.
+            ValueError: the frame is no image, or of another size than those before. The
+                stream stays as it was and can continue.
+            OSError: the results file cannot be extended.
         """
         return self.engine.run([self.fit(frame, time)])[0]
 
@@ -151,8 +142,8 @@ class StreamSession:
         Args:
             frame: as :meth:`push` takes it.
             time: as :meth:`push` takes it.
-            first_size: (height, width) of the stream's first frame, where that one has not
-                been predicted yet.
+            first_size: (height, width) of the stream's first frame, if that frame is not
+                predicted yet.
 
         Raises:
             ValueError: see :meth:`push`.
@@ -174,12 +165,12 @@ class StreamSession:
         return FittedFrame(self, frame, time)
 
     def take(self, frame: FittedFrame, masks: FrameMasks) -> FrameResult:
-        """Return a frame's result, and write it down, after the video has gone on with it."""
+        """Return a frame's result, and write it to the file, after the video has advanced."""
         self.size = frame.image.shape[:2]
         if len(self.video.state.memory) == MANY_FRAMES + 1:
             warnings.warn(
                 f'the model remembers all of this stream, by now more than {MANY_FRAMES} frames; '
-                'what it holds grows with each: open long streams with memory_frames=NUMBER'
+                'its memory grows with each: open long streams with memory_frames=NUMBER'
             )
         found = self.video.recorder.snapshot(masks).instances()
         boxes = boxes_of_masks(found['masks'])
@@ -189,7 +180,7 @@ class StreamSession:
         return result
 
     def write(self, result: FrameResult, time: float | None) -> None:
-        """Write a frame's result to the file; a frame without a time counts by `fps`."""
+        """Write a frame's result to the file. A frame without a time counts by `fps`."""
         if result.frame == 0:
             names = (self.classes, self.category_ids)
             self.log.begin(self.video_id, self.size, self.fps, *names, self.started)
@@ -207,8 +198,7 @@ class StreamSession:
     def finish(self) -> VideoResult:
         """Close the stream and return the tracks of all its frames.
 
-        May be called again, and after an error: the tracks are those of the frames that
-        went through.
+        It may be called again, and after an error. The tracks are those of the frames so far.
         """
         self.close()
         recorder = self.video.recorder

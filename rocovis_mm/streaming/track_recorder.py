@@ -47,13 +47,13 @@ class TrackRule:
 
 
 class ScoredTrack(NamedTuple):
-    """An identity under one class, as it stands.
+    """An identity under one class, with its present scores.
 
     Attributes:
         identity: its number.
         label: index of the class.
         class_score: decides which tracks are kept.
-        score: what the kept ones are scored.
+        score: of a kept track.
     """
 
     identity: int
@@ -64,7 +64,7 @@ class ScoredTrack(NamedTuple):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """How a video's identities stand after one of its frames.
+    """The scores of a video's identities after one of its frames.
 
     Attributes:
         frame: its masks.
@@ -118,11 +118,11 @@ class TrackRecorder:
 
     A slot (query) is an identity: slot q begins as identity q. With `release_after`,
     a slot whose identity has been absent for that many frames in a row can be given
-    back: what it becomes next is a new identity with a number never used before, and
-    its statistics begin anew. An identity is present in a frame where its mask is not
-    empty and one of the classes is likelier than "no object".
+    back. Its next identity has a number never used before and statistics of its own. An
+    identity is present in a frame where its mask is not empty and one of the classes is
+    likelier than "no object".
 
-    All it holds is of fixed size, but the masks: with ``keep_masks=False`` none are held.
+    All that it holds is of fixed size, except the masks. With ``keep_masks=False`` none are held.
     Which identities become tracks is known at the end of a video, and a mask costs much more time
     than its logits. So :meth:`add_frame` lets logits wait, up to `WAITING_BYTES`, and
     :meth:`finish` makes the masks of the tracks alone. Beyond that the masks of the oldest frame
@@ -167,11 +167,7 @@ class TrackRecorder:
         self.ended: list[ScoredTrack] = []  # the best of the identities given back
 
     def add(
-        self,
-        class_logits: np.ndarray,
-        slots: np.ndarray,
-        masks: np.ndarray,
-        inside: np.ndarray,
+        self, class_logits: np.ndarray, slots: np.ndarray, masks: np.ndarray, inside: np.ndarray
     ) -> None:
         """Add the next frame.
 
@@ -191,7 +187,7 @@ class TrackRecorder:
         """Add the next frame, its masks to be made at the video's end if they can wait.
 
         Args:
-            frame: its masks; they are not made here where their logits can wait.
+            frame: its masks, which are made later where their logits can wait.
         """
         if not self.keep_masks or self.release_after is not None:
             self.add(frame.class_logits, frame.slots, frame.masks, frame.inside)
@@ -206,7 +202,7 @@ class TrackRecorder:
         return size > WAITING_BYTES or len(self.waiting) > WAITING_FRAMES
 
     def snapshot(self, frame: FrameMasks) -> Snapshot:
-        """Return how the identities stand after the frame that was just added."""
+        """Return the scores of the identities after the latest frame."""
         return Snapshot(
             frame,
             self.identities.copy(),
@@ -344,7 +340,7 @@ class TrackRecorder:
         )
 
     def _masks_of(self, identities: list[int]) -> dict[int, dict[int, RLE]]:
-        """Return the masks of some identities by frame; those that wait are made, and wait on."""
+        """Return the masks of some identities by frame. Waiting logits stay as they are."""
         found = {identity: dict(self._masks.get(identity, {})) for identity in identities}
         for frame, logits in enumerate(self.waiting, self.length - len(self.waiting)):
             for slot, mask in zip(*logits.make(identities)):  # no slot was given back

@@ -41,7 +41,7 @@ READ_BY_MMENGINE = {
 those that MMDetection's tools read."""
 CLOSE = 0.8  # how alike two names are, by difflib, that are taken for one and a slip of the pen
 SET_ENTRIES = (
-    'set the entries they stand for, such as test_dataloader.dataset.data_root, or give the config '
+    'set the entries made of them, such as test_dataloader.dataset.data_root, or give the config '
     'they came from'
 )
 
@@ -49,10 +49,10 @@ SET_ENTRIES = (
 class ConfigChain:
     """A config file with all the files that it builds on.
 
-    A *variable* is a top-level name that MMEngine does not read: it has an effect only through
-    what the files make of it. MMEngine evaluates the innermost file first, and a variable that an
-    outer file sets again no longer reaches what was made of it. Here the outermost file
-    decides, and options before it: all files are evaluated with that value.
+    A *variable* is a top-level name that MMEngine does not read. It has an effect only through
+    the entries that the files make of it. MMEngine evaluates the innermost file first, so that a
+    variable that an outer file sets again has no effect on these entries. Here options have
+    priority, then the outermost file. All files are evaluated with that value.
 
     Args:
         path: the config file, of any format but pure Python.
@@ -156,8 +156,7 @@ class ConfigChain:
         top = self.files[0]
         mine = {name for name in top.names & self.variables if len(self.setters[name]) > 1}
         mine -= top.own_reads | options.keys()
-        if mine:
-            self.check_own_effects(config, values, options, sorted(mine))
+        self.check_own_effects(config, values, options, sorted(mine))
 
     def check_own_effects(
         self,
@@ -166,11 +165,7 @@ class ConfigChain:
         options: Mapping[str, Any],
         names: Iterable[str],
     ) -> None:
-        """Check that variables that the outermost file sets anew change something.
-
-        Raises:
-            ValueError: names the first one that does not.
-        """
+        """Raise ValueError for the first variable that the outermost file sets without effect."""
         bases = [Config.fromfile(file.path) for file in self.files if file.depth == 1]
         before = {key: value for base in bases for key, value in base.items()}
         for name in names:
@@ -200,7 +195,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
         options: key -> value, as :class:`OptionAction` parses ``--cfg-options``.
 
     Raises:
-        FileNotFoundError: no such config; the message says what was looked for.
+        FileNotFoundError: there is no such config.
         ValueError: a file or an option sets something that nothing reads.
     """
     path = Path(path)
@@ -225,7 +220,7 @@ def load_config(path: str | Path, options: Mapping[str, Any] | None = None) -> C
 
 
 def is_pure_python(path: str) -> bool:
-    """Whether a config file is in MMEngine's newer style, which imports what it builds on.
+    """Whether a config file is in MMEngine's newer style, which imports its base files.
 
     Raises:
         ValueError: it is no Python.
@@ -237,7 +232,7 @@ def is_pure_python(path: str) -> bool:
 
 
 def load_pure_python(path: Path, options: Mapping[str, Any]) -> Config:
-    """Load a config in pure Python, and set options in what comes out.
+    """Load a config in pure Python, and set options in the result.
 
     Raises:
         ValueError: an option, or the file itself, sets a variable that nothing reads any more.
@@ -252,7 +247,7 @@ def load_pure_python(path: Path, options: Mapping[str, Any]) -> Config:
         known = {*config.keys(), *READ_BY_MMENGINE} - {*idle}
         raise ValueError(
             f'{path}: a config in pure Python is evaluated before {idle} are set, and '
-            'nothing reads them afterwards; set the entries they stand for, such as '
+            'nothing reads them afterwards; set the entries made of them, such as '
             'test_dataloader.dataset.data_root, or inherit from the config and set them there'
             f'{nearest(idle[0], known)}'
         )
@@ -296,7 +291,7 @@ def check_place(config: Config, key: str, path: Path) -> None:
     """Check that no part of an option's key is a slip of the pen.
 
     Raises:
-        ValueError: names the part and what it is close to.
+        ValueError: names the part and the known name close to it.
     """
     place: Any = config
     for part in key.split('.'):
@@ -364,7 +359,7 @@ def leave_out(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return the end of a message that names what was probably meant."""
+    """Return the end of a message, with the known name that is closest."""
     found = get_close_matches(name, list(known), 1, 0.6)
     return f'; did you mean {found[0]!r}?' if found else ''
 

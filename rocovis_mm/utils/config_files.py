@@ -1,4 +1,4 @@
-"""The files that a config is made of: which variables each one sets and reads."""
+"""The files of a config, with the variables that each file sets and reads."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from mmengine.config.utils import RemoveAssignFromAST
 
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 VALUES: ContextVar[Mapping[str, Any] | None] = ContextVar('VALUES', default=None)
-"""The variables that the config files evaluated in this thread are to set otherwise."""
+"""The values that config files evaluated in this thread set their variables to."""
 _PATCHING = threading.Lock()
 
 
 class SetVariables(RemoveAssignFromAST):
-    """Lets a config file set variables to the values in ``VALUES``, and to no others.
+    """Lets a config file set variables to the values in ``VALUES``.
 
     MMEngine passes each Python config file through its base class before it evaluates the file
     (mmengine 0.10.7, ``config/config.py:942``). Each statement that sets a variable is followed by
@@ -46,7 +46,7 @@ class SetVariables(RemoveAssignFromAST):
         return self.followed(node)
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Go through blocks, but not into functions, whose variables are their own."""
+        """Visit blocks, but no functions, whose variables are their own."""
         return node if isinstance(node, SCOPES) else super().generic_visit(node)
 
     def followed(self, node: ast.stmt) -> list[ast.stmt]:
@@ -78,7 +78,7 @@ class ConfigFile:
 
     Attributes:
         path: of the file.
-        depth: number of ``_base_`` between the config asked for and this file.
+        depth: number of ``_base_`` between the outermost file and this file.
         tree: its statements; None of a json or yaml file.
         content: the entries of a json or yaml file.
     """

@@ -9,7 +9,7 @@ from mmengine.logging import MessageHub
 from torch import Tensor, nn
 
 REMEDIES = (
-    'Go on from an earlier checkpoint or start anew with a lower learning rate '
+    'Resume from an earlier checkpoint or start anew with a lower learning rate '
     '(optim_wrapper.optimizer.lr; --auto-scale-lr fits it to the batch size), a longer warm-up '
     '(`end` of the first of param_scheduler), clipped gradients (optim_wrapper.clip_grad), or, '
     'with --amp, --amp-dtype bfloat16 or full precision'
@@ -17,10 +17,10 @@ REMEDIES = (
 
 
 class DivergenceError(ArithmeticError):
-    """A training has diverged: something that it computes is NaN or infinite.
+    """A training has diverged, as one of its quantities is NaN or infinite.
 
     Args:
-        culprit: the first such thing, as the subject of a sentence ("the class logits").
+        culprit: the first such quantity, as the subject of a sentence ("the class logits").
     """
 
     def __init__(self, culprit: str) -> None:
@@ -57,7 +57,7 @@ def check_weights(model: nn.Module) -> None:
 
 @contextmanager
 def named_in_matching() -> Iterator[None]:
-    """Name a divergence that shows in the matching of other heads than those here.
+    """Name a divergence that appears in the matching of other heads than those here.
 
     Raises:
         DivergenceError: in place of scipy's error (scipy 1.17, ``linear_sum_assignment``).

@@ -31,13 +31,13 @@ def run_tool(
 
     Args:
         args: with those of ``add_run_arguments``.
-        prepare: returns the config; what it raises of FileNotFoundError and ValueError
-            ends the process with one line on stderr.
-        run: what to do with the runner; a checkpoint that does not fit, a training that diverges
-            and Ctrl-C end the process with one line too.
+        prepare: returns the config; its FileNotFoundError or ValueError ends the process with
+            one line on stderr.
+        run: runs the runner; a checkpoint that does not fit, a training that diverges and
+            Ctrl-C end the process with one line too.
     """
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    # MMDetection 3.0.0rc5, which MMTracking stands on, has no such function
+    # MMDetection 3.0.0rc5, which MMTracking needs, has no such function
     getattr(mmdet_utils, 'setup_cache_size_limit_of_dynamo', lambda: None)()
     with warnings_said_once() as once:
         MMLogger.get_current_instance().addFilter(once)
@@ -66,7 +66,7 @@ def run_tool(
 
 
 def comes_of_interrupt(error: BaseException | None) -> bool:
-    """Say whether Ctrl-C led to an error; MMEngine turns it into others in places."""
+    """Whether Ctrl-C led to an error; MMEngine turns it into others in places."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
     return error is not None

@@ -15,14 +15,14 @@ STATM = Path('/proc/self/statm')
 
 
 def resident_bytes() -> int:
-    """Return the bytes of main memory in use; the most ever in use where that is not told."""
+    """Return the bytes of main memory in use, or :func:`peak_bytes` where they are unknown."""
     if STATM.exists():
         return int(STATM.read_text().split()[1]) * os.sysconf('SC_PAGE_SIZE')
     return peak_bytes()
 
 
 def peak_bytes() -> int:
-    """Return the most bytes of main memory ever in use; 0 where that is not told."""
+    """Return the most bytes of main memory ever in use, 0 where they are unknown."""
     if resource is None:
         return 0
     unit = 1 if sys.platform == 'darwin' else 1024

@@ -8,6 +8,8 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from mmengine.config import DictAction
+
 
 class OptionAction(argparse.Action):
     """Reads ``key=value`` as MMEngine's ``DictAction`` does, and keeps blanks in values.
@@ -52,19 +54,8 @@ def parse_value(text: str) -> Any:
     elif ',' in text:
         parts = split_at_commas(text)
     else:
-        return parse_scalar(text)
+        return DictAction._parse_int_float_bool(text)
     return (tuple if brackets == '()' else list)(parse_value(part) for part in parts)
-
-
-def parse_scalar(text: str) -> Any:
-    """Return the number, the truth value or None that a text is, else the text."""
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            pass
-    named = {'true': True, 'false': False}
-    return None if text == 'None' else named.get(text.lower(), text)
 
 
 def split_at_commas(text: str) -> list[str]:

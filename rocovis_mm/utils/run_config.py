@@ -1,4 +1,4 @@
-"""A runner's config as the tools need it; mistakes are found before anything is built."""
+"""A runner's config as the tools need it, checked before anything is built."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from rocovis_mm.checkpoints.fitting import weights_in
-from rocovis_mm.checkpoints.reading import glance
+from rocovis_mm.checkpoints.reading import glance, is_archive
 from rocovis_mm.checkpoints.resuming import check_resumable, find_whole_checkpoint
 from rocovis_mm.formats.benchmarks import expand_benchmark
 from rocovis_mm.utils.config import load_config, without_variables
@@ -32,7 +32,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--allow-missing',
         action='store_true',
-        help='go on with a checkpoint that lacks weights of the model: they stay random',
+        help='continue with a checkpoint that lacks weights of the model: they stay random',
     )
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
     # torchrun passes --local-rank, the older launcher --local_rank
@@ -68,26 +68,18 @@ def load_run_config(
     elif config.get('work_dir') is None:
         config.work_dir = str(Path('work_dirs', Path(path).stem))
     if 'results' not in (options or {}):
-        keep_results_apart(config)
+        # a benchmark's config names one place for all methods, for tools without work folders
+        for metric in [*metrics_of(config, 'val'), *metrics_of(config, 'test')]:
+            if metric.get('outfile_prefix') and metric.outfile_prefix == config.get('results'):
+                metric.outfile_prefix = str(Path(config.work_dir, 'results'))
     return without_variables(config)
 
 
-def keep_results_apart(config: Config) -> None:
-    """Let a run write submissions into its own folder, in place.
-
-    A benchmark's config names one place for all methods (``results``), which is for
-    tools that do not know of this one.
-    """
-    for metric in [m for split in ('val', 'test') for m in metrics_of(config, split)]:
-        if metric.get('outfile_prefix') and metric.outfile_prefix == config.get('results'):
-            metric.outfile_prefix = str(Path(config.work_dir, 'results'))
-
-
 def check_checkpoint(path: str) -> None:
-    """Check that a checkpoint is there, whole, and MMEngine's; a URL is taken on trust.
+    """Check that a checkpoint exists, is whole, and is MMEngine's; a URL is not checked.
 
     Raises:
-        FileNotFoundError: it is not there.
+        FileNotFoundError: there is no such file.
         ValueError: its end is missing, it cannot be read, has no weights, or Detectron2's.
     """
     if '://' in path:
@@ -97,21 +89,15 @@ def check_checkpoint(path: str) -> None:
             f'{path}: no such checkpoint; training writes them into its --work-dir, and '
             'docs/install.md says how to get a COCO Mask2Former to start from'
         )
-    with Path(path).open('rb') as file:
-        is_archive = file.read(2) == b'PK'  # what torch writes; its directory stands at the end
-    if is_archive and not zipfile.is_zipfile(path):
+    if is_archive(path) and not zipfile.is_zipfile(path):  # its directory is at the end
         raise ValueError(f'{path}: the checkpoint is cut short; copy or download it again')
     weights_in(glance(path), path)
 
 
 def check_fit(config: Config, allow_missing: bool = False) -> None:
-    """Let a run refuse a checkpoint that does not fit its model, in place.
+    """Let a run refuse a checkpoint that does not fit its model, or only list the misfits.
 
-    Configs of ``default_runtime.py`` have the hook already; others get it here.
-
-    Args:
-        config: of the run.
-        allow_missing: list what did not load, but go on.
+    Configs of ``default_runtime.py`` have the hook already. Others get it here, in place.
     """
     hooks = config.setdefault('default_hooks', {})
     hook = hooks.setdefault('checkpoint_fit', dict(type='rocovis_mm.CheckpointFitHook'))
@@ -120,7 +106,7 @@ def check_fit(config: Config, allow_missing: bool = False) -> None:
 
 
 def resume_from(config: Config, resume: str | None) -> None:
-    """Let a run go on from a checkpoint, in place.
+    """Let a run resume from a checkpoint, in place.
 
     Args:
         config: of the run; its own ``resume=True`` counts as 'auto'.
@@ -152,15 +138,13 @@ def resume_from(config: Config, resume: str | None) -> None:
 def use_mixed_precision(config: Config, dtype: str | None = None) -> None:
     """Let a run compute in half precision where that is safe, in place.
 
-    Args:
-        config: of the run.
-        dtype: 'float16', 'bfloat16', or None for what suits the device.
+    The `dtype` is 'float16' or 'bfloat16'; None chooses by the device.
     """
     config.optim_wrapper.update(type='rocovis_mm.MixedPrecisionOptimWrapper', dtype=dtype)
 
 
 def warn_of_frozen_noise(config: Config) -> None:
-    """Say so where a backbone is frozen in part but nothing is loaded into it."""
+    """Log a warning where a backbone is frozen in part but nothing is loaded into it."""
     backbone = config.model.get('backbone') or {}
     frozen = backbone.get('norm_eval') or not (backbone.get('norm_cfg') or {}).get(
         'requires_grad', True
@@ -176,7 +160,7 @@ def warn_of_frozen_noise(config: Config) -> None:
 
 
 def check_shards(config: Config) -> None:
-    """Check that a run whose model is to lie in shards (FSDP) learns what any other run does.
+    """Check that a run with a model in shards (FSDP) learns the same as any other run.
 
     Raises:
         ValueError: names the key of the config and the remedy.
@@ -187,7 +171,7 @@ def check_shards(config: Config) -> None:
         raise ValueError("strategy: only a run with runner_type = 'FlexibleRunner' has one")
     if any(kind_of(hook) == 'EMAHook' for hook in config.get('custom_hooks') or ()):
         raise ValueError(
-            'custom_hooks: EMAHook averages what one process holds, which is a shard, and saves it '
+            'custom_hooks: EMAHook averages the shard of one process and saves it '
             'as the model; leave it out'
         )
     clip = config.optim_wrapper.get('clip_grad') or dict(type='value')
@@ -206,7 +190,7 @@ def kind_of(entry: Mapping[str, Any] | None) -> str:
 
 
 def check_annotation_files(config: Config, splits: Sequence[str]) -> None:
-    """Check that the annotation files a run will read are there.
+    """Check that the annotation files of a run exist.
 
     Args:
         config: of the run.

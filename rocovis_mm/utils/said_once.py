@@ -1,4 +1,4 @@
-"""Warnings of a run that are shown once: not again by its repeats, ranks or loading processes."""
+"""Warnings that a run shows once, not again in its repeats, ranks or loading processes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 SAME_RUN = ('TORCHELASTIC_RUN_ID', 'MASTER_PORT', 'SLURM_JOB_ID', 'SLURM_STEP_ID')
-"""Variables that tell which run a rank belongs to, with the process that started it."""
+"""Variables that identify the run of a rank, with the process that started it."""
 
 
 class SaidOnce(logging.Filter):
@@ -33,7 +33,7 @@ class SaidOnce(logging.Filter):
         self.folder = folder
 
     def is_new(self, text: str) -> bool:
-        """Say whether no process has shown a text; also where that cannot be found out."""
+        """Whether no process has shown a text, or that is unknown."""
         path = self.folder / hashlib.sha256(text.encode(errors='replace')).hexdigest()
         try:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL))

@@ -1,10 +1,11 @@
-"""Where the calibration looks: its attention over the past, as numbers and as a picture.
+"""The attention of the calibration over the past, as numbers and as a picture.
 
 H heads, h x w a level's resolution, S = h * w cells, M memory frames, n cells asked for.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ PANE = (320, 192)
 
 @dataclass
 class Seen:
-    """What one calibration was last asked.
+    """The latest input of one calibration.
 
     Attributes:
         current: (1, C, h, w), F_t.
@@ -43,22 +44,17 @@ class AttentionStatistics:
 
     Attributes:
         cells: number of cells.
-        effective_keys: (H,) sum of exp(entropy), the number of cells that share the attention.
-        own_place: (H,) sum of the weight on the cell's own place, in all memory frames.
-        near: (H,) sum of the weight on places at most two cells away.
-        newest: (H,) sum of the weight on the newest frame of the memory.
-        keys: sum of the number of cells that there are to look at.
+        sums: name -> (H,), a sum over the cells. ``keys`` is the number of cells to look at,
+            ``effective_keys`` exp(entropy), the number of cells that share the attention. The
+            others are the weight on the cell's own place in all memory frames, on places at
+            most two cells away, and on the newest frame of the memory.
     """
 
     cells: int = 0
-    effective_keys: np.ndarray | float = 0.0
-    own_place: np.ndarray | float = 0.0
-    near: np.ndarray | float = 0.0
-    newest: np.ndarray | float = 0.0
-    keys: float = 0.0
+    sums: dict[str, np.ndarray | float] = field(default_factory=lambda: defaultdict(float))
 
     def add(self, weights: Tensor, cells: Tensor, size: tuple[int, int]) -> None:
-        """Take in the attention of some cells.
+        """Add the attention of some cells.
 
         Args:
             weights: (H, n, M, S), which sum to one for each head and cell.
@@ -70,30 +66,27 @@ class AttentionStatistics:
         steps = distances_from(cells, size)[0]  # (n, S)
         of_places = weights.sum(2)
         self.cells += len(cells)
-        self.effective_keys = self.effective_keys + entropy.exp().sum(1).numpy()
-        self.own_place = self.own_place + (of_places * (steps == 0)).sum((1, 2)).numpy()
-        self.near = self.near + (of_places * (steps <= 2)).sum((1, 2)).numpy()
-        self.newest = self.newest + weights[:, :, -1].sum((1, 2)).numpy()
-        self.keys += len(cells) * flat.shape[-1]
+        found = dict(
+            keys=torch.full((len(weights),), len(cells) * flat.shape[-1]),
+            effective_keys=entropy.exp().sum(1),
+            own_place=(of_places * (steps == 0)).sum((1, 2)),
+            within_two_cells=(of_places * (steps <= 2)).sum((1, 2)),
+            newest_frame=weights[:, :, -1].sum((1, 2)),
+        )
+        for name, values in found.items():
+            self.sums[name] = self.sums[name] + values.numpy()
 
     def rows(self) -> list[dict[str, float]]:
         """Return the means, a row for each head."""
-        columns = dict(
-            effective_keys=self.effective_keys,
-            own_place=self.own_place,
-            within_two_cells=self.near,
-            newest_frame=self.newest,
-        )
         return [
-            {'keys': self.keys / self.cells}
-            | {name: float(values[head] / self.cells) for name, values in columns.items()}
-            for head in range(len(self.own_place))
+            {name: float(values[head] / self.cells) for name, values in self.sums.items()}
+            for head in range(len(self.sums['keys']))
         ]
 
 
 @dataclass
 class AttentionRecorder:
-    """Keeps what the calibrations of a model were last asked; see :func:`recording`."""
+    """Keeps the latest inputs of the calibrations of a model; see :func:`recording`."""
 
     seen: dict[int, Seen] = field(default_factory=dict)
 
@@ -104,7 +97,7 @@ class AttentionRecorder:
 
 @contextmanager
 def recording(modules: nn.ModuleDict) -> Iterator[AttentionRecorder]:
-    """Record what each stride's calibration is asked while the context lasts.
+    """Record the inputs of each stride's calibration inside the context.
 
     Args:
         modules: stride -> calibration, ``pixel_decoder.propagation``.
@@ -131,7 +124,7 @@ def attention_weights(module: PropagationAttention, seen: Seen, cells: Tensor) -
 
     Args:
         module: the calibration of one stride.
-        seen: what it was asked, of one clip.
+        seen: its input, of one clip.
         cells: (n,) long.
     """
     size = tuple(seen.current.shape[-2:])

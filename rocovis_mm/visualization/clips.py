@@ -1,4 +1,4 @@
-"""Clips as a model gets them, made visible again.
+"""Pictures of the clips that a model gets.
 
 Letters: B clips · T frames · n instances · H, W the padded input.
 """
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.models.vis.base import clip_targets
-from rocovis_mm.visualization.compositions import GAP, HEADER, tile, write_line
+from rocovis_mm.visualization.compositions import headed, tile
 from rocovis_mm.visualization.fonts import draw_text, text_width
 from rocovis_mm.visualization.overlay import draw_overlay, instance_caption, resize_mask
 from rocovis_mm.visualization.palette import INK, PAPER, identity_color
@@ -29,13 +29,13 @@ FOOTER = 24
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip as it goes into a model.
+    """One clip as the input of a model.
 
     Attributes:
         images: (T, H, W, 3) uint8 RGB, padding included.
-        sizes: T times (height, width) of what is no padding.
+        sizes: T times (height, width) without padding.
         names: T texts, such as 'frame 4'.
-        title: which video it is.
+        title: of the video.
         masks: (n, T, H, W) bool, empty where an instance is not seen.
         ids: n ids of the annotation file; negative ones were pasted in.
         labels: n classes.
@@ -90,9 +90,7 @@ def inference_clip(items: Sequence[Mapping[str, Any]], preprocessor: nn.Module) 
         preprocessor: of the model.
     """
     images: list[np.ndarray] = []
-    sizes: list[tuple[int, int]] = []
-    names: list[str] = []
-    title = ''
+    sizes, names, title = [], [], ''
     for item in items:
         batch = dict(inputs=dict(img=[item['inputs']['img']]), data_samples=[item['data_samples']])
         data = preprocessor(batch, False)
@@ -100,22 +98,18 @@ def inference_clip(items: Sequence[Mapping[str, Any]], preprocessor: nn.Module) 
         own_sizes, own_names, title = describe_frames(data['data_samples'][0])
         sizes += own_sizes
         names += own_names
-    return Clip(np.stack(images), sizes, names, title, no_masks(images), [], [])
-
-
-def no_masks(images: Sequence[np.ndarray]) -> np.ndarray:
-    """Return (0, T, H, W): no instances."""
-    return np.zeros((0, len(images), *images[0].shape[:2]), dtype=bool)
+    no_masks = np.zeros((0, len(images), *images[0].shape[:2]), dtype=bool)
+    return Clip(np.stack(images), sizes, names, title, no_masks, [], [])
 
 
 def images_of(data: Mapping[str, Any]) -> Any:
-    """Return the images of a batch, whether they lie in a dict or not."""
+    """Return the images of a batch, which may be in a dict."""
     inputs = data['inputs']
     return inputs['img'] if isinstance(inputs, Mapping) else inputs
 
 
 def restore(images: Tensor, preprocessor: nn.Module) -> np.ndarray:
-    """Undo the normalisation of (T, 3, H, W); returns (T, H, W, 3) uint8 RGB."""
+    """Return (T, 3, H, W) images without their normalisation, as (T, H, W, 3) uint8 RGB."""
     if hasattr(preprocessor, 'mean'):
         images = images * preprocessor.std.reshape(-1, 1, 1) + preprocessor.mean.reshape(-1, 1, 1)
     turned = getattr(preprocessor, 'bgr_to_rgb', getattr(preprocessor, '_channel_conversion', True))
@@ -124,9 +118,7 @@ def restore(images: Tensor, preprocessor: nn.Module) -> np.ndarray:
     return images.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy().copy()
 
 
-def describe_frames(
-    sample: TrackDataSample,
-) -> tuple[list[tuple[int, int]], list[str], str]:
+def describe_frames(sample: TrackDataSample) -> tuple[list[tuple[int, int]], list[str], str]:
     """Return each frame's size without padding and its name, and the clip's title."""
     frames = sample.video_data_samples
     sizes = [tuple(frame.img_shape[:2]) for frame in frames]
@@ -141,11 +133,11 @@ def describe_frames(
 def draw_clip(clip: Clip, classes: Sequence[str], width: int = 400) -> Iterator[np.ndarray]:
     """Yield the frames of a clip, of one size.
 
-    Padding is striped. An instance has one colour in the whole clip; below each frame
-    stands which are absent.
+    Padding is striped. An instance has one colour in the whole clip. The ids of absent
+    instances are below each frame.
 
     Args:
-        clip: what to draw.
+        clip: the clip.
         classes: names by label.
         width: of a frame in pixels, about.
     """
@@ -196,6 +188,4 @@ def footer(width: int, name: str, chips: Iterable[tuple[tuple[int, int, int], st
 def clip_sheet(clip: Clip, frames: Sequence[np.ndarray], columns: int = 4) -> np.ndarray:
     """Return the frames of a clip in one picture, with its title."""
     body = tile(frames, min(columns, len(frames)))
-    header = np.full((HEADER, body.shape[1], 3), INK, dtype=np.uint8)
-    text = f'{clip.title}   {len(clip.ids)} instances'
-    return np.concatenate([write_line(header, (GAP, HEADER // 2 + 2), text), body])
+    return headed(body, f'{clip.title}   {len(clip.ids)} instances')

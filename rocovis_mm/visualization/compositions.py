@@ -57,6 +57,12 @@ def tile(images: Sequence[np.ndarray], columns: int) -> np.ndarray:
     return canvas
 
 
+def headed(body: np.ndarray, text: str) -> np.ndarray:
+    """Return a picture with a line of text in a dark band above it."""
+    header = np.full((HEADER, body.shape[1], 3), INK, dtype=np.uint8)
+    return np.concatenate([write_line(header, (GAP, HEADER // 2 + 2), text), body])
+
+
 def with_frames(videos: Sequence[DrawnVideo]) -> list[DrawnVideo]:
     """Return the videos that have any frame.
 
@@ -79,8 +85,8 @@ def panes_of(video: DrawnVideo, annotated: bool) -> list[tuple[list[DrawnTrack],
         video: to be drawn.
         annotated: whether any video drawn beside it is annotated; then all show annotations.
     """
-    panes = [(video.predicted, 'prediction')]
-    return [(video.truth, 'annotation'), *panes] if annotated else panes
+    panes = [(video.truth, 'annotation'), (video.predicted, 'prediction')]
+    return panes if annotated else panes[1:]
 
 
 def compared_frames(
@@ -101,10 +107,8 @@ def compared_frames(
     for video in videos:
         panes = panes_of(video, annotated)
         for t in range(len(video.images)):
-            body = tile(
-                [fit(video.draw(t, tracks, height), width, height) for tracks, _ in panes],
-                len(panes),
-            )
+            pictures = [video.draw(t, tracks, height) for tracks, _ in panes]
+            body = tile([fit(picture, width, height) for picture in pictures], len(panes))
             header = np.full((HEADER, body.shape[1], 3), INK, dtype=np.uint8)
             for pane, (_, title) in enumerate(panes):
                 text = f'{title}   video {video.id}   frame {t + 1} of {len(video.images)}'
@@ -127,13 +131,10 @@ def mosaic_frames(
         ValueError: there is no frame to draw.
     """
     videos = with_frames(videos)
-    longest = max(len(video.images) for video in videos)
     frames = []
-    for t in range(longest):
-        panes = [
-            fit(video.draw(min(t, len(video.images) - 1), video.predicted, height), width, height)
-            for video in videos
-        ]
+    for t in range(max(len(video.images) for video in videos)):
+        shown = [(video, min(t, len(video.images) - 1)) for video in videos]
+        panes = [fit(video.draw(n, video.predicted, height), width, height) for video, n in shown]
         frames.append(tile(panes, min(columns, len(panes))))
     return frames
 
@@ -160,22 +161,14 @@ def contact_sheet(
         numbers = ', '.join(str(t + 1) for t in shown)
         rows = panes_of(video, annotated)
         titles = ' above '.join(title for _, title in rows)
-        cells = [
-            fit(video.draw(int(t), tracks, height), width, height)
-            for tracks, _ in rows
-            for t in shown
-        ]
-        body = tile(cells, len(shown))
-        header = np.full((HEADER, body.shape[1], 3), INK, dtype=np.uint8)
+        cells = [video.draw(int(t), tracks, height) for tracks, _ in rows for t in shown]
+        body = tile([fit(cell, width, height) for cell in cells], len(shown))
         text = f'video {video.id}   frames {numbers} of {len(video.images)}   {titles}'
-        bands.append(np.concatenate([write_line(header, (GAP, HEADER // 2 + 4), text), body]))
+        bands.append(headed(body, text))
     widest = max(band.shape[1] for band in bands)
-    return np.concatenate(
-        [
-            np.pad(band, ((0, 0), (0, widest - band.shape[1]), (0, 0)), constant_values=INK[0])
-            for band in bands
-        ]
-    )
+    margins = [((0, 0), (0, widest - band.shape[1]), (0, 0)) for band in bands]
+    padded = [np.pad(band, each, constant_values=INK[0]) for band, each in zip(bands, margins)]
+    return np.concatenate(padded)
 
 
 def write_pictures(
@@ -186,7 +179,7 @@ def write_pictures(
     Args:
         videos: all of them are in the mp4.
         folder: where to.
-        shown: the first so many are in the gif and on the sheet.
+        shown: number of the first videos, which are in the gif and on the sheet.
         fps: frames per second.
 
     Returns:

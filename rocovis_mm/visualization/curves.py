@@ -1,9 +1,9 @@
-"""Loss and AP over a training run, from the scalars that mmengine writes."""
+"""Loss and AP over a training run, from MMEngine's scalars, and figures of several runs."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,12 @@ from matplotlib.ticker import FormatStrFormatter
 
 from rocovis_mm.visualization.palette import oklch_to_rgb
 
-METRICS = {
-    'AP': 'AP',
-    'AP50': 'AP50',
-    'AP75': 'AP75',
-    'AP_boundary': 'AP^B',
-    'AP_pool': 'AP^Pool',
-}
+METRICS = dict(AP='AP', AP50='AP50', AP75='AP75', AP_boundary='AP^B', AP_pool='AP^Pool')
 """Names in the log and in the picture."""
 
 
 def find_scalars(work_dir: str | Path) -> list[Path]:
-    """Return the scalar logs of a work folder, oldest first; a resumed run has several."""
+    """Return the scalar logs of a work folder, oldest first. A resumed run has several."""
     return sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
 
 
@@ -36,7 +30,7 @@ def read_scalars(paths: Sequence[str | Path]) -> dict[str, np.ndarray]:
     by iterations has none. Such a figure gets the last iteration logged before it.
 
     Args:
-        paths: of one run, oldest first; where two tell of the same step, the later one counts.
+        paths: of one run, oldest first; for a step in two files the later one counts.
 
     Returns:
         by name, (n, 2) float64: iteration and value, in order of iteration.
@@ -60,7 +54,7 @@ def read_scalars(paths: Sequence[str | Path]) -> dict[str, np.ndarray]:
 
 
 def read_records(path: str | Path) -> Iterator[dict[str, Any]]:
-    """Yield what each whole line of a scalar log holds."""
+    """Yield the contents of each whole line of a scalar log."""
     for line in Path(path).read_text(encoding='utf-8').splitlines():
         try:
             yield json.loads(line)
@@ -96,6 +90,11 @@ def draw_curves(scalars: dict[str, np.ndarray], path: str | Path) -> Path:
         axes.set_xlabel('iteration')
         axes.grid(color='#e3e6ea')
         axes.spines[['top', 'right']].set_visible(False)
+    return save_figure(figure, path)
+
+
+def save_figure(figure: Figure, path: str | Path) -> Path:
+    """Write a figure. Missing folders are made."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)
@@ -147,3 +146,38 @@ def draw_metrics(axes: Axes, scalars: dict[str, np.ndarray]) -> None:
             loc='center left',
             bbox_to_anchor=(1, 0.5),
         )
+
+
+def draw_comparison(
+    figures: Mapping[str, Mapping[str, Sequence[float]]], columns: Sequence[str], path: str | Path
+) -> Path:
+    """Draw one panel for each figure: every seed a dot, the mean a bar.
+
+    Args:
+        figures: method -> name of the figure -> its value for each seed.
+        columns: the figures to draw.
+        path: of the picture.
+
+    Raises:
+        ValueError: there is no method or no figure to draw.
+    """
+    if not figures or not columns:
+        raise ValueError(
+            f'{path}: {len(figures)} methods and {len(columns)} figures; give one of each or more'
+        )
+    methods = list(figures)
+    size = (3.1 * len(columns), 0.45 * len(methods) + 1.4)
+    drawing = Figure(figsize=size, dpi=130, layout='constrained')
+    panels = np.atleast_1d(drawing.subplots(1, len(columns), sharey=True))
+    for axes, column in zip(panels, columns):
+        for row, method in enumerate(methods):
+            values = np.asarray(figures[method][column], dtype=float)
+            axes.barh(row, values.mean(), color='#dfe4ec', height=0.62)
+            axes.plot(values, [row] * len(values), 'o', color=series_color(row), markersize=6)
+        axes.set_title(column, loc='left')
+        axes.set_yticks(range(len(methods)), methods)
+        axes.grid(axis='x', color='#e3e6ea')
+        axes.set_axisbelow(True)
+        axes.spines[['top', 'right', 'left']].set_visible(False)
+    panels[0].invert_yaxis()
+    return save_figure(drawing, path)

@@ -1,4 +1,4 @@
-"""A picture of what is in a data set."""
+"""A picture of the contents of a data set."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rocovis_mm.checks.summary import DatasetSummary
+from rocovis_mm.visualization.curves import save_figure
 from rocovis_mm.visualization.fonts import chart_fonts, readable
 from rocovis_mm.visualization.palette import identity_color
 
 BINS = 30
 MOST_CLASSES = 120
-"""Classes that are drawn; more make a picture that no viewer shows."""
+"""Classes that are drawn. More make a picture that no viewer shows."""
 
 
 def draw_summary(summary: DatasetSummary, path: str | Path) -> Path:
@@ -31,11 +32,11 @@ def draw_summary(summary: DatasetSummary, path: str | Path) -> Path:
     shown = dict(list(found.items())[:MOST_CLASSES])
     names = [readable(name, f'class {n}') for n, name in enumerate(shown, start=1)]
     with matplotlib.rc_context(chart_fonts(names)):
-        return draw_panels(summary, names, list(shown.values()), Path(path))
+        return draw_panels(summary, names, list(shown.values()), path)
 
 
 def draw_panels(
-    summary: DatasetSummary, names: Sequence[str], tracks: Sequence[int], path: Path
+    summary: DatasetSummary, names: Sequence[str], tracks: Sequence[int], path: str | Path
 ) -> Path:
     """Write the picture, with the names of the shown classes as they can be drawn."""
     rows = max(len(names), 1)
@@ -53,9 +54,7 @@ def draw_panels(
         axes = figure.add_subplot(grid[number // 3, 1 + number % 3])
         draw_histogram(axes, title, values, unit, color(number + 1))
     draw_resolutions(figure.add_subplot(grid[1, 3]), summary.resolutions)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    return path
+    return save_figure(figure, path)
 
 
 def color(number: int) -> np.ndarray:
@@ -85,7 +84,7 @@ def draw_classes(axes: Axes, names: Sequence[str], tracks: Sequence[int], number
 def draw_histogram(
     axes: Axes, title: str, values: list[float], unit: str, shade: np.ndarray
 ) -> None:
-    """Draw how often each value comes, with the median as a line."""
+    """Draw the number of each value, with the median as a line."""
     axes.set_title(title, loc='left')
     axes.set_ylabel(unit)
     axes.spines[['top', 'right']].set_visible(False)

@@ -1,7 +1,7 @@
-"""Text in pictures, in any script that an installed font has; in Latin letters else.
+"""Text in pictures, in any script that an installed font has, or else in Latin letters.
 
-matplotlib's DejaVu Sans comes first: Latin, Greek, Cyrillic, Arabic, Hebrew and more. For what it
-lacks the fonts of the system are searched. What none of them has is transliterated.
+matplotlib's DejaVu Sans has Latin, Greek, Cyrillic, Arabic, Hebrew and more, and comes first. Other
+characters are searched in the fonts of the system. Characters without a font are transliterated.
 """
 
 from __future__ import annotations
@@ -85,10 +85,10 @@ def rank(name: str) -> int:
 
 @cache
 def font_for(cluster: str) -> Path | None:
-    """Return the first font that has a character and the marks on it; None where none has."""
+    """Return the first font that has a character and the marks on it, or None."""
     needed = {ord(character) for character in cluster} - INVISIBLE
     if needs_shaping(cluster) and not features.check('raqm'):
-        return None  # its letters would stand apart, or in the wrong order
+        return None  # its letters would be apart, or in the wrong order
     for path in (*_preferred, DEJAVU):
         if needed <= characters(path):
             return path
@@ -119,7 +119,7 @@ def clusters(text: str) -> Iterator[str]:
 
 
 def in_latin(text: str) -> str:
-    """Return a text in ASCII; what cannot be transliterated is left out."""
+    """Return a text in ASCII, without the characters that cannot be transliterated."""
     if anyascii is not None:
         return anyascii(text)
     plain = unicodedata.normalize('NFKD', text)
@@ -127,7 +127,7 @@ def in_latin(text: str) -> str:
 
 
 def readable(text: str, otherwise: str) -> str:
-    """Return a text as it can be drawn: what no font has is transliterated.
+    """Return a text that can be drawn. Characters without a font are transliterated.
 
     Args:
         text: a name in any script.
@@ -140,7 +140,7 @@ def readable(text: str, otherwise: str) -> str:
 
 
 def runs(text: str, size: int) -> list[tuple[str, ImageFont.FreeTypeFont]]:
-    """Return pieces of a text with a font for each; what no font has becomes '?' or Latin."""
+    """Return pieces of a text, each with its font, with '?' or Latin for other characters."""
     pieces: list[tuple[str, Path]] = []
     for cluster in clusters(text):
         path = font_for(cluster)

@@ -18,7 +18,7 @@ from rocovis_mm.visualization.trails import Trails
 class LiveOverlay:
     """Draws frame after frame of one video; an identity keeps its colour for life.
 
-    What it holds is bounded by the length of the trails. One object for each stream.
+    Its size is bounded by the length of the trails. Use one object for each stream.
 
     Args:
         classes: names by label; a label without one is written as a number.
@@ -46,7 +46,7 @@ class LiveOverlay:
         self.scale = scale
 
     def reset(self) -> None:
-        """Forget the trails; for the next video."""
+        """Forget the trails before the next video."""
         if self.trails is not None:
             self.trails.reset()
 
@@ -87,21 +87,14 @@ class LiveOverlay:
             )
             for n in kept
         ]
-        return draw_overlay(
-            image,
-            masks,
-            names,
-            texts if self.captions else None,
-            self.scale,
-            self.alpha,
-            self.trails,
-        )
+        captions = texts if self.captions else None
+        return draw_overlay(image, masks, names, captions, self.scale, self.alpha, self.trails)
 
 
 def identity_map(
     masks: np.ndarray, identities: Sequence[int], scores: Sequence[float] | None = None
 ) -> np.ndarray:
-    """Return an image of identities: 0 is background, i + 1 stands for identity i.
+    """Return an image of identities: 0 is background, i + 1 is identity i.
 
     Args:
         masks: (n, H, W) bool; n may be 0.
@@ -127,9 +120,9 @@ class IdentityImages:
     """Writes a PNG of identities for each frame, as DAVIS has them.
 
     A pixel's value is 0 for background and identity + 1 else. Frames whose identities all
-    are below 255 become 8-bit PNGs with a palette (of the colours that overlays have);
-    a palette has no more entries, so a frame with a higher one becomes a 16-bit grey PNG
-    of the same values, and a warning says so once. A file appears when it is whole.
+    are below 255 become 8-bit PNGs with a palette of the overlays' colours. A palette has no
+    more entries, so a frame with a higher identity becomes a 16-bit grey PNG of the same
+    values, with one warning for all. A file appears when it is whole.
 
     Args:
         folder: of ``<frame number>.png``; made where it is missing.

@@ -1,4 +1,4 @@
-"""Reading frames, writing pictures, videos and gifs; the only writers of all three.
+"""Readers of frames, and the only writers of pictures, videos and gifs.
 
 All arrays are (H, W, 3) uint8, RGB. Files are whole whenever their writing ends.
 """
@@ -33,9 +33,9 @@ QUALITY = {'crf': '20', 'preset': 'veryfast', 'tune': 'zerolatency'}
 BITS_PER_PIXEL = 0.15
 """Of the other encoders, which have no constant quality."""
 GIF_COLORS = 255
-"""Of a palette; one more entry stands for pixels that stay as they are."""
+"""Of a palette. One more entry is for pixels that stay as they are."""
 GIF_FPS = 50
-"""Of a gif at most; players show faster ones slowly."""
+"""Of a gif at most. Players show faster ones slowly."""
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -77,33 +77,18 @@ def write_image(path: str | Path, image: np.ndarray | Image.Image) -> Path:
 
 
 def write_mp4(path: str | Path, frames: Iterable[np.ndarray], fps: float = 8.0) -> Path:
-    """Write frames of one size as a video; one by one, so they may be made as they go.
+    """Write frames (H, W, 3) of one size as a video, one by one.
 
-    Where `frames` raises, the video holds what came before.
-
-    Args:
-        path: of the file, .mp4, .mov or .avi; missing folders are made.
-        frames: (H, W, 3) uint8 each.
-        fps: frames per second.
-
-    Raises:
-        ValueError: there are no frames, or they are of several sizes.
-        OSError: the file cannot be written.
+    Where `frames` raises, the video has the frames before. For the path and errors see
+    :class:`VideoWriter`; ValueError also is raised where there are no frames.
     """
     return write_all_frames(VideoWriter(path, fps), frames)
 
 
 def write_gif(path: str | Path, frames: Sequence[np.ndarray], fps: float = 8.0) -> Path:
-    """Write frames of one size as an endless gif; one palette for all keeps colours steady.
+    """Write frames (H, W, 3) of one size as an endless gif.
 
-    Args:
-        path: of the file; missing folders are made.
-        frames: (H, W, 3) uint8 each.
-        fps: frames per second.
-
-    Raises:
-        ValueError: there are no frames, or they are of several sizes.
-        OSError: the file cannot be written.
+    One palette for all frames keeps colours steady. For errors see :func:`write_mp4`.
     """
     if not len(frames):
         raise ValueError(f'{path}: no frames to write')
@@ -152,7 +137,7 @@ class VideoWriter:
         if Path(path).suffix.lower() not in self.endings:
             raise ValueError(f'{path}: the ending of a video is {", ".join(self.endings)}')
         self.path, self.written = Path(path), 0
-        # 1001 for 30000/1001 and the like; MPEG-4 part 2 has 16 bits for what is above it
+        # 1001 for 30000/1001 and the like; MPEG-4 part 2 has 16 bits for the numerator
         self.rate = Fraction(fps).limit_denominator(min(1001, max(1, int(65535 / fps))))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.part = self.path.with_name(f'{self.path.stem}.part{self.path.suffix}')
@@ -221,7 +206,7 @@ class VideoWriter:
         return frame.reformat(format='yuv420p', dst_colorspace='ITU601', dst_color_range='MPEG')
 
     def close(self) -> None:
-        """Write what is left and the index, and give the file its name.
+        """Write the last pictures and the index, and give the file its name.
 
         Raises:
             OSError: there is no room for them; the file keeps its other name.
@@ -306,12 +291,12 @@ class FolderWriter:
         self.written += 1
 
     def close(self) -> None:
-        """Do nothing; all pictures are whole."""
+        """Do nothing. All pictures are whole."""
 
 
 @cache
 def h264_encoder() -> str | None:
-    """Return the name of PyAV's H.264 encoder; None where this build has none."""
+    """Return the name of PyAV's H.264 encoder, or None where this build has none."""
     return next((name for name in H264 if name in av.codecs_available), None)
 
 
@@ -326,23 +311,18 @@ def is_picture_pattern(path: str | Path) -> bool:
 
 
 def open_writer(path: str | Path, fps: float) -> VideoWriter | FolderWriter:
-    """Return what writes to a path; its ending chooses a video, a gif, or a folder of pictures.
-
-    Args:
-        path: .mp4, .mov, .avi, .gif, a folder, or a pattern such as ``folder/%05d.png``.
-        fps: pictures per second.
-
-    Raises:
-        ValueError: another ending.
-    """
+    """Return the writer of a path, with `fps` pictures per second; see :func:`writer_class`."""
     return writer_class(path)(path, fps)
 
 
 def writer_class(path: str | Path) -> type[VideoWriter | FolderWriter]:
-    """Return the class that writes to a path.
+    """Return the class that writes a video, a gif or a folder of pictures to a path.
+
+    Args:
+        path: .mp4, .mov, .avi, .gif, a folder, or a pattern such as ``folder/%05d.png``.
 
     Raises:
-        ValueError: the path has an ending that nothing here writes.
+        ValueError: another ending.
     """
     suffix = Path(path).suffix.lower()
     if suffix == '' or Path(path).is_dir() or is_picture_pattern(path):

@@ -25,13 +25,6 @@ def display_scale(height: int, wanted: int = DISPLAY_HEIGHT) -> int:
     return max(1, round(wanted / height))
 
 
-def enlarge(image: np.ndarray, scale: int) -> np.ndarray:
-    """Return an (H, W, 3) uint8 image, `scale` times as large, smooth."""
-    if scale == 1:
-        return image.copy()
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
-
-
 def draw_overlay(
     image: np.ndarray,
     masks: np.ndarray,
@@ -50,7 +43,7 @@ def draw_overlay(
         captions: n texts; "" draws none.
         scale: whole number to enlarge by; chosen by the frame's height if None.
         alpha: share of colour in a mask.
-        trails: the ways that identities came, drawn above masks and below captions.
+        trails: of the identities, drawn above masks and below captions.
 
     Returns:
         (scale * H, scale * W, 3) uint8, RGB; the inputs are left as they are.
@@ -59,7 +52,8 @@ def draw_overlay(
     if len(masks) != len(identities):
         raise ValueError(f'{len(masks)} masks for {len(identities)} identities')
     scale = scale or display_scale(image.shape[0])
-    canvas = enlarge(image, scale)
+    enlarged = dict(fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
+    canvas = image.copy() if scale == 1 else cv2.resize(image, None, **enlarged)
     shapes = [enlarge_mask(mask, scale) for mask in masks]
     boxes = [bounding_box(shape) for shape in shapes]
     seen = [n for n, box in enumerate(boxes) if box is not None]
@@ -72,19 +66,14 @@ def draw_overlay(
     if trails is not None:
         trails.draw(canvas)
     written = sorted(n for n in seen if captions and captions[n])
-    write_captions(
-        canvas,
-        [boxes[n] for n in written],
-        [captions[n] for n in written],
-        [colors[n] for n in written],
-    )
+    write_captions(canvas, [(boxes[n], captions[n], colors[n]) for n in written])
     return canvas
 
 
 def instance_caption(
     label: int | None, identity: int, score: float | None, classes: Sequence[str] = ()
 ) -> str:
-    """Return what is written on an instance: class, identity and score, as far as known."""
+    """Return the caption of an instance: class, identity and score, as far as known."""
     words = [f'#{identity}']
     if label is not None:
         named = 0 <= label < len(classes)
@@ -115,7 +104,7 @@ def resize_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 def fill(
     canvas: np.ndarray, mask: np.ndarray, box: Box, color: tuple[int, int, int], alpha: float
 ) -> None:
-    """Blend a colour into the pixels of an (H, W) bool mask that lies in a box, in place."""
+    """Blend a colour into the pixels of an (H, W) bool mask inside a box, in place."""
     under = box.cut(canvas)
     blended = cv2.LUT(np.ascontiguousarray(under), blend_table(color, alpha))
     np.copyto(under, blended, where=box.cut(mask)[..., None])
@@ -123,7 +112,7 @@ def fill(
 
 @cache
 def blend_table(color: tuple[int, int, int], alpha: float) -> np.ndarray:
-    """Return (1, 256, 3) uint8, what each value of each channel becomes under a colour."""
+    """Return (1, 256, 3) uint8, the blend of each value of each channel with a colour."""
     values = np.arange(256)[None, :, None]
     return ((1 - alpha) * values + alpha * np.array(color)).round().astype(np.uint8)
 
@@ -140,15 +129,12 @@ def outline(canvas: np.ndarray, mask: np.ndarray, box: Box, color: tuple[int, in
 
 
 def write_captions(
-    canvas: np.ndarray,
-    boxes: Sequence[Box],
-    captions: Sequence[str],
-    colors: Sequence[tuple[int, int, int]],
+    canvas: np.ndarray, chips: Sequence[tuple[Box, str, tuple[int, int, int]]]
 ) -> None:
-    """Write a caption on each box, in a chip of its colour, in place; none cover each other."""
+    """Write a caption on each box, in a chip of its colour, in place. No chip covers another."""
     type_size = max(12, round(canvas.shape[0] / 28))
     taken: list[Box] = []
-    for anchor, caption, color in zip(boxes, captions, colors):
+    for anchor, caption, color in chips:
         wide = int(text_width(caption, type_size)) + type_size
         high = round(1.5 * type_size)
         box = place_chip(anchor, canvas.shape[:2], wide, high, taken)
@@ -168,7 +154,7 @@ def place_chip(
 ) -> Box:
     """Return the box of a chip just above a box, inside the frame of (height, width).
 
-    Where another chip lies already, it goes to the nearest free height.
+    Where another chip is already, it goes to the nearest free height.
     """
     height, width = frame
     left = int(np.clip((anchor.left + anchor.right - 1 - wide) // 2, 0, max(0, width - wide - 1)))
@@ -182,5 +168,5 @@ def place_chip(
 
 
 def nearest(values: Iterable[int], wanted: int) -> Iterator[int]:
-    """Yield values, those nearest to the wanted one first; sorted when first asked for."""
+    """Yield values, those nearest to the wanted one first; sorted at the first use."""
     yield from sorted(values, key=lambda value: abs(value - wanted))

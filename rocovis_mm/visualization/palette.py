@@ -9,7 +9,7 @@ import numpy as np
 INK = (17, 20, 24)
 PAPER = (255, 255, 255)
 RING = 8
-"""Hues of one ring; each further ring lies between the hues of those before it."""
+"""Hues of one ring. The hues of each further ring are between those before it."""
 COLORS = 4 * RING
 """Colours that differ from each other."""
 
@@ -18,10 +18,10 @@ def identity_color(identity: int) -> tuple[int, int, int]:
     """Return the colour of an identity as (red, green, blue) in [0, 255].
 
     It depends on the number alone, so an identity keeps its colour for life. The
-    first eight lie 45 degrees apart in hue, neighbouring numbers at least 135; the
-    next two rings of eight fill the gaps, darker and lighter. Hue and lightness
-    are those of OKLCH, where equal steps look equal. After `COLORS` identities the
-    colours come again.
+    first eight are 45 degrees apart in hue, neighbouring numbers at least 135. The
+    next rings of eight fill the gaps, darker and lighter. Hue and lightness
+    are those of OKLCH, where equal steps look equal. The colours repeat after `COLORS`
+    identities.
     """
     return ring_color(int(identity) % COLORS)
 

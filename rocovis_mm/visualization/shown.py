@@ -1,4 +1,4 @@
-"""Says so where pictures show no prediction at all."""
+"""Detects pictures that show no prediction at all."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class Shown:
-    """Counts what a threshold leaves to be shown.
+    """Counts the predictions whose score reaches a threshold.
 
     Args:
         threshold: scores below it are not shown.
@@ -28,10 +28,10 @@ class Shown:
             self.best = max(self.best, float(score))
 
     def complaint(self, place: object, setting: str) -> str | None:
-        """Return what to say where nothing was shown, None where something was.
+        """Return a message if nothing was shown, else None.
 
         Args:
-            place: where the predictions come from, or go to.
+            place: source or target of the predictions, for the message.
             setting: that holds the threshold.
         """
         if self.number:

@@ -1,4 +1,4 @@
-"""The way that each identity came, as a line that grows and fades with it."""
+"""The path of each identity, as a line that grows and fades."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from rocovis_mm.visualization.palette import INK, identity_color
 class Trails:
     """The centres of identities over the last frames.
 
-    What it holds is bounded: points older than `length` frames are dropped, and an
-    identity with them once it has no others. Points are kept as shares of the frame,
-    so frames may change their size.
+    Its size is bounded. Points older than `length` frames are dropped, and so is an
+    identity without points. Points are shares of the frame, so that frames may change
+    their size.
 
     Args:
-        length: frames that a trail reaches back.
+        length: of a trail, in frames.
     """
 
     def __init__(self, length: int = 32) -> None:
@@ -30,12 +30,12 @@ class Trails:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all; for the next video."""
+        """Forget all points before the next video."""
         self.frame = 0
         self.points: dict[int, deque[tuple[int, float, float]]] = {}
 
     def update(self, identities: Sequence[int], masks: np.ndarray) -> None:
-        """Take in the next frame.
+        """Add the next frame.
 
         Args:
             identities: n whole numbers.
@@ -56,8 +56,8 @@ class Trails:
     def draw(self, canvas: np.ndarray) -> None:
         """Draw all trails on an (H, W, 3) uint8 frame, RGB, in place.
 
-        A line joins frames that follow each other; where an identity was absent, it
-        is open. It is as wide as contours at its end and thinner further back.
+        A line joins consecutive frames and has a gap where an identity was absent. It is as
+        wide as contours at its end and thinner further back.
         """
         width = line_width(canvas)
         size = (canvas.shape[1], canvas.shape[0])

@@ -11,11 +11,7 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
-from rocovis_mm.evaluation.functional.tracks import (
-    Track,
-    load_ground_truth,
-    load_predictions,
-)
+from rocovis_mm.evaluation.functional.tracks import Track, load_ground_truth, load_predictions
 from rocovis_mm.evaluation.functional.tube_iou import mask_tube_iou
 from rocovis_mm.formats.run_lengths import Tube
 from rocovis_mm.formats.vis_annotations import VISVideo
@@ -31,17 +27,13 @@ class DrawnTrack:
 
     Attributes:
         identity: number that gives its colour.
-        caption: what is written on it.
+        caption: its text.
         tube: its T masks.
     """
 
     identity: int
     caption: str
     tube: Tube
-
-    def mask(self, frame: int) -> np.ndarray:
-        """Return the (H, W) bool mask of a frame."""
-        return mask_of(self.tube, frame)
 
 
 @dataclass(frozen=True)
@@ -74,14 +66,14 @@ class DrawnVideo:
             (s * H, s * W, 3) uint8, RGB.
         """
         image = read_image(self.images[frame])
-        masks = np.array([track.mask(frame) for track in tracks])
+        masks = np.array([mask_of(track.tube, frame) for track in tracks])
         captions = [track.caption for track in tracks]
         identities = [track.identity for track in tracks]
         return draw_overlay(image, masks, identities, captions, display_scale(len(image), height))
 
 
 def mask_of(tube: Tube, frame: int) -> np.ndarray:
-    """Return a frame's mask, (H, W) bool; empty where the tube has none."""
+    """Return a frame's mask, (H, W) bool, empty where the tube has none."""
     size = [tube.height, tube.width]
     counts = tube.counts[frame]
     if counts is None:
@@ -96,11 +88,11 @@ def load_drawn_videos(
     score_threshold: float = 0.3,
     limit: int | None = None,
 ) -> list[DrawnVideo]:
-    """Read what is needed to draw results.
+    """Read the files that are needed to draw results.
 
-    A predicted track that best overlaps a true one takes that one's colour, so that
-    the two can be compared; the match is of whole tracks, so a colour never changes
-    within a video.
+    A predicted track takes the colour of the true one that it overlaps best, so that
+    the two can be compared. Whole tracks are matched, so a colour never changes within
+    a video.
 
     Args:
         annotation_file: YouTube-VIS json, with or without annotations.
@@ -139,11 +131,6 @@ def load_drawn_videos(
 
 def image_paths(video: VISVideo, folder: str | Path, annotation_file: str | Path) -> list[Path]:
     """Return the paths of a video's T images.
-
-    Args:
-        video: from the annotation file.
-        folder: that its ``file_names`` are relative to.
-        annotation_file: for the message.
 
     Raises:
         ValueError: its ``file_names`` are not as many as its frames.

@@ -1,30 +1,36 @@
-"""Draws what the model says of each frame while it is validated or tested."""
+"""Draws the predictions of a model while it is validated or tested."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, Optional
 
+import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+from mmengine.structures import InstanceData
 from mmengine.visualization import Visualizer
 
 from rocovis_mm.compat.host_structures import TrackDataSample
+from rocovis_mm.evaluation.functional.tracks import Track, load_ground_truth
 from rocovis_mm.registry import HOOKS
-from rocovis_mm.visualization.annotated_frames import AnnotatedFrames
 from rocovis_mm.visualization.media import read_image
 from rocovis_mm.visualization.shown import Shown
+from rocovis_mm.visualization.video_results import mask_of
+
+Outputs = Optional[Sequence[TrackDataSample]]
 
 
 @HOOKS.register_module()
 class VISVisualizationHook(Hook):
     """Draws frames in testing, all of them, and in validation, some.
 
-    Its arguments are those that the ``--show`` and ``--show-dir`` of MMDetection's
-    and this project's ``tools/test.py`` set.
+    The options ``--show`` and ``--show-dir`` of MMDetection's and this project's
+    ``tools/test.py`` set its arguments.
 
     Args:
         draw: whether anything is drawn.
@@ -35,7 +41,7 @@ class VISVisualizationHook(Hook):
         wait_time: seconds it stays.
         test_out_dir: folder for ``<video id>/<frame number>.jpg``; where it is
             None, test frames go to the visualizer's backends.
-        draw_gt: whether the annotation stands left of the prediction, where the data set's
+        draw_gt: whether the annotation is drawn left of the prediction, if the data set's
             annotation file has any.
     """
 
@@ -62,11 +68,7 @@ class VISVisualizationHook(Hook):
         self.shown = Shown(score_thr)
 
     def after_val_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: Sequence[TrackDataSample] | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Outputs = None
     ) -> None:
         """Draw the first frame of every `interval`-th batch."""
         if self.draw and batch_idx % self.interval == 0:
@@ -75,11 +77,7 @@ class VISVisualizationHook(Hook):
                 self.draw_frame(runner, 'val', frame, name, runner.iter, None)
 
     def after_test_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: Sequence[TrackDataSample] | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Outputs = None
     ) -> None:
         """Draw every frame."""
         if not self.draw:
@@ -92,11 +90,11 @@ class VISVisualizationHook(Hook):
             self.draw_frame(runner, 'test', frame, name, frame.frame_id, path)
 
     def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Say so where the pictures of this validation show no prediction."""
+        """Warn if the pictures of this validation show no prediction."""
         self.report(runner, 'the pictures of the validation')
 
     def after_test_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
-        """Say so where the pictures show no prediction."""
+        """Warn if the pictures show no prediction."""
         self.report(runner, self.test_out_dir or 'the pictures of the test')
 
     def report(self, runner: Runner, place: str) -> None:
@@ -160,7 +158,53 @@ class VISVisualizationHook(Hook):
         return self.annotations[split]
 
 
-def frames_of(outputs: Sequence[TrackDataSample] | None) -> Iterator[DetDataSample]:
+class AnnotatedFrames:
+    """The annotation file of a data set for testing, read at the first use.
+
+    Masks stay compressed until the use of their frame.
+
+    Args:
+        dataset: a ``rocovis_mm.VISDataset``; of any other kind nothing is known.
+    """
+
+    def __init__(self, dataset: Any) -> None:
+        self.ann_file: str | None = getattr(dataset, 'ann_file', None)
+        category_ids = (getattr(dataset, 'metainfo', None) or {}).get('category_ids', ())
+        self.labels = {category: label for label, category in enumerate(category_ids)}
+        self.tracks: dict[int, list[Track]] | None = None
+
+    def read(self) -> dict[int, list[Track]]:
+        """Return the annotated tracks of the data set's classes, by video id."""
+        if self.tracks is None:
+            self.tracks = {}
+            if self.ann_file and self.labels:
+                for track in load_ground_truth(self.ann_file, need_annotations=False).tracks:
+                    if track.category_id in self.labels:
+                        self.tracks.setdefault(track.video_id, []).append(track)
+        return self.tracks
+
+    def instances(self, video_id: int, frame_id: int) -> InstanceData | None:
+        """Return a frame's annotated instances; None where the file has none at all.
+
+        ``instances_ids`` counts from 0 in each video, so that neighbours differ in colour.
+        """
+        tracks = self.read()
+        if not tracks:
+            return None
+        seen = [
+            (number, track)
+            for number, track in enumerate(tracks.get(video_id, []))
+            if track.tube.areas[frame_id]
+        ]
+        masks = [mask_of(track.tube, frame_id) for _, track in seen]
+        return InstanceData(
+            instances_ids=torch.tensor([number for number, _ in seen], dtype=torch.long),
+            labels=torch.tensor([self.labels[t.category_id] for _, t in seen], dtype=torch.long),
+            masks=torch.from_numpy(np.array(masks, dtype=bool)),
+        )
+
+
+def frames_of(outputs: Outputs) -> Iterator[DetDataSample]:
     """Yield the frames of a batch of track samples."""
     for sample in outputs or ():
         yield from sample.video_data_samples

@@ -47,7 +47,7 @@ class VISLocalVisualizer(Visualizer):
 
     @property
     def dataset_meta(self) -> dict[str, Any]:
-        """The data set's metainfo; MMEngine's own gives None on all ranks but the first."""
+        """The data set's metainfo. MMEngine's own gives None on all ranks but the first."""
         return self._dataset_meta or {}
 
     @dataset_meta.setter

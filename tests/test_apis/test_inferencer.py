@@ -169,7 +169,7 @@ def test_frames_come_one_by_one(rocovis):
             assert frame.shape == (48, 72, 3)
             assert len(given) <= result.frame + 1 + video_run.FILE_QUEUE + 1
         assert run.finish().length == 40
-        with pytest.raises(ValueError, match='has been gone through'):
+        with pytest.raises(ValueError, match='was iterated over before'):
             next(iter(run))
 
 

@@ -77,5 +77,5 @@ def test_nothing_yet_is_a_start_but_only_damaged_ones_are_an_error(tmp_path):
     assert find_whole_checkpoint(tmp_path) == (None, [])
     assert find_whole_checkpoint(tmp_path / 'none') == (None, [])
     cut(write(tmp_path, 'iter_2.pth'))
-    with pytest.raises(ValueError, match='no whole checkpoint to go on from'):
+    with pytest.raises(ValueError, match='no whole checkpoint to resume from'):
         find_whole_checkpoint(tmp_path)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tiny_model import box_tubes, clip_sample, images, tiny_model
 
-from rocovis_mm.engine import ActivationCheckpointHook
+from rocovis_mm.engine.hooks import ActivationCheckpointHook
 from rocovis_mm.engine.hooks.activation_checkpoint_hook import PARTS, find_modules
 
 OF = dict(rocovis=set(PARTS) - {'object_decoder'}, genvis=set(PARTS) - {'propagation'})

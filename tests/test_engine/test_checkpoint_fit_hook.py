@@ -18,7 +18,7 @@ from tiny_model import tiny_model
 from torch import nn
 
 from rocovis_mm.checkpoints.fitting import MisfitError
-from rocovis_mm.engine import CheckpointFitHook
+from rocovis_mm.engine.hooks import CheckpointFitHook
 
 CLASS_LAYER = 'track_head.query_decoder.cls_embed'
 

@@ -5,7 +5,7 @@ from unittest.mock import Mock
 
 import torch
 
-from rocovis_mm.engine import CurriculumHook
+from rocovis_mm.engine.hooks import CurriculumHook
 from rocovis_mm.structures import ClipTargets, TrainingStage
 
 

@@ -9,8 +9,12 @@ import pytest
 import torch
 from mmdet.structures import DetDataSample, TrackDataSample
 
-from rocovis_mm.engine import ClipEventHook, IterationSeedHook
-from rocovis_mm.engine.hooks import clip_event_hook, iteration_seed_hook
+from rocovis_mm.engine.hooks import (
+    ClipEventHook,
+    IterationSeedHook,
+    clip_event_hook,
+    iteration_seed_hook,
+)
 from rocovis_mm.engine.hooks.annotation_file_hook import annotation_files
 from rocovis_mm.structures import TrainingStage
 

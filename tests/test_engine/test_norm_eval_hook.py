@@ -7,8 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from rocovis_mm.engine import NormEvalHook
-from rocovis_mm.engine.hooks import norm_eval_hook
+from rocovis_mm.engine.hooks import NormEvalHook, norm_eval_hook
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from mmengine.runner import Runner
 import rocovis_mm.models.data_preprocessors  # noqa: F401
 from rocovis_mm.datasets import JointDataset
 from rocovis_mm.datasets.embedded import make_tiny_dataset
-from rocovis_mm.engine import IterPipelineSwitchHook, IterTrainLoop
+from rocovis_mm.engine import IterTrainLoop
+from rocovis_mm.engine.hooks import IterPipelineSwitchHook
 from rocovis_mm.registry import MODELS
 
 

@@ -11,7 +11,7 @@ from mmengine.hooks import Hook
 from scipy.optimize import linear_sum_assignment
 from toy_run import best, logged, toy_runner
 
-from rocovis_mm.engine import DivergenceHook
+from rocovis_mm.engine.hooks import DivergenceHook
 from rocovis_mm.models.task_modules.assigners.uvla import MaskMatcher
 from rocovis_mm.structures import ClipTargets
 from rocovis_mm.utils.divergence import DivergenceError

@@ -94,7 +94,7 @@ def test_averages_and_the_twin_are_pointed_out(source, tmp_path):
     frame = {name: x for name, x in source.items() if not re.match('vita_|genvis_', name)}
     torch.save({'model': frame, 'model_ema': frame, 'iteration': 9}, tmp_path / 'x.pth')
     text = convert_file(tmp_path / 'x.pth', tmp_path / 'y.pth', 'minvis')
-    assert 'averaged weights lie beside the ones taken: model_ema' in text
+    assert 'averaged weights are beside the ones taken: model_ema' in text
     assert 'give --model minvis' not in text
     text = convert_file(tmp_path / 'x.pth', tmp_path / 'z.pth', entry='model_ema')
     assert 'for one, give --model minvis' in text and 'averaged' not in text

@@ -136,7 +136,7 @@ def test_those_who_mean_it_can_test_and_stream(folder, monkeypatch, tmp_path):
     assert (tmp_path / 'x.json').is_file()
     with pytest.raises(MisfitError, match='of another shape'):
         RoCoVISInferencer(folder / 'tiny.py', folder / 'classes.pth')
-    with pytest.warns(UserWarning, match=r'1 of another shape: .* What is missing is random'):
+    with pytest.warns(UserWarning, match=r'1 of another shape: .* The missing weights are random'):
         RoCoVISInferencer(folder / 'tiny.py', folder / 'classes.pth', allow_missing=True)
 
 

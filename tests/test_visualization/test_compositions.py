@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from rocovis_mm.formats.run_lengths import Tube, encode_mask
-from rocovis_mm.visualization.comparison import draw_comparison
 from rocovis_mm.visualization.compositions import (
     GAP,
     HEADER,
@@ -19,6 +18,7 @@ from rocovis_mm.visualization.compositions import (
     tile,
     write_pictures,
 )
+from rocovis_mm.visualization.curves import draw_comparison
 from rocovis_mm.visualization.video_results import DrawnTrack, DrawnVideo
 
 HEIGHT, WIDTH, LENGTH = 48, 80, 3

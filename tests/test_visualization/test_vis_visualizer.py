@@ -17,9 +17,9 @@ from moving_boxes import make_content
 from PIL import Image
 
 from rocovis_mm.formats.images import decode_image
-from rocovis_mm.visualization.annotated_frames import AnnotatedFrames
 from rocovis_mm.visualization.media import read_image
 from rocovis_mm.visualization.palette import identity_color
+from rocovis_mm.visualization.vis_visualization_hook import AnnotatedFrames
 from rocovis_mm.visualization.vis_visualizer import VISLocalVisualizer
 
 HEIGHT, WIDTH = 40, 60

@@ -1,4 +1,4 @@
-"""What a trained model owes to its calibration: the table and the picture that could refute it.
+"""Measure the benefit of the calibration in a trained model, as a table and a picture.
 
     python tools/analysis_tools/ablate_propagation.py CONFIG CHECKPOINT [--out-dir DIR]
 
@@ -123,7 +123,7 @@ def exchanged_identities(model: RoCoVIS) -> Iterator[None]:
 
 @contextmanager
 def memory_of(model: RoCoVIS, frames: int) -> Iterator[None]:
-    """Let the calibration remember so many frames."""
+    """Set the number of frames that the calibration remembers."""
     with replaced(model.track_head, 'memory_frames', frames):
         yield
 
@@ -269,7 +269,7 @@ def cells_of_objects(masks: np.ndarray, size: tuple[int, int], most: int = 3) ->
 
 
 def fingerprint(args: argparse.Namespace, config: object, rows: Sequence[str]) -> str:
-    """Return what tells one study's files from another's."""
+    """Return the part of file names that differs between studies."""
     stat = Path(args.checkpoint).stat()
     content = [config.to_dict(), str(args.checkpoint), stat.st_size, stat.st_mtime, list(rows)]
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

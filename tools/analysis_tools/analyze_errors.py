@@ -1,4 +1,4 @@
-"""Count what went wrong, for one or several results files side by side.
+"""Count the errors of one or several results files, side by side.
 
     python tools/analysis_tools/analyze_errors.py GT.json A.json B.json --out errors.json
 
@@ -42,7 +42,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def write_report(reports: dict[str, ErrorReport], path: Path) -> None:
-    """Write summaries and verdicts; tracks with the most frames unheld by one come first."""
+    """Write summaries and verdicts. Tracks with the most frames unheld by one come first."""
     content = {
         name: {
             'summary': report.summary(),

@@ -51,11 +51,11 @@ from rocovis_mm.formats.frame_files import list_images
 from rocovis_mm.utils.memory import peak_bytes
 
 CLIP = 12
-"""Frames that are drawn; a longer video repeats them."""
+"""Frames that are drawn. A longer video repeats them."""
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 """``cpu`` counts this process alone: for a machine that others use."""
 MEMORIES = (1, 2, 3, 5)
-"""Memory lengths of ``--costs``; the shipped one is among them."""
+"""Memory lengths of ``--costs``. The shipped one is among them."""
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -97,7 +97,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def write_frames(args: argparse.Namespace, folder: Path) -> list[Path]:
-    """Return the files of the frames; drawn and written where none are given."""
+    """Return the files of the frames, which are drawn and written if none are given."""
     if args.images:
         given = list_images(args.images)
         files = [path for path in given if cv2.haveImageReader(str(path))]
@@ -168,7 +168,7 @@ def race(args: argparse.Namespace, frames: Frames) -> dict[str, dict[str, Any]]:
 
 
 def reset_peak(device: str) -> Callable[[], int | None]:
-    """Return a function that tells the most bytes in use on a GPU from now on; None elsewhere."""
+    """Return a function for the most bytes in use on a GPU from now on; None elsewhere."""
     if not device.startswith('cuda'):
         return lambda: None
     torch.cuda.reset_peak_memory_stats(device)
@@ -244,7 +244,7 @@ def print_race(figures: dict[str, dict[str, Any]]) -> None:
 
 
 def costs(args: argparse.Namespace) -> dict[str, dict[str, float]]:
-    """Return what calibration costs at each stride and memory length."""
+    """Return the cost of the calibration at each stride and memory length."""
     init_default_scope('mmdet')
     torch.manual_seed(args.seed)
     model = build('RoCoVIS', args.model_size, (8, 16, 32)).to(args.device)
@@ -308,7 +308,7 @@ def growth(args: argparse.Namespace, files: list[Path]) -> dict[str, dict[str, A
     found = {}
     for name in args.methods:
         for frames in args.growth:
-            with ProcessPoolExecutor(1, context) as process:  # says so where the process dies
+            with ProcessPoolExecutor(1, context) as process:  # raises where the process dies
                 figures = process.submit(grow, args, name, frames, files).result()
             found[f'{name} {frames}'] = figures
     return found

@@ -10,7 +10,7 @@ with the same number of worker processes, and prints frames per second of both. 
 The plain loop is `cv2.imread` and `cv2.resize` to the size that the pipeline ends at, nothing
 else: no checks, no crop, no flip, no colours, no change of the channels' order, no samples. For
 training there is a second one that decodes the frame's masks as well (`pycocotools`) and resizes
-them by the nearest neighbour. With workers, the plain loop's arrays go through a DataLoader of the
+them by the nearest neighbour. With workers, the plain loop's arrays pass a DataLoader of the
 same batch size.
 """
 
@@ -98,7 +98,7 @@ def draw_indices(dataset: Dataset, loader: Config, frames: int, seed: int) -> li
 
 
 def plain_frames(dataset: Dataset, index: int) -> list[Frame]:
-    """Say what the plain loop has to do for an item."""
+    """Describe the work of the plain loop for an item."""
     sample = dataset[index]['data_samples']
     codes: dict[int, list[dict[str, Any]]] = {}
     if not dataset.test_mode:
@@ -147,7 +147,7 @@ class PlainDataset(Dataset):
         return len(self.items)
 
     def __getitem__(self, index: int) -> list[list[torch.Tensor]]:
-        """Load an item; tensors travel between processes without a copy."""
+        """Load an item. Tensors travel between processes without a copy."""
         return [
             [torch.from_numpy(array) for array in load_plainly(frame, self.with_masks)]
             for frame in self.items[index]
@@ -170,7 +170,7 @@ def exhaust(loader: Iterable[Any]) -> None:
 def make_loader(
     dataset: Dataset, indices: Sequence[int], settings: Config, workers: int
 ) -> DataLoader:
-    """Return a loader of the config's batch size over these draws; its workers stay."""
+    """Return a loader of the config's batch size over these draws. Its workers stay."""
     return DataLoader(
         dataset,
         batch_size=settings.batch_size,

@@ -103,7 +103,7 @@ def imitate(rng: np.random.Generator, outlines: list[np.ndarray | None]) -> list
 
 
 def draw(outlines: list[np.ndarray | None], height: int, width: int) -> list[dict | None]:
-    """Return the run lengths of outlines as json holds them; no image is drawn."""
+    """Return the run lengths of outlines as json holds them. No image is drawn."""
     masks: list[dict | None] = []
     for outline in outlines:
         if outline is None:
@@ -116,7 +116,7 @@ def draw(outlines: list[np.ndarray | None], height: int, width: int) -> list[dic
 
 
 def make_workload(folder: Path, options: argparse.Namespace) -> Files:
-    """Write an annotation file and a results file of the sizes asked for."""
+    """Write an annotation file and a results file of the given sizes."""
     rng = np.random.default_rng(options.seed)
     truth: dict[str, list] = {'videos': [], 'annotations': [], 'categories': []}
     truth['categories'] = [{'id': k + 1, 'name': f'class{k + 1}'} for k in range(options.classes)]

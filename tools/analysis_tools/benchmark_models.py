@@ -61,7 +61,7 @@ class Stopwatch:
 
     Attributes:
         device: waited for before the clock is read.
-        clock: tells the time in seconds.
+        clock: returns the time in seconds.
         seconds: stage -> seconds since the last :meth:`take`.
     """
 
@@ -82,7 +82,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        """Count what runs inside as `stage`."""
+        """Count the calls inside as `stage`."""
         self._turn()
         self._running.append(stage)
         try:
@@ -106,7 +106,7 @@ class Stopwatch:
         return counted
 
     def take(self) -> dict[str, float]:
-        """Return what was counted and begin anew."""
+        """Return the counts and begin anew."""
         seconds, self.seconds = self.seconds, {}
         return seconds
 
@@ -180,7 +180,7 @@ def build(
 
 
 def share_weights(source: Mask2Former, models: Sequence[nn.Module]) -> None:
-    """Give all models the weights of MMDetection's; what it does not have stays random."""
+    """Give all models the weights of MMDetection's. Others stay random."""
     MMLogger.get_current_instance().setLevel('ERROR')  # lists of all names otherwise
     for model in models:
         model.load_state_dict(source.state_dict(), strict=False)
@@ -200,7 +200,7 @@ def let_some_queries_see(source: Mask2Former, image: torch.Tensor, objects: int)
 
 
 class FrameByFrame:
-    """Runs one contestant over videos and tells how long each stage of each frame took.
+    """Runs one contestant over videos and measures the time of each stage of each frame.
 
     Args:
         name: of the contestant.
@@ -208,7 +208,7 @@ class FrameByFrame:
         device: where it runs.
         half: run the network under autocast to bfloat16.
         compiled: compile backbone, pixel decoder and query decoder.
-        clock: tells the time in seconds.
+        clock: returns the time in seconds.
     """
 
     def __init__(
@@ -230,7 +230,7 @@ class FrameByFrame:
         self._watch()
 
     def _heavy(self) -> list[tuple[nn.Module, str]]:
-        """Return what is compiled: objects and the names of their methods."""
+        """Return the compiled objects and the names of their methods."""
         if self.frames_of_mmdet:
             head = self.model.panoptic_head
             return [(self.model.backbone, 'forward'), (head, 'forward')]
@@ -254,7 +254,7 @@ class FrameByFrame:
         watch(head.pixel_decoder, 'calibrate remember', 'propagation')
 
     def run(self, read: Callable[[int], Any], frames: int) -> Iterator[dict[str, float]]:
-        """Run one video from its first frame on; goes on when the next frame is asked for.
+        """Run one video from its first frame on, one frame for each `next`.
 
         Args:
             read: returns frame t as a BGR array (H, W, 3).

@@ -1,4 +1,4 @@
-"""Measure what training switches cost: peak memory and time of an iteration, side by side.
+"""Measure the cost of training switches, in peak memory and time of an iteration.
 
 python tools/analysis_tools/benchmark_training.py CONFIG [--size WIDTH HEIGHT] [--frames T]
 
@@ -34,7 +34,7 @@ from mmengine.structures import InstanceData
 from torch import nn
 
 from rocovis_mm.console import print_anything
-from rocovis_mm.engine import ActivationCheckpointHook
+from rocovis_mm.engine.hooks import ActivationCheckpointHook
 from rocovis_mm.engine.hooks.activation_checkpoint_hook import PARTS, find_modules
 from rocovis_mm.models import RoCoVIS
 from rocovis_mm.registry import MODELS

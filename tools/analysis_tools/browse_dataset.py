@@ -99,7 +99,7 @@ def video_of(dataset: BaseDataset, index: int) -> int:
 def write_clip(
     clip: Clip, classes: tuple[str, ...], path: Path, args: argparse.Namespace
 ) -> list[Path]:
-    """Write a clip in every format asked for."""
+    """Write a clip in every format of the arguments."""
     frames = list(draw_clip(clip, classes, args.width))
     written = []
     if 'png' in args.format:

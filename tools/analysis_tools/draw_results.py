@@ -2,7 +2,7 @@
 
 python tools/analysis_tools/draw_results.py GT.json RESULTS.json --images DIR --out-dir DIR
 
-Annotation and prediction stand side by side; an identity has one colour in the whole video. With
+Annotation and prediction are side by side. An identity has one colour in the whole video. With
 --work-dir, the loss and AP curves of the training run in that folder are drawn too.
 """
 

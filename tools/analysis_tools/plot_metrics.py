@@ -36,7 +36,7 @@ from rocovis_mm.evaluation.functional.tracks import (
 from rocovis_mm.visualization.fonts import chart_fonts, readable, use_font
 
 Scores = Mapping[str, Mapping[str, TubeScores]]
-"""What each results file scored: name of the file, then kind of tube IoU."""
+"""Scores of each results file, by name of the file, then kind of tube IoU."""
 LINES = ('-', '--', ':', '-.')
 
 
@@ -47,7 +47,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('ground_truth', help='annotation json of the benchmark')
     parser.add_argument('predictions', nargs='+', help='one or several results files')
-    parser.add_argument('--names', nargs='+', help='what to call them (default: the file names)')
+    parser.add_argument('--names', nargs='+', help='names in the picture [the file names]')
     parser.add_argument('--out-dir', type=Path, default=Path('plots'), help='default: plots')
     parser.add_argument('--format', choices=('png', 'svg', 'pdf'), default='png')
     parser.add_argument(

@@ -1,4 +1,4 @@
-"""Show what became of each track of a results file, as one HTML page.
+"""Show the course of each track of a results file on one HTML page.
 
     python tools/analysis_tools/track_report.py RESULTS.json GT.json --images DIR --out report.html
 

@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
         '--model',
         choices=['auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis'],
         default='auto',
-        help='what it is [auto; a MinVIS and a Mask2Former of videos cannot be told from a '
+        help='its model [auto; a MinVIS and a Mask2Former of videos cannot be told from a '
         'Mask2Former and are called one]',
     )
     parser.add_argument(

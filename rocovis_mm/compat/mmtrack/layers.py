@@ -46,7 +46,7 @@ class EncoderLayer(BaseModule):
 
     @property
     def attentions(self) -> list[BaseModule]:
-        """What MMDetection 3.0.0rc5 initialises (``msdeformattn_pixel_decoder.py:169``)."""
+        """Modules that MMDetection 3.0.0rc5 initialises (``msdeformattn_pixel_decoder.py:169``)."""
         return [self.self_attn]
 
     def forward(
@@ -115,7 +115,7 @@ class DetrTransformerEncoder(BaseModule):
         key_padding_mask: Tensor | None,
         **kwargs: Any,
     ) -> Tensor:
-        """Return (B, N, C); the arguments are those of a layer."""
+        """Return (B, N, C). The arguments are those of a layer."""
         for layer in self.layers:
             query = layer(
                 query=query, query_pos=query_pos, key_padding_mask=key_padding_mask, **kwargs

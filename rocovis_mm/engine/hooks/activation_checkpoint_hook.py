@@ -34,14 +34,14 @@ PARTS = {
 class ActivationCheckpointHook(Hook):
     """Keep only the inputs of the named modules for the backward pass.
 
-    What lies inside of them is computed again when its gradient is needed. Losses and
-    gradients are the same. (MMEngine's own ``activation_checkpointing`` passes no keyword
+    Their inner values are computed again for the gradient. Losses and gradients are the
+    same. (MMEngine's own ``activation_checkpointing`` passes no keyword
     arguments on, which the layers of a transformer take: mmengine 0.10.7,
     ``runner/activation_checkpointing.py:9``.)
 
     Args:
-        modules: names in :data:`PARTS`, or of modules of the model; ``*`` stands for one
-            step of a name, ``?`` for one letter (``track_head.query_decoder.*``).
+        modules: names in :data:`PARTS`, or of modules of the model; ``*`` is any one
+            step of a name, ``?`` any one letter (``track_head.query_decoder.*``).
     """
 
     def __init__(self, modules: Sequence[str]) -> None:
@@ -66,7 +66,7 @@ class ActivationCheckpointHook(Hook):
 
 
 def find_modules(model: nn.Module, name: str) -> list[nn.Module]:
-    """Return the modules that a name of the hook's arguments stands for."""
+    """Return the modules of a name in the hook's arguments."""
     patterns = PARTS.get(name, (name,))
     return [
         module
@@ -76,7 +76,7 @@ def find_modules(model: nn.Module, name: str) -> list[nn.Module]:
 
 
 def fits(path: str, pattern: str) -> bool:
-    """Say whether a module's path fits a pattern, step by step."""
+    """Whether a module's path fits a pattern, step by step."""
     steps, wanted = path.split('.'), pattern.split('.')
     return len(steps) == len(wanted) and all(
         w in ('*', s) or (w.endswith('?') and s[:-1] == w[:-1]) for s, w in zip(steps, wanted)
@@ -93,7 +93,7 @@ def recompute(module: nn.Module) -> None:
 
 
 def checkpointed(forward: Callable, run: Callable) -> Callable:
-    """Return a forward that keeps its inputs alone where gradients are taken."""
+    """Return a forward that keeps only its inputs where gradients are taken."""
 
     @wraps(forward)
     def kept_small(*args: Any, **kwargs: Any) -> Any:
@@ -106,7 +106,7 @@ def checkpointed(forward: Callable, run: Callable) -> Callable:
 
 @contextmanager
 def keep_statistics(norms: Sequence[_BatchNorm]) -> Iterator[None]:
-    """Let batch norms leave their running statistics alone: they have counted this batch."""
+    """Let batch norms keep their running statistics, which include this batch."""
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 0.0

@@ -1,4 +1,4 @@
-"""Notices when a run is resumed on other annotations than it began with."""
+"""Detects that a run is resumed on other annotations than it began with."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rocovis_mm.checkpoints.reading import file_hash
 from rocovis_mm.registry import HOOKS
 
 RECORD = 'annotation_files'
-"""Where path -> sha256 stand in the message hub, and so in checkpoints."""
+"""Key of path -> sha256 in the message hub, and so in checkpoints."""
 
 
 @HOOKS.register_module()
@@ -23,8 +23,8 @@ class AnnotationFileHook(Hook):
     """Keep the hashes of the annotation files, and compare them when a run is resumed.
 
     Args:
-        on_change: 'error' refuses to go on where a file of the same path has other
-            content; 'warn' says so and goes on.
+        on_change: 'error' refuses to resume where a file of the same path has other
+            content; 'warn' logs a warning and continues.
 
     Raises:
         ValueError: `on_change` is something else.
@@ -54,14 +54,14 @@ class AnnotationFileHook(Hook):
         runner.message_hub.update_info(RECORD, found)
 
     def report(self, path: str) -> None:
-        """Say that a file has changed, or raise."""
+        """Log that a file has changed, or raise."""
         message = (
-            f'{path}: not the annotation file that this run was trained with so far; put that one '
-            'back or start anew in another --work-dir'
+            f'{path}: not the annotation file that this run was trained with so far; restore that '
+            'file or start anew in another --work-dir'
         )
         if self.on_change == 'error':
             raise ValueError(
-                f'{message}, or go on with this one by --cfg-options '
+                f'{message}, or continue with the new file by --cfg-options '
                 'default_hooks.annotations.on_change=warn'
             )
         print_log(message, logger='current', level=logging.WARNING)

@@ -1,4 +1,4 @@
-"""A run's checkpoint has to fit its model."""
+"""Checks that the checkpoint of a run fits its model."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from rocovis_mm.registry import HOOKS
 
 @HOOKS.register_module()
 class CheckpointFitHook(Hook):
-    """Refuse a checkpoint that would let a run train or test noise; list what did not load.
+    """Refuse a checkpoint that would let a run train or test noise, and list the misfits.
 
-    MMEngine loads what fits and goes on with a warning (mmengine 0.10.7,
+    MMEngine loads the weights that fit and continues with a warning (mmengine 0.10.7,
     ``runner/checkpoint.py:105``). Here a test needs every weight of the model, a resumed run
-    the same model, and a start of a training a part of it that is worth the name, see
+    the same model, and a start of a training a large part of it, see
     :func:`~rocovis_mm.checkpoints.fitting.check_start`.
 
     The weights are loaded here, once; the checkpoint is left with those that the model then
     has, so that neither the runner nor an ``EMAHook`` lists the same differences again.
 
     Args:
-        allow_missing: list what did not load, but go on.
+        allow_missing: list the misfits, but continue.
     """
 
     priority = 'VERY_HIGH'  # before EMAHook, which takes the entry state_dict for granted
@@ -44,10 +44,10 @@ class CheckpointFitHook(Hook):
         self.allow_missing = allow_missing
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Load the weights, check how they fit and say what did not.
+        """Load the weights, check their fit and log the misfits.
 
         Raises:
-            MisfitError: they do not fit; names the file, what differs and the remedy.
+            MisfitError: they do not fit; names the file, the differences and the remedy.
         """
         path = runner._load_from or 'the checkpoint'
         weights = weights_in(checkpoint, path)
@@ -58,7 +58,7 @@ class CheckpointFitHook(Hook):
         if not fit.whole or fit.surplus:
             text = f'{path}: {fit.describe()}'
             if not fit.whole:
-                text += '. What is missing or of another shape is left at random'
+                text += '. The missing ones and those of another shape are left at random'
             print_log(text, 'current', logging.WARNING)
         if in_shards(model):
             for name in fit.reshaped:
@@ -68,7 +68,7 @@ class CheckpointFitHook(Hook):
             checkpoint['state_dict'] = model.state_dict()
 
     def _check(self, runner: Runner, model: nn.Module, fit: Fit, path: str) -> None:
-        """Check the fit by what the run is about to do."""
+        """Check the fit for a resume, a start of a training, or a test."""
         if runner._resume:
             check_resume(fit, path)
         elif isinstance(runner._train_loop, BaseLoop):  # built by train() alone

@@ -1,8 +1,9 @@
-"""How many exits, entries and occlusions a training run has seen."""
+"""Counts the exits, entries and occlusions of a training run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn as nn
@@ -21,15 +22,15 @@ COUNTED = ('clips', *EVENT_NAMES)
 class ClipEventHook(Hook):
     """Sum the ``clip_events`` of all clips of a run, and log the sums.
 
-    The sums over all ranks stand in the message hub as ``clip_events``, go into
-    checkpoints and go on where a resumed run goes on. While a ``CurriculumHook`` lets
-    the model train on single frames, nothing is counted: no frame follows another.
+    The sums over all ranks are in the message hub as ``clip_events``, and so in
+    checkpoints, and a resumed run continues them. While a ``CurriculumHook`` lets the model
+    train on single frames, nothing is counted, as no frame follows another.
 
     Args:
-        interval: with several ranks, iterations between two updates of the sums, for
-            each of which the ranks must speak to each other; one rank updates them in every
-            iteration. What came after the last update before a checkpoint is missing
-            after a resume: let it divide the checkpoints' interval.
+        interval: with several ranks, iterations between two updates of the sums, each
+            of which is a collective call. One rank updates them in every iteration. Let it
+            divide the checkpoints' interval, or events after the last update before a
+            checkpoint are missing after a resume.
     """
 
     priority = 'NORMAL'
@@ -41,11 +42,7 @@ class ClipEventHook(Hook):
         self.pending = torch.zeros(len(COUNTED), dtype=torch.int64)
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: dict | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, **_: Any
     ) -> None:
         """Count the batch; update the sums at the interval."""
         if not trains_on_single_frames(runner.model):
@@ -58,7 +55,7 @@ class ClipEventHook(Hook):
         self._update(runner)
 
     def after_train(self, runner: Runner) -> None:
-        """Log what the whole run has seen."""
+        """Log the sums of the whole run."""
         totals = self._update(runner)
         listed = ', '.join(f'{totals[name]} {name}' for name in EVENT_NAMES)
         runner.logger.info(f'training saw {listed} in {totals["clips"]} clips')
@@ -71,7 +68,7 @@ class ClipEventHook(Hook):
         return torch.tensor(counts)
 
     def _update(self, runner: Runner) -> dict[str, int]:
-        """Add what is pending on all ranks to the run's sums and return these."""
+        """Add the pending counts of all ranks to the run's sums and return the sums."""
         all_reduce(self.pending)
         hub = runner.message_hub
         totals = dict(hub.runtime_info.get('clip_events', {}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
@@ -18,8 +19,8 @@ class CurriculumHook(Hook):
 
     A model that starts from random weights must first learn to see: single frames
     at half size cost a fraction of full clips. The last part of a run can leave the clips
-    as they are. The stage is a function of the iteration, so that a resumed run goes
-    on in it.
+    as they are. The stage is a function of the iteration, so that a resumed run continues
+    in it.
 
     Args:
         single_frames_until: iteration at which frames become clips.
@@ -39,10 +40,8 @@ class CurriculumHook(Hook):
         self.half_size_until = half_size_until
         self.augment_until = math.inf if augment_until is None else augment_until
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
-    ) -> None:
-        """Hand the stage to the model, and say when it changes."""
+    def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
+        """Set the stage of the model, and log its changes."""
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         stage = TrainingStage(
             single_frames=runner.iter < self.single_frames_until,

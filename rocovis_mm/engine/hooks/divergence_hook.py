@@ -17,12 +17,12 @@ from rocovis_mm.utils.divergence import DivergenceError, check_weights
 class DivergenceHook(Hook):
     """Look for NaN and infinity in the losses and the gradients of each iteration.
 
-    The weights are looked at before they are validated, tested, or saved by a
-    ``WholeCheckpointHook``, so that a checkpoint can always be gone on from. Where float16 scales
+    The weights are checked before they are validated, tested, or saved by a
+    ``WholeCheckpointHook``, so that every checkpoint can be resumed from. Where float16 scales
     the gradients, a step that overflows is left out, which is no divergence.
 
     Args:
-        patience: so many such iterations in a row end a run in float16.
+        patience: number of such iterations in a row that ends a run in float16.
     """
 
     priority = 'LOW'
@@ -32,13 +32,9 @@ class DivergenceHook(Hook):
         self.overflows = 0
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any | None = None,
-        outputs: dict | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Look at the losses, then at the norm of the gradients where it was computed.
+        """Check the losses, then the norm of the gradients where it was computed.
 
         Raises:
             DivergenceError: names the first loss, or the norm, that is not finite.
@@ -60,17 +56,7 @@ class DivergenceHook(Hook):
             raise DivergenceError(culprits[0])
 
     def before_val_epoch(self, runner: Runner) -> None:
-        """Look at the weights.
-
-        Raises:
-            DivergenceError: one is not finite.
-        """
+        """Check that the weights are finite."""
         check_weights(runner.model)
 
-    def before_test_epoch(self, runner: Runner) -> None:
-        """Look at the weights.
-
-        Raises:
-            DivergenceError: one is not finite.
-        """
-        check_weights(runner.model)
+    before_test_epoch = before_val_epoch

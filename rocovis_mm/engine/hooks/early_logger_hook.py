@@ -1,4 +1,4 @@
-"""A log that shows how a run does from its first iteration on."""
+"""A log of a run from its first iteration on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class EarlyLoggerHook(LoggerHook):
     """MMEngine's logger, which logs early iterations too and counts figures in iterations.
 
     At an interval of 50 a CPU may log nothing for minutes, and a mistake of the config shows
-    that late. MMEngine moreover counts the figures of a validation in epochs (mmengine 0.10.7,
+    late. MMEngine moreover counts the figures of a validation in epochs (mmengine 0.10.7,
     ``hooks/logger_hook.py:252``). In a run by iterations that step is 0 for all of them.
     Arguments are those of :class:`mmengine.hooks.LoggerHook`.
     """
@@ -32,11 +32,7 @@ class EarlyLoggerHook(LoggerHook):
         self.start = runner.iter
 
     def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: Any | None = None,
-        outputs: dict | None = None,
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
         """Log the iteration at the interval, or early."""
         interval, done = self.interval, runner.iter + 1 - self.start

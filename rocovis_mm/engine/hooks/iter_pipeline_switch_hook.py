@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.dataset import Compose
 from mmengine.hooks import Hook
@@ -16,9 +17,9 @@ from rocovis_mm.registry import HOOKS
 class IterPipelineSwitchHook(Hook):
     """Trains with other transforms from an iteration on.
 
-    What MMDetection's ``PipelineSwitchHook`` is to epochs. The switch falls exactly
-    between two batches, also where workers have loaded ahead and where a run is resumed: those
-    that were loaded ahead by the old pipeline are dropped, and drawn again for the new one.
+    MMDetection's ``PipelineSwitchHook`` does so by epochs. The switch is exactly between two
+    batches, also where workers have loaded ahead and where a run is resumed. Batches that the
+    old pipeline loaded ahead are dropped, and drawn again for the new one.
 
     Args:
         switch_iter: the first iteration that trains with `switch_pipeline`.
@@ -33,7 +34,7 @@ class IterPipelineSwitchHook(Hook):
         self.switch_pipeline = switch_pipeline
 
     def before_train(self, runner: Runner) -> None:
-        """Build the second pipeline, so that its mistakes show now; switch if that is due."""
+        """Build the second pipeline, so that its mistakes show now, and switch if that is due."""
         loop = runner.train_loop
         if not isinstance(loop, IterTrainLoop):
             raise ValueError(
@@ -49,13 +50,7 @@ class IterPipelineSwitchHook(Hook):
         if runner.iter >= self.switch_iter:
             self._switch(runner, runner.iter)
 
-    def after_train_iter(
-        self,
-        runner: Runner,
-        batch_idx: int,
-        data_batch: dict | None = None,
-        outputs: dict | None = None,
-    ) -> None:
+    def after_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
         """Switch after the last iteration with the first pipeline."""
         if runner.iter + 1 == self.switch_iter:
             self._switch(runner, self.switch_iter)

@@ -21,19 +21,17 @@ POINTS = 2
 class IterationSeedHook(Hook):
     """Seed all generators by (seed, iteration, rank) before each training iteration.
 
-    What a model draws (dropped paths) is then a function of the iteration, so that a
-    resumed run computes what an uninterrupted one does. Each clip moreover gets a
+    The random draws of a model (dropped paths) are then a function of the iteration, so that a
+    resumed run computes the same as an uninterrupted one. Each clip moreover gets a
     ``draw_key`` of the seed and the number of its draw in the whole run, as the
     ``ClipSampler`` counts: the points of matching and losses are drawn from it, so that
-    several ranks learn from them what one rank with all their clips learns.
+    several ranks learn from the same points as one rank with all their clips.
     The seed is the runner's, which mmengine restores on resuming.
     """
 
     priority = 'VERY_HIGH'
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any | None = None
-    ) -> None:
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
         """Seed Python's, NumPy's and PyTorch's generators, on all devices; name the draws."""
         rank, ranks = get_dist_info()
         words = np.random.SeedSequence((runner.seed, runner.iter, rank)).generate_state(3)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.dist import broadcast
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
@@ -16,8 +18,8 @@ class NormEvalHook(Hook):
 
     MMDetection's ``norm_eval=True`` from `begin` on: a model that starts from random
     weights needs the statistics of its batches first. Those of two or four clips are noisy,
-    and differ from what the test will use; the last iterations can do without. Weights
-    and biases of the norms go on learning. All ranks take the statistics of the first, the only
+    and differ from those of the test. The last iterations can do without them. Weights
+    and biases of the norms continue to learn. All ranks take the statistics of the first, the only
     ones that a checkpoint holds. Give the norms a small ``momentum`` so that those
     average over many batches.
 
@@ -30,9 +32,7 @@ class NormEvalHook(Hook):
     def __init__(self, begin: int) -> None:
         self.begin = begin
 
-    def before_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: dict | None = None
-    ) -> None:
+    def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
         """Fix the statistics, at every iteration anew: a validation unfixes them."""
         if runner.iter < self.begin:
             return

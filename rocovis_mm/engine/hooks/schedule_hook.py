@@ -49,8 +49,8 @@ class ScheduleHook(ParamSchedulerHook):
         ):
             return
         runner.logger.info(
-            "the schedule is not the checkpoint's: learning rates go on as in a run that had this "
-            'schedule from its start',
+            "the schedule is not the checkpoint's: learning rates continue as in a run that had "
+            'this schedule from its start',
         )
         self.start_anew(schedulers)
         go_to_iteration(schedulers, runner)

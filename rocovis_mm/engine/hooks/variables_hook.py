@@ -1,4 +1,4 @@
-"""A run does not start with a variable that came too late."""
+"""Refuses a run whose config sets a variable too late."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a runner builds."""
+"""The models that a runner builds."""
 
 from rocovis_mm.models.vis.base import OnlineVISModel
 from rocovis_mm.models.vis.genvis import GenVIS

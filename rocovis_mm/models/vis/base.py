@@ -1,4 +1,4 @@
-"""What every online VIS model shares: clips in, losses out; frames in, tracks out.
+"""The base of every online VIS model, with clips in and losses out, frames in and tracks out.
 
 B videos or clips, T frames, N queries, K classes, H x W a padded input.
 """
@@ -30,16 +30,16 @@ class OnlineVISModel(BaseMOTModel):
     """A model that sees a video frame by frame, from the past only.
 
     A child gives ``loss`` and :meth:`step`; this class turns data samples into tensors.
-    A :class:`StreamEngine` makes tracks of the predictions: that of a live session, or that of
+    A :class:`StreamEngine` makes tracks of the predictions, in a live session or in
     :meth:`predict`, which a runner calls with data samples. Videos may be mixed in a batch, at
-    any frame each: those of one size and memory run as one batch, others apart, so a video's
-    result never depends on its neighbours. A COCO Mask2Former of MMDetection can be loaded as a
-    start.
+    any frame each. Videos of one size and memory run as one batch, others apart, so that a
+    video's result never depends on its neighbours. A COCO Mask2Former of MMDetection can be
+    loaded as a start.
 
     Args:
         backbone: config of any MM backbone.
-        track_head: config of the head; ``in_channels`` and ``strides`` are read off the
-            maps it is given, and only compared with them where they stand in it.
+        track_head: config of the head; ``in_channels`` and ``strides`` are read off its input
+            maps, and compared with them if the config has them.
         neck: config of a neck between backbone and head, or None; its ``in_channels`` are
             read off the backbone where they are left out.
         data_preprocessor: config of ``rocovis_mm.VISDataPreprocessor``.
@@ -145,7 +145,7 @@ class OnlineVISModel(BaseMOTModel):
         return list(data_samples)
 
     def first_queries(self) -> Tensor | None:
-        """Return the queries (N, C) of a first frame; None where none are carried on."""
+        """Return the queries (N, C) of a first frame, or None where none are carried on."""
         return None
 
 

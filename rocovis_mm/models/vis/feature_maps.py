@@ -1,4 +1,4 @@
-"""What a backbone gives: the channels and strides of its maps, seen on one small image.
+"""The channels and strides of a backbone's maps, measured on one small image.
 
 C_i channels and s_i stride of map i, h x w its size, H x W that of the image.
 """
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from rocovis_mm.registry import MODELS
 
 STRIDES = (4, 8, 16, 32)
-"""What Mask2Former and all that stands on it reads, unless a config says otherwise."""
+"""Of the maps that the heads here read, unless a config has others."""
 
 IMAGE = (64, 192)
 """H, W of the image that is shown to a backbone: multiples of every usual stride, and not of one
@@ -27,7 +27,7 @@ side alone, so that maps in another order or of another patch size are told apar
 
 @dataclass(frozen=True)
 class FeatureMaps:
-    """What there is to know of a backbone's maps.
+    """The channels and strides of a backbone's maps.
 
     Attributes:
         channels: C_i, from high to low resolution.
@@ -47,7 +47,7 @@ def build_neck(neck: dict, backbone: nn.Module) -> nn.Module:
 
     Args:
         neck: config of any MMDetection neck, or of ours.
-        backbone: what it reads.
+        backbone: whose maps it reads.
     """
     kind = neck['type']
     if isinstance(kind, str):
@@ -62,7 +62,7 @@ def build_neck(neck: dict, backbone: nn.Module) -> nn.Module:
 def fit_head(head: dict, backbone: nn.Module, neck: nn.Module | None) -> dict:
     """Return a head's config with ``in_channels`` and ``strides`` of the maps it will read.
 
-    Either may stand in the config; then it is compared with what the maps have.
+    The config may have either, which then is compared with the maps.
 
     Args:
         head: config of the head.
@@ -127,11 +127,11 @@ def look_at(
 
 
 def show_image(backbone: nn.Module, neck: nn.Module | None = None) -> tuple[Tensor, ...]:
-    """Return the maps of a black image (1, 3, H, W), without a trace in the modules.
+    """Return the maps of a black image (1, 3, H, W), without a change of the modules.
 
     Raises:
         CannotTry: the modules do not take the image.
-        ValueError: what they give are not tensors alone.
+        ValueError: they return other values than tensors.
     """
     modules = [backbone] if neck is None else [backbone, neck]
     like = next((x for x in backbone.parameters() if x.is_floating_point()), torch.zeros(0))
@@ -170,7 +170,7 @@ def stride_of(shape: Sequence[int]) -> int | None:
 
 
 def names(backbone: nn.Module, neck: nn.Module | None) -> str:
-    """Return what the modules are called in a message."""
+    """Return the names of the modules for a message."""
     kinds = [type(module).__name__ for module in (backbone, neck) if module is not None]
     return f'the backbone {" with the neck ".join(kinds)}'
 

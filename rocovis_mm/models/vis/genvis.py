@@ -42,7 +42,7 @@ class GenVIS(OnlineVISModel):
         return [self.backbone, *neck, head.pixel_decoder, head.query_decoder]
 
     def train(self, mode: bool = True) -> GenVIS:
-        """Set the mode; a frozen detector stays in test mode."""
+        """Set the mode. A frozen detector stays in test mode."""
         super().train(mode)
         if self.freeze_detector:
             for module in self.detector():
@@ -52,12 +52,7 @@ class GenVIS(OnlineVISModel):
     def loss(
         self, inputs: dict[str, Tensor], data_samples: Sequence[TrackDataSample]
     ) -> dict[str, Tensor]:
-        """Return the losses of a batch of clips.
-
-        Args:
-            inputs: ``img``: (B, T, 3, H, W).
-            data_samples: B clips of T frames with ``gt_instances``.
-        """
+        """Return the losses of B clips with ``gt_instances``; ``img`` is (B, T, 3, H, W)."""
         images, targets = self.clips_to_learn(inputs['img'], data_samples)
         features = self.extract_features(images.flatten(0, 1))
         features = [x.unflatten(0, images.shape[:2]) for x in features]

@@ -24,12 +24,7 @@ class MinVIS(OnlineVISModel):
     def loss(
         self, inputs: dict[str, Tensor], data_samples: Sequence[TrackDataSample]
     ) -> dict[str, Tensor]:
-        """Return the losses of all frames of a batch of clips, each by itself.
-
-        Args:
-            inputs: ``img``: (B, T, 3, H, W).
-            data_samples: B clips of T frames with ``gt_instances``.
-        """
+        """Return the losses of the single frames of B clips; ``img`` is (B, T, 3, H, W)."""
         images, targets = self.clips_to_learn(inputs['img'], data_samples)
         frames = [frame for target in targets for frame in target.frames()]
         return self.track_head.loss(self.extract_features(images.flatten(0, 1)), frames)

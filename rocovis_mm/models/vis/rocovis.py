@@ -32,12 +32,7 @@ class RoCoVIS(OnlineVISModel):
     def loss(
         self, inputs: dict[str, Tensor], data_samples: Sequence[TrackDataSample]
     ) -> dict[str, Tensor]:
-        """Return the losses of a batch of clips.
-
-        Args:
-            inputs: ``img``: (B, T, 3, H, W).
-            data_samples: B clips of T frames with ``gt_instances``.
-        """
+        """Return the losses of B clips with ``gt_instances``; ``img`` is (B, T, 3, H, W)."""
         images, targets = self.clips_to_learn(inputs['img'], data_samples)
         features = self.extract_features(images.flatten(0, 1))
         return self.track_head.loss([x.unflatten(0, images.shape[:2]) for x in features], targets)

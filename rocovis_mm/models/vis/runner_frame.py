@@ -1,4 +1,4 @@
-"""A frame as a runner gives it: in a data sample that its results go into."""
+"""A frame of a runner, in a data sample that also receives its results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FIELDS = ('instances_id', 'labels', 'scores', 'masks')
 
 
 class LaterInstances(InstanceData):
-    """Instances of a frame that are made when one of their fields is first needed.
+    """Instances of a frame that are made at the first use of one of their fields.
 
     Args:
         make: returns the fields; None for an object without any, as slices begin.
@@ -38,7 +38,7 @@ class LaterInstances(InstanceData):
             self.__dict__['_make'] = make
 
     def __getattr__(self, name: str) -> Any:
-        """Make the fields where one of them, or their list, is asked for."""
+        """Make the fields at the first use of one of them, or of their list."""
         if name not in ('_data_fields', *FIELDS) or '_make' not in self.__dict__:
             raise AttributeError(f'{type(self).__name__!r} has no attribute {name!r}')
         make = self.__dict__.pop('_make')

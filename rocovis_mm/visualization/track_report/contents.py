@@ -1,4 +1,4 @@
-"""What a report is about: the tracks of a results file, judged where there is a ground truth."""
+"""The contents of a report: the tracks of a results file, judged by the ground truth if any."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ from rocovis_mm.visualization.video_results import choose_tracks, match_identiti
 
 @dataclass(frozen=True)
 class ReportTrack:
-    """One track with all that is said of it.
+    """One track with its timeline and verdict.
 
     Attributes:
         name: A1, A2, ... of annotations, P1, P2, ... of predictions; unique in a video.
         identity: number that gives its colour.
         category: name of its class.
         track: its masks, class and score.
-        timeline: what it does in each frame.
+        timeline: its states by frame.
         verdict: of an annotation 'found', 'missed', 'switched', 'missed, switched' or 'crowd';
             of a prediction one of `error_analysis.PREDICTION_VERDICTS`; '' where nothing is
             annotated.
@@ -75,27 +75,28 @@ class ReportTrack:
 
     @property
     def suspicion(self) -> int:
-        """Breaks and jumps or switches: what may be wrong with a track nothing is known of."""
+        """Breaks and jumps or switches, the signs of an error without a ground truth."""
         return self.timeline.breaks + self.switches
 
     @property
     def is_problem(self) -> bool:
-        """Whether it is worth a look."""
+        """Whether it has an error."""
         wrong = self.verdict not in ('', 'found', 'correct', 'ignored', 'crowd')
         return wrong or self.switches > 0 or (not self.verdict and self.suspicion > 0)
 
     def partner_name(self, number: int) -> str:
-        """Return the name of the track on the other side that its timeline has a number for."""
+        """Return the name of the track on the other side with a number of its timeline."""
         return f'{"P" if self.annotated else "A"}{number + 1}'
 
     @property
     def partner_order(self) -> list[str]:
-        """Names of its partners in the order in which they come, each once for every turn."""
+        """Names of its partners in order of time, without immediate repeats."""
         return [self.partner_name(number) for number in self.timeline.partner_order]
 
     def search_words(self, video: ReportVideo) -> str:
-        """Return what the filter looks through."""
-        return search_words(video, [self])
+        """Return the text that the filter searches for this track of a video."""
+        words = {f'video {video.video.id}', video.name, self.category, self.verdict}
+        return ' '.join(sorted(words)).lower()
 
 
 @dataclass(frozen=True)
@@ -132,13 +133,15 @@ class ReportVideo:
 
     @property
     def has_problem(self) -> bool:
-        """Whether any of its tracks is worth a look."""
+        """Whether any of its tracks has an error."""
         return any(track.is_problem for track in self.tracks)
 
     @property
     def search_words(self) -> str:
-        """What the filter looks through."""
-        return search_words(self, self.tracks)
+        """The text that the filter searches, of all tracks."""
+        words = {f'video {self.video.id}', self.name}
+        words |= {word for track in self.tracks for word in (track.category, track.verdict)}
+        return ' '.join(sorted(words)).lower()
 
     def count(self, verdict: str) -> int:
         """Return the number of annotations with a verdict, such as 'missed'."""
@@ -160,18 +163,10 @@ class ReportVideo:
 
     @property
     def badness(self) -> tuple[float, int, int]:
-        """What videos are sorted by, the worst first."""
+        """The key by which videos are sorted, the worst first."""
         wrong = sum(track.verdict not in ('', 'correct', 'ignored') for track in self.predictions)
         share = self.held_share if self.held_share >= 0 else 1.0
         return share, -wrong, -sum(track.suspicion for track in self.predictions)
-
-
-def search_words(video: ReportVideo, tracks: Sequence[ReportTrack]) -> str:
-    """Return what the filter looks through for some tracks of a video."""
-    words = {f'video {video.video.id}', video.name}
-    for track in tracks:
-        words |= {track.category, track.verdict}
-    return ' '.join(sorted(words)).lower()
 
 
 @dataclass(frozen=True)
@@ -220,9 +215,7 @@ def load_report(
         UserWarning: no track reaches the threshold.
     """
     results = read_json(results_file)
-    source = annotation_file
-    if source is None:
-        source = describe_results(results, str(results_file))
+    source = annotation_file or describe_results(results, str(results_file))
     truth = load_ground_truth(source, need_annotations=False, name=str(results_file))
     predictions = load_predictions(results, truth, str(results_file))
     grouped = by_video(predictions, truth)
@@ -233,9 +226,8 @@ def load_report(
     if complaint:
         warnings.warn(complaint)
     judged = bool(truth.tracks)
-    verdicts = ErrorReport()
-    if judged:
-        verdicts = analyze_errors(truth, [track for own in shown.values() for track in own])
+    drawn = [track for own in shown.values() for track in own]
+    verdicts = analyze_errors(truth, drawn) if judged else ErrorReport()
     videos = [
         judge_video(video, truth, grouped, shown, verdicts, image_folder)
         for video in truth.videos.values()
@@ -265,10 +257,10 @@ def by_video(tracks: Sequence[Track], truth: GroundTruth) -> dict[int, list[Trac
 
 
 def describe_results(results: Any, name: str) -> dict[str, Any]:
-    """Return videos and categories, as a results file alone tells of them.
+    """Return the videos and categories of a results file without an annotation file.
 
     Raises:
-        ValueError: the size of a video cannot be told.
+        ValueError: the size of a video is not known.
     """
     videos: dict[Any, dict[str, Any]] = {}
     categories: dict[Any, str] = {}
@@ -310,10 +302,10 @@ def judge_video(
 
     Args:
         video: from the annotation file.
-        truth: the whole ground truth.
-        predictions: all, by video.
-        shown: those to show, by video.
-        verdicts: on those to show.
+        truth: of all videos.
+        predictions: of all videos, by video.
+        shown: the predictions to show, by video.
+        verdicts: on the predictions to show.
         image_folder: of the images, or None.
     """
     found, subset = shown[video.id], truth.subset([video.id])
@@ -360,7 +352,7 @@ def judge_annotation(
     timeline: Timeline,
     rows: Mapping[int, Mapping[str, Any]],
 ) -> ReportTrack:
-    """Return an annotation with its verdict and shares; crowds are not judged."""
+    """Return an annotation with its verdict and shares. Crowds are not judged."""
     row = rows.get(track.index)
     name = f'A{number + 1}'
     if row is None:
@@ -372,7 +364,7 @@ def judge_annotation(
 
 
 def prediction_order(row: ReportTrack) -> tuple[bool, int, float]:
-    """Return what predictions are sorted by: wrong ones, switches, score."""
+    """Return the key of a prediction's order: wrong ones first, then by switches and score."""
     return row.verdict in ('correct', 'ignored', ''), -row.suspicion, -row.track.score
 
 
@@ -389,6 +381,4 @@ def find_images(video: VISVideo, folder: str | Path | None) -> list[Path]:
     if video.file_names:
         return [Path(folder, name) for name in video.file_names]
     own = Path(folder, str(video.id))
-    if not own.is_dir():
-        return []
-    return list_images(own)
+    return list_images(own) if own.is_dir() else []

@@ -56,7 +56,7 @@ def draw_page(
     """Return the whole page; its policy lets no resource from elsewhere be loaded.
 
     Args:
-        report: what it shows.
+        report: its contents.
         pictures: draws frames.
         max_videos: videos with pictures and timelines, the worst; the tables have all.
         frames: pictures of a video, at most.
@@ -155,7 +155,7 @@ def rank_tracks(report: Report) -> tuple[list[Pair], list[Pair]]:
 
 
 def left_out(report: Report, chosen: Sequence[ReportVideo], pictures: Pictures) -> list[str]:
-    """Return what the sections do not show."""
+    """Return notes on the parts that the sections leave out."""
     notes = []
     if not report.videos:
         notes.append('There are no videos.')

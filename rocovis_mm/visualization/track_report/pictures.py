@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,7 +22,7 @@ BLANK = 70
 
 @dataclass
 class Pictures:
-    """Draws frames and counts what it could not read.
+    """Draws frames and counts the images that it cannot read.
 
     Attributes:
         width: of a picture in pixels, about.
@@ -48,15 +48,14 @@ class Pictures:
         return [self.encode(self.overlay(image, frame, tracks)) for tracks in sides]
 
     def read_frame(self, video: ReportVideo, frame: int) -> np.ndarray:
-        """Return a frame no wider than a picture; a grey one that says so where it is missing."""
+        """Return a frame no wider than a picture, or a grey one with a note if it is missing."""
         height, width = video.video.height, video.video.width
         share = min(1.0, self.width / width)
         size = (max(1, round(width * share)), max(1, round(height * share)))
-        image = None
         if frame < len(video.images):
-            image = read_if_whole(video.images[frame])
-        if image is not None:
-            return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+            with suppress(ValueError):  # it is missing or damaged
+                image = read_image(video.images[frame])
+                return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         blank = np.full((size[1], size[0], 3), BLANK, dtype=np.uint8)
         if not video.images:
             return blank
@@ -77,11 +76,3 @@ class Pictures:
         bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
         _, code = cv2.imencode('.jpg', bgr, [cv2.IMWRITE_JPEG_QUALITY, self.quality])
         return 'data:image/jpeg;base64,' + base64.b64encode(code.tobytes()).decode()
-
-
-def read_if_whole(path: Path) -> np.ndarray | None:
-    """Return an image, or None where it is missing or damaged."""
-    try:
-        return read_image(path)
-    except ValueError:
-        return None

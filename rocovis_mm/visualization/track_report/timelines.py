@@ -1,4 +1,4 @@
-"""What each track does in each frame; T frames, D predictions, G annotated tracks."""
+"""The state of each track in each frame; T frames, D predictions, G annotated tracks."""
 
 from __future__ import annotations
 
@@ -14,15 +14,8 @@ from rocovis_mm.evaluation.functional.tube_iou import frame_ious
 from rocovis_mm.formats.run_lengths import Tube
 
 NOBODY = -1
-
-HELD, MISSED, STRAY, LOST, PRESENT, ABSENT = (
-    'held',
-    'missed',
-    'stray',
-    'lost',
-    'present',
-    'absent',
-)
+HELD, MISSED, STRAY = 'held', 'missed', 'stray'
+LOST, PRESENT, ABSENT = 'lost', 'present', 'absent'
 
 
 @dataclass(frozen=True)
@@ -48,7 +41,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Timeline:
-    """What one track does in each frame.
+    """The state of one track in each frame.
 
     Attributes:
         states: T names. Of an annotated track: 'held' (a prediction has frame IoU 0.5 or
@@ -91,7 +84,7 @@ class Timeline:
 
     @property
     def partner_order(self) -> list[int]:
-        """Partners in the order in which they come, each once for every turn."""
+        """Partners in order of time, without immediate repeats."""
         met = [partner for partner in self.partners.tolist() if partner != NOBODY]
         return [partner for n, partner in enumerate(met) if n == 0 or partner != met[n - 1]]
 
@@ -110,10 +103,10 @@ def dense_ious(found: Sequence[Tube], wanted: Sequence[Tube], length: int) -> np
 
 
 def follow(ious: np.ndarray) -> np.ndarray:
-    """Return whom each track covers in each frame.
+    """Return the track that each track covers in each frame.
 
-    A track stays with its partner as long as their IoU reaches `GOOD_IOU`; else it takes
-    the one of highest IoU. So two tracks that both fit do not count as a change.
+    A track stays with its partner as long as their IoU reaches `GOOD_IOU`. Else its partner is
+    the track of highest IoU. So two tracks that both fit do not count as a change.
 
     Args:
         ious: (T, N, M), of N tracks with M others.
@@ -190,7 +183,7 @@ def annotation_timeline(areas: np.ndarray, partners: np.ndarray) -> Timeline:
 
 
 def lone_timeline(tube: Tube) -> Timeline:
-    """Return the timeline of a track that there is nothing to compare with."""
+    """Return the timeline of a track without a ground truth."""
     there = tube.areas > 0
     jumps = np.zeros(len(there), dtype=bool)
     frames = np.flatnonzero(there)
@@ -205,10 +198,10 @@ def lone_timeline(tube: Tube) -> Timeline:
 
 
 def telling_frames(timelines: Sequence[Timeline], length: int, limit: int) -> list[int]:
-    """Return the frames worth a picture, in order.
+    """Return the frames of which pictures are shown, in order.
 
-    Both ends; then frames in which a track switches, is lost or comes back, those first in
-    which most happens; then frames evenly between.
+    These are both ends, then frames in which a track switches, is lost or comes back, those
+    with the most events first, and then frames evenly between.
 
     Args:
         timelines: of a video.

@@ -1,4 +1,4 @@
-"""What the report says of tracks and videos."""
+"""The texts of the report on tracks and videos."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def remarks(track: ReportTrack, verdict: str) -> list[str]:
     """Return score, verdict and counts of a track.
 
     Args:
-        track: of which side ever.
+        track: an annotation or a prediction.
         verdict: its verdict as markup.
     """
     parts = [] if track.annotated else [f'{track.track.score:.2f}']
