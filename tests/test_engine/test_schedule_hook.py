@@ -62,14 +62,14 @@ def epochs(length):
 def run(folder, length, schedule, resume=False, lr=1e-3, hook='rocovis_mm.ScheduleHook'):
     """Train for so many iterations; return the learning rates and the runner."""
     if schedule is epochs:
-        loop = dict(by_epoch=True, max_epochs=length // EPOCH)
-    else:
-        loop = dict(by_epoch=False, max_iters=length)
+        loop, samples = dict(by_epoch=True, max_epochs=length // EPOCH), EPOCH
+    else:  # MMEngine's loop sleeps for two seconds at the end of the data
+        loop, samples = dict(by_epoch=False, max_iters=length), 10 * EPOCH
     watch = Watch()
     runner = Runner(
         Line(),
         str(folder),
-        train_dataloader=DataLoader(TensorDataset(torch.ones(EPOCH, 1))),
+        train_dataloader=DataLoader(TensorDataset(torch.ones(samples, 1))),
         train_cfg=loop,
         optim_wrapper=dict(
             optimizer=dict(type='SGD', lr=lr),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.conftest import REPOSITORY
 
-PARTS = ('rocovis_mm', 'configs', 'tools', 'requirements', 'setup.py', 'pyproject.toml',
+PARTS = ('rocovis_mm', 'configs', 'demo', 'tools', 'requirements', 'setup.py', 'pyproject.toml',
          'MANIFEST.in', 'README.md', 'CHANGELOG.md', 'LICENSE', 'CITATION.cff',
          'requirements.txt', 'model-index.yml')  # fmt: skip
 
