@@ -76,7 +76,7 @@ def run(config, settings, root, work_dir, watch, resume=False):
     ('config', 'settings', 'stop'),
     [
         ('rocovis_demo.py', DEMO, 3),
-        ('rocovis_tiny_custom.py', OWN_DATA, 4),
+        pytest.param('rocovis_tiny_custom.py', OWN_DATA, 4, marks=pytest.mark.slow),
         ('rocovis_tiny_custom.py', OWN_DATA, 5),
     ],
 )

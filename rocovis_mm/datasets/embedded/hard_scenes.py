@@ -26,7 +26,7 @@ MIN_FRAMES = 20
 """Least number of frames in which all planned events can happen."""
 HIDDEN_FRAMES = 9
 """Least number of frames of a hidden object behind its cover."""
-SIZES = (0.13, 0.18)
+SIZES = (0.17, 0.24)
 """Of an object, in frame heights."""
 HEIGHTS_TO_WIDTHS = 0.6
 """About frame height / frame width, so that distances in both directions are similar."""
@@ -37,8 +37,8 @@ COVERS = ('ball', 'box')
 def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     """Plan a random scene of 2 to 6 objects whose identities need the past.
 
-    Six scenes in ten contain two look-alikes that meet, half of them identical twins. In six in
-    ten, an object is hidden for `HIDDEN_FRAMES` or more, behind a larger object or behind scenery
+    Of 100 scenes, 45 contain two look-alikes that meet, half of them identical twins. In 35 of
+    100, an object is hidden for `HIDDEN_FRAMES` or more, behind a larger object or behind scenery
     without annotations. In half of these a look-alike is visible meanwhile. Other objects roam,
     enter, leave, or leave and return.
 
@@ -51,7 +51,7 @@ def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
         )
     events: list[str] = []
     actors: list[Actor] = []
-    meets, hides = rng.random() < 0.6, rng.random() < 0.6
+    meets, hides = rng.random() < 0.45, rng.random() < 0.35
     if meets:
         actors += _meeting_pair(rng, num_frames, events)
     if hides:
@@ -118,7 +118,7 @@ def _hiding_group(
     begin = int(rng.integers(5, num_frames - 5 - stay + 1))
     home = rng.uniform((0.35, 0.38), (0.65, 0.62))
     behind_object = rng.random() < 0.5
-    size = rng.uniform(0.11, 0.13) if behind_object else rng.uniform(0.12, 0.15)
+    size = rng.uniform(0.13, 0.15) if behind_object else rng.uniform(0.14, 0.17)
     hidden = _object(rng, np.zeros((num_frames, 2)), size=size)
     reach = outline_radii(hidden).max()
     if behind_object:
@@ -138,7 +138,7 @@ def _hiding_group(
 def _large_object(rng: np.random.Generator, path: np.ndarray, reach: float) -> Actor:
     """An object that covers all within `reach` of its centre."""
     labels = [label for label, shape in enumerate(SHAPE_CLASSES) if shape.name in COVERS]
-    actor = draw_actor(rng, path, int(rng.choice(labels)), None, 0.23)
+    actor = draw_actor(rng, path, int(rng.choice(labels)), None, 0.26)
     return _grown(actor, max(1.0, 1.05 * reach / outline_radii(actor).min()))
 
 

@@ -14,7 +14,7 @@ from rocovis_mm.datasets.embedded.hard_scenes import MIN_FRAMES, plan_hard_scene
 from rocovis_mm.datasets.embedded.rendering import render_video
 from rocovis_mm.datasets.embedded.scenes import LOOKALIKE_HUE
 
-PLANS = (2, 'e9dd0a4c10f9a2ab')
+PLANS = (3, '7f37f3f248e09d7d')
 """The generator's version and what its hard plans come to."""
 
 
@@ -53,9 +53,9 @@ def test_other_plans_need_another_version():
 
 
 def test_each_difficulty_is_in_a_good_part_of_the_scenes(scenes):
-    assert share(scenes, 'crossing') > 0.45
-    assert share(scenes, 'hiding') > 0.45
-    assert 0.3 < share(scenes, 'twins') < 0.7
+    assert share(scenes, 'crossing') > 0.35
+    assert share(scenes, 'hiding') > 0.25
+    assert 0.25 < share(scenes, 'twins') < 0.7
     assert 0.25 < share(scenes, 'occluder') < 0.75
     assert all(sum(not actor.scenery for actor in scene.actors) <= 7 for scene in scenes)
 
