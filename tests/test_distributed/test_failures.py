@@ -135,6 +135,7 @@ def train_on_a_full_disk(arguments) -> None:
     run_main('train', *arguments)
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_what_was_there(root, tmp_path):
     folder = tmp_path / 'run'
     run_main_alone(tmp_path / 'first.log', 'train', *options(root, folder))
@@ -154,6 +155,7 @@ def run_main_alone(log, *arguments) -> str:
     return log.read_text()
 
 
+@pytest.mark.slow
 def test_annotations_that_change_under_a_run(root, tmp_path):
     folder = tmp_path / 'run'
     run_main_alone(tmp_path / 'first.log', 'train', *options(root, folder))
