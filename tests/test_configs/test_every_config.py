@@ -73,10 +73,7 @@ def run(config: Config) -> tuple[Runner, dict[str, float]]:
     return runner, runner.test()
 
 
-@pytest.mark.parametrize(
-    'name',
-    [pytest.param(name, marks=pytest.mark.slow if 'swin-l' in name else ()) for name in EVERY],
-)
+@pytest.mark.parametrize('name', EVERY)
 def test_a_config_trains_and_tests(name, data, tmp_path):
     config = reduced_config(name, data, tmp_path)
     runner, figures = run(config)
