@@ -16,6 +16,14 @@ ALL = [
     for kind in (tool if isinstance(tool, dict) else [''])
 ]
 WITHOUT_TORCH = f'import sys; sys.modules.update(dict.fromkeys({OPENMMLAB}))\n'
+NOT_INSTALLED = """
+import importlib.metadata, importlib.util
+def version(name):
+    raise importlib.metadata.PackageNotFoundError(name)
+importlib.metadata.version = version
+importlib.util.find_spec = lambda *_: None
+"""
+"""No package has metadata, as where nothing of OpenMMLab was ever installed."""
 RUN = 'from rocovis_mm.cli import main; sys.exit(main(sys.argv[1:]))'
 
 
@@ -74,8 +82,9 @@ def test_a_data_set_is_checked_without_torch(scored):
     assert json.loads((scored[0].parent / 'found/summary.json').read_text())
 
 
-def test_a_model_asks_for_what_it_needs(tmp_path):
-    done = run('train', tmp_path / 'config.py')
+@pytest.mark.parametrize('code', [WITHOUT_TORCH + RUN, WITHOUT_TORCH + NOT_INSTALLED + RUN])
+def test_a_model_asks_for_what_it_needs(code, tmp_path):
+    done = run('train', tmp_path / 'config.py', code=code)
     assert done.returncode == 1
     assert 'rocovis train: ' in done.stderr and "pip install 'rocovis_mm[mm]'" in done.stderr
     assert 'Traceback' not in done.stderr

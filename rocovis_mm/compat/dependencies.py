@@ -92,7 +92,9 @@ def check_dependencies() -> None:
     for module, (names, lowest, below, remedy) in REQUIREMENTS.items():
         found = find_distributions(names)
         if not found and importlib.util.find_spec(module) is None:
-            raise ImportError(f'rocovis_mm needs {module}, which is not installed. Run: {remedy}')
+            raise ModuleNotFoundError(
+                f'rocovis_mm needs {module}, which is not installed. Run: {remedy}', name=module
+            )
         if len(found) > 1:
             warnings.warn(
                 f'{" and ".join(found)} are installed together and overwrite each other as the '
