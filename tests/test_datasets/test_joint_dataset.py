@@ -245,7 +245,6 @@ def train(root, work_dir, iterations, resume=False):
     return runner
 
 
-@pytest.mark.slow
 def test_the_tiny_joint_config_trains_and_resumes(root, tmp_path):
     whole = train(root, tmp_path / 'whole', 2)
     started = train(root, tmp_path / 'halves', 1).model.state_dict()

@@ -20,7 +20,7 @@ from rocovis_mm.formats.vis_annotations import read_vis_annotations
 
 pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools
 
-SIZES = dict(train_videos=2, train_frames=20, val_videos=14)
+SIZES = dict(train_videos=2, train_frames=20, val_videos=40)
 
 
 @pytest.fixture(scope='module')
@@ -39,7 +39,7 @@ def tracks_of(content, video):
 
 
 def test_it_is_read_like_any_other(hard, content):
-    assert [video.length for video in read_vis_annotations(hard.val_json).videos] == [40] * 14
+    assert [video.length for video in read_vis_annotations(hard.val_json).videos] == [40] * SIZES['val_videos']
     assert [video.length for video in read_vis_annotations(hard.train_json).videos] == [20] * 2
     assert EmbeddedRecipe.of_difficulty('hard').val_videos >= 80
     keys = set(content['info'])
@@ -117,7 +117,7 @@ def test_the_degraded_frames_are_those_that_look_like_it(hard, content):
         jumps = [d for t, d in enumerate(step) if len(bad & {t, t + 1}) == 1]
         assert not bad or min(jumps) > max(calm)
         marked += len(bad)
-    assert 0.18 < marked / (14 * 40) < 0.32
+    assert 0.18 < marked / (SIZES['val_videos'] * 40) < 0.32
 
 
 def test_the_seed_decides_everything(tmp_path):
@@ -182,8 +182,8 @@ def test_a_perfect_tracker_of_single_frames_does_not_solve_it(hard, content):
             )  # fmt: skip
     perfect = [{**track, 'score': 1.0} for track in content['annotations']]
     assert average_precision(truth, perfect) == pytest.approx(1)
-    assert average_precision(truth, linked) < 0.8
-    assert switches > 10
+    assert average_precision(truth, linked) < 0.75
+    assert switches > 20
 
 
 def average_precision(truth, results):
