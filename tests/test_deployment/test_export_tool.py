@@ -34,7 +34,6 @@ def export(*arguments: object) -> subprocess.CompletedProcess:
     return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
 
 
-@pytest.mark.slow
 def test_writes_a_file_that_equals_the_model(checkpoint, tmp_path):
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
         pytest.importorskip(package, reason=f'{package} is missing: requirements/export.txt')

@@ -135,7 +135,6 @@ def train_on_a_full_disk(arguments) -> None:
     run_main('train', *arguments)
 
 
-@pytest.mark.slow
 def test_a_full_disk_leaves_what_was_there(root, tmp_path):
     folder = tmp_path / 'run'
     run_main_alone(tmp_path / 'first.log', 'train', *options(root, folder))
@@ -155,7 +154,6 @@ def run_main_alone(log, *arguments) -> str:
     return log.read_text()
 
 
-@pytest.mark.slow
 def test_annotations_that_change_under_a_run(root, tmp_path):
     folder = tmp_path / 'run'
     run_main_alone(tmp_path / 'first.log', 'train', *options(root, folder))

@@ -104,7 +104,6 @@ def small_run(config, root, work_dir):
     config.update(work_dir=str(work_dir), log_level='WARNING')
 
 
-@pytest.mark.slow
 def test_a_config_that_inherits_in_pure_python_trains_and_tests(pure, tmp_path):
     (pure / 'heir.py').write_text(HEIR)
     config = Config.fromfile(pure / 'heir.py')

@@ -114,7 +114,6 @@ def ends_as_if_nothing_had_been(tmp_path: Path, iterations: int, fates: list[tup
     return killed
 
 
-@pytest.mark.slow
 def test_killed_three_times(tmp_path):
     fates = [('half written', 2), ('after a rename', 4), ('iteration', 2)]
     assert ends_as_if_nothing_had_been(tmp_path, 8, fates) == len(fates)

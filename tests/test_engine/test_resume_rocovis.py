@@ -76,8 +76,8 @@ def run(config, settings, root, work_dir, watch, resume=False):
     ('config', 'settings', 'stop'),
     [
         ('rocovis_demo.py', DEMO, 3),
-        pytest.param('rocovis_tiny_custom.py', OWN_DATA, 4, marks=pytest.mark.slow),
-        pytest.param('rocovis_tiny_custom.py', OWN_DATA, 5, marks=pytest.mark.slow),
+        ('rocovis_tiny_custom.py', OWN_DATA, 4),
+        ('rocovis_tiny_custom.py', OWN_DATA, 5),
     ],
 )
 def test_a_stopped_and_resumed_run_equals_a_whole_one(config, settings, stop, tmp_path):

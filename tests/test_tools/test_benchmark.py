@@ -56,7 +56,6 @@ def test_costs_grow_with_resolution_and_memory(tmp_path):
         assert row == sorted(row) and row[0] < row[-1]
 
 
-@pytest.mark.slow
 def test_growth_runs_each_length_in_a_process_of_its_own(tmp_path):
     out = tmp_path / 'growth.json'
     done = run('--growth', '3', '6', '--methods', 'RoCoVIS', '--out', str(out))
