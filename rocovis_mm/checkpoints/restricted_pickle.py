@@ -168,7 +168,7 @@ class RestrictedUnpickler(pickle.Unpickler):
         super().__init__(file, encoding='latin1')
 
     def find_class(self, module: str, name: str) -> Any:
-        """Return what stands for a name.
+        """Return the object for a name.
 
         Raises:
             pickle.UnpicklingError: for any name that is not in the table.

@@ -16,7 +16,7 @@ def match_tracks(
     takes the free ground truth of highest IoU, not below the threshold; a ground truth to be
     ignored only where no other qualifies; of equal IoUs the later one; crowds are never
     used up. One deviation: an annotation whose id is 0 can be matched like any other (there,
-    0 stands for "no match").
+    0 means "no match").
 
     Args:
         ious: (D, G), rows in descending order of score.

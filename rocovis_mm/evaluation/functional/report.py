@@ -88,7 +88,7 @@ def class_table(rows: Sequence[Mapping[str, Any]], number: int) -> str:
 
 
 def empty_classes(number: int, things: str) -> list[str]:
-    """Return the line that stands for so many classes without `things`; no line for none."""
+    """Return the line that summarises so many classes without `things`; no line for none."""
     return [f'{number} other classes have no {things}'] if number else []
 
 

@@ -39,7 +39,7 @@ class Track:
         tube: its masks.
         average_area: mean pixels over the frames in which it has any; 0 for none.
         score: of a prediction; 0 for ground truth.
-        crowd: whether it stands for many objects (ground truth only).
+        crowd: whether it covers many objects (ground truth only).
         boundary_tube: the masks whose boundaries count, where they are others than `tube`.
     """
 

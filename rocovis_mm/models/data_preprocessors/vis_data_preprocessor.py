@@ -31,7 +31,7 @@ class VISDataPreprocessor(BaseDataPreprocessor):
         std: per channel, RGB, 0..255.
         pad_size_divisor: padded heights and widths are multiples of it.
         bgr_to_rgb: whether images come as BGR.
-        channels_last: whether frames lie in memory as (T, H, W, 3), which makes the
+        channels_last: whether the memory layout of frames is (T, H, W, 3), which makes the
             convolutions of a CPU faster (9 % of a tiny model's iteration).
         non_blocking: whether copies to the device need not be waited for.
     """

@@ -21,7 +21,7 @@ from rocovis_mm.models.layers.gradient import needs_gradient
 class SamplingPlan:
     """What the sampling of one geometry needs to know; nothing of it is learned.
 
-    The values lie in a table whose levels are framed by zeros, so that a sample that
+    The values are in a table whose levels are framed by zeros, so that a sample that
     leaves its level finds zeros and no sample is a special case.
 
     Attributes:
