@@ -39,7 +39,8 @@ def tracks_of(content, video):
 
 
 def test_it_is_read_like_any_other(hard, content):
-    assert [video.length for video in read_vis_annotations(hard.val_json).videos] == [40] * SIZES['val_videos']
+    lengths = [video.length for video in read_vis_annotations(hard.val_json).videos]
+    assert lengths == [40] * SIZES['val_videos']
     assert [video.length for video in read_vis_annotations(hard.train_json).videos] == [20] * 2
     assert EmbeddedRecipe.of_difficulty('hard').val_videos >= 80
     keys = set(content['info'])

@@ -23,7 +23,7 @@ class GenVISAssigner(MaskMatcher):
 
     ``slots`` (D, G) long holds the query of each instance, -1 before its first
     frame; a slot never changes. In the published code a new instance may take the
-    query of one that is absent at that moment, and when it returns both are
+    query of one that is absent at that moment. Once the absent one returns, both are
     learned by the same query (genvis/modeling/genvis_matcher.py, where only
     *visible* old instances' queries are excluded).
 
