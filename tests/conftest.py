@@ -1,11 +1,13 @@
 """What all tests share."""
 
+import gc
 import os
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+import quick_mmengine  # noqa: F401
 
 import rocovis_mm.registry  # noqa: F401  (prepares the environment before any mmdet import)
 
@@ -15,6 +17,12 @@ if __name__ == 'conftest':
     # model-index, attributee and others install a package `tests`: it must not hide this folder
     sys.modules['tests'] = ModuleType('tests')
     sys.modules['tests'].__path__ = [str(REPOSITORY / 'tests')]
+
+
+def pytest_collection_finish() -> None:
+    """Spare each later full garbage collection the million objects that imports have made."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope='session')

@@ -6,14 +6,19 @@ import contextlib
 import importlib.util
 import multiprocessing
 import os
+import runpy
 import socket
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 CONTEXT = multiprocessing.get_context('forkserver')
-CONTEXT.set_forkserver_preload(['rocovis_mm.registry', 'rocovis_mm.models', 'rocovis_mm.engine',
-    'rocovis_mm.evaluation', 'rocovis_mm.visualization', 'rocovis_mm.utils.launch'])  # fmt: skip
+CONTEXT.set_forkserver_preload([
+    'rocovis_mm.registry', 'rocovis_mm.models', 'rocovis_mm.engine', 'rocovis_mm.evaluation',
+    'rocovis_mm.visualization', 'rocovis_mm.utils.launch', 'torch._dynamo',
+])  # fmt: skip
 PATIENCE = 300
 """Seconds after which a process counts as hanging."""
 
@@ -32,6 +37,7 @@ def start(function, *arguments, log: Path | None = None, environment: dict | Non
 
 
 def enter(function, arguments, log, environment) -> None:
+    import quick_mmengine  # noqa: F401
     import torch
 
     os.environ.update(environment)
@@ -64,6 +70,34 @@ def run_ranks(ranks: int, function, *arguments, folder: Path) -> list[str]:
     texts = [log.read_text() for log in logs]
     assert codes == [0] * ranks, f'{codes}\n' + '\n'.join(text[-3000:] for text in texts)
     return texts
+
+
+def run_script(
+    script: Path | str, *arguments: object, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run ``python SCRIPT ARGUMENTS`` in a process of its own, without its seconds of imports.
+
+    A script that must show what it imports itself needs an interpreter of its own instead.
+    """
+    words = [str(word) for word in (script, *arguments)]
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = Path(folder, 'stdout'), Path(folder, 'stderr')
+        process = start(enter_script, words, cwd, outputs, environment=environment)
+        process.join(PATIENCE)
+        process.kill()
+        process.join()
+        return subprocess.CompletedProcess(words, process.exitcode, *map(Path.read_text, outputs))
+
+
+def enter_script(words: list[str], cwd: Path | None, outputs: tuple[Path, Path]) -> None:
+    for number, path in enumerate(outputs, start=1):
+        with path.open('w') as file:
+            os.dup2(file.fileno(), number)
+    sys.stdout, sys.stderr = (open(n, 'w', buffering=1, closefd=False) for n in (1, 2))
+    os.chdir(cwd or Path.cwd())
+    sys.argv = words
+    sys.path.insert(0, str(Path(words[0]).resolve().parent))
+    runpy.run_path(words[0], run_name='__main__')
 
 
 def run_main(tool: str, *arguments: object) -> None:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -16,6 +13,7 @@ from mmengine.config import Config
 from mmengine.dataset import pseudo_collate
 from mmengine.registry import DefaultScope
 from PIL import Image
+from processes import run_script
 from tiny_model import shake, sharpen
 
 import rocovis_mm.apis.inferencer as inferencer_module
@@ -106,23 +104,9 @@ def trained(dataset, tmp_path_factory):
 
 def test_the_inferencer_gives_what_tools_test_gives(trained, dataset, tmp_path):
     """The tool as a user runs it, its results file to the last digit."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            str(REPOSITORY / 'tools' / 'test.py'),
-            *map(str, trained),
-            '--out',
-            str(tmp_path / 'results.json'),
-            '--format-only',
-            '--work-dir',
-            str(tmp_path),
-        ],
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY), 'OMP_NUM_THREADS': '1'},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
+    options = ('--out', tmp_path / 'results.json', '--format-only', '--work-dir', tmp_path)
+    done = run_script(REPOSITORY / 'tools/test.py', *trained, *options)
+    assert done.returncode == 0, done.stderr[-3000:]
     expected = json.loads((tmp_path / 'results.json').read_text())
     inferencer = RoCoVISInferencer(*trained)
     found = []

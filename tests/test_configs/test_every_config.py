@@ -39,12 +39,6 @@ EVERY = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def plain_texts(monkeypatch):
-    """Configs go into logs and checkpoints unformatted: yapf would take most of the time."""
-    monkeypatch.setattr(Config, 'pretty_text', property(lambda self: f'{self.to_dict()!r}'))
-
-
 @pytest.fixture(scope='module')
 def data(tmp_path_factory):
     return GeneratedData(tmp_path_factory.mktemp('data'))

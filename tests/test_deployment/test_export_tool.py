@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
+from processes import run_script
 
 from rocovis_mm.deployment import ExportedModel
 from rocovis_mm.registry import MODELS
@@ -29,16 +29,12 @@ def checkpoint(tmp_path_factory) -> Path:
     return path
 
 
-def export(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, 'tools/deployment/export.py', CONFIG, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
-
-
 def test_writes_a_file_that_equals_the_model(checkpoint, tmp_path):
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
         pytest.importorskip(package, reason=f'{package} is missing: requirements/export.txt')
     out = tmp_path / 'model.onnx'
-    done = export(checkpoint, '--size', 64, 96, '--out', out, '--verify', 3)
+    options = ('--size', 64, 96, '--out', out, '--verify', 3)
+    done = run_script('tools/deployment/export.py', CONFIG, checkpoint, *options, cwd=ROOT)
     assert done.returncode == 0, done.stderr
     assert out.is_file() and 'logits differ by at most' in done.stdout
     model, classes = ExportedModel(out), Config.fromfile(ROOT / CONFIG).classes

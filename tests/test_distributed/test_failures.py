@@ -29,6 +29,7 @@ def root(tmp_path):
 def options(root, folder, iterations=2, workers=0, resume=False, **more):
     settings = {
         'data_root': f'{root}/', 'max_iters': iterations, 'val_interval': 100,
+        'input_size': '(96,64)',
         'single_frames_until': 100, 'train_dataloader.batch_size': 1,
         'default_hooks.checkpoint.interval': 1, 'default_hooks.checkpoint.max_keep_ckpts': 9,
         'train_dataloader.num_workers': workers,

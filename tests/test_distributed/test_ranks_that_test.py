@@ -62,6 +62,7 @@ def test_any_number_of_ranks_gives_the_same_to_the_last_digit(data, checkpoint, 
         run_ranks(
             ranks, run_main, 'test', CONFIG, checkpoint, *launcher, '--work-dir', folder,
             '--out', folder / 'results.json', '--cfg-options', f'data_root={data}/',
+            'input_size=(96,64)',
             'test_dataloader.num_workers=0', 'test_dataloader.persistent_workers=False',
             folder=tmp_path,
         )  # fmt: skip

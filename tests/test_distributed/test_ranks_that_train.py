@@ -42,7 +42,9 @@ def train(config_path, root, folder, ranks, clips, change: Callable[[Config], No
     rank = int(os.environ.get('RANK', 0))
     config = load_config(
         REPOSITORY / config_path,
-        dict(data_root=f'{root}/', max_iters=ITERATIONS, single_frames_until=1),
+        dict(
+            data_root=f'{root}/', max_iters=ITERATIONS, single_frames_until=1, input_size=(96, 64)
+        ),
     )
     config.merge_from_dict(
         {

@@ -64,7 +64,7 @@ def train(root: Path, folder: Path, iterations: int, moment: str = '', number: i
         'default_hooks.checkpoint.interval=2', 'default_hooks.checkpoint.max_keep_ckpts=2',
         'train_dataloader.num_workers=0', 'train_dataloader.persistent_workers=False',
         'val_dataloader.num_workers=0', 'val_dataloader.persistent_workers=False',
-        'train_dataloader.batch_size=2',
+        'train_dataloader.batch_size=2', 'input_size=(96,64)', 'num_frames=2',
     )  # fmt: skip
 
 

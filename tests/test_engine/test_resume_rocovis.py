@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from mmengine.hooks import Hook
@@ -13,12 +15,13 @@ from rocovis_mm.utils import load_config
 from tests.conftest import REPOSITORY
 
 LENGTH = 6
-DEMO = dict(val_interval=3, single_frames_until=2)
+SHORT = dict(num_frames=2, frame_range=2, input_size=(96, 64))
+DEMO = dict(SHORT, val_interval=3, single_frames_until=2)
 OWN_DATA = dict(
+    SHORT,
     single_frames_until=2,
     half_size_until=1,
     whole_frames_from=4,
-    input_size=(96, 64),
     test_size=(128, 96),
     batch_size=2,
     classes=tuple(shape.name for shape in SHAPE_CLASSES),
@@ -44,12 +47,9 @@ class Watch(Hook):
             raise Interrupted
 
 
-def run(config, settings, root, work_dir, watch, resume=False):
+def run(recipe, work_dir, watch, resume=False):
     """Train a config at a fraction of its size; returns its last checkpoint."""
-    config = load_config(
-        REPOSITORY / 'configs/rocovis' / config,
-        dict(data_root=f'{root}/', max_iters=LENGTH, **settings),
-    )
+    config = copy.deepcopy(recipe)
     config.merge_from_dict(
         {
             'work_dir': str(work_dir),
@@ -73,24 +73,23 @@ def run(config, settings, root, work_dir, watch, resume=False):
 
 
 @pytest.mark.parametrize(
-    ('config', 'settings', 'stop'),
-    [
-        ('rocovis_demo.py', DEMO, 3),
-        ('rocovis_tiny_custom.py', OWN_DATA, 4),
-        ('rocovis_tiny_custom.py', OWN_DATA, 5),
-    ],
+    ('config', 'settings', 'stops'),
+    [('rocovis_demo.py', DEMO, [3]), ('rocovis_tiny_custom.py', OWN_DATA, [4, 5])],
 )
-def test_a_stopped_and_resumed_run_equals_a_whole_one(config, settings, stop, tmp_path):
+def test_a_stopped_and_resumed_run_equals_a_whole_one(config, settings, stops, tmp_path):
     root = make_tiny_dataset(tmp_path / 'data').root
-    whole, first, second = Watch(), Watch(stop), Watch()
-    expected = run(config, settings, root, tmp_path / 'whole', whole)
-    with pytest.raises(Interrupted):
-        run(config, settings, root, tmp_path / 'parts', first)
-    found = run(config, settings, root, tmp_path / 'parts', second, resume=True)
-    assert len(first.losses) == stop and len(second.losses) == LENGTH - stop
-    assert first.losses + second.losses == pytest.approx(whole.losses, abs=1e-6)
+    settings = dict(settings, data_root=f'{root}/', max_iters=LENGTH)
+    recipe, whole = load_config(REPOSITORY / 'configs/rocovis' / config, settings), Watch()
+    expected = run(recipe, tmp_path / 'whole', whole)
     assert len(set(whole.losses)) == LENGTH
-    for part in ('state_dict', 'ema_state_dict'):
-        assert found[part].keys() == expected[part].keys()
-        for name, value in expected[part].items():
-            assert torch.allclose(found[part][name].float(), value.float(), atol=1e-6), name
+    for stop in stops:
+        first, second, folder = Watch(stop), Watch(), tmp_path / f'stopped after {stop}'
+        with pytest.raises(Interrupted):
+            run(recipe, folder, first)
+        found = run(recipe, folder, second, resume=True)
+        assert len(first.losses) == stop and len(second.losses) == LENGTH - stop
+        assert first.losses + second.losses == pytest.approx(whole.losses, abs=1e-6)
+        for part in ('state_dict', 'ema_state_dict'):
+            assert found[part].keys() == expected[part].keys()
+            for name, value in expected[part].items():
+                assert torch.allclose(found[part][name].float(), value.float(), atol=1e-6), name

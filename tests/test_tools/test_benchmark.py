@@ -1,16 +1,17 @@
 """The benchmark: equal weights, stages that add up, arithmetic counted right."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import run_script
 from tiny_mask2former import mask2former_logits
 from torch import nn
 
 FOLDER = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools'
+TOOL = FOLDER / 'benchmark.py'
 SMALL = '--model-size tiny --size 64x96 --frames 2 --objects 3 --threads 1'.split()
 
 
@@ -24,13 +25,8 @@ def tool():
     return benchmark
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, str(FOLDER / 'benchmark.py'), *SMALL, *arguments]
-    return subprocess.run(command, capture_output=True, text=True)
-
-
 def test_prints_every_stage_of_every_method(tmp_path):
-    done = run('--out', str(tmp_path / 'figures.json'))
+    done = run_script(TOOL, *SMALL, '--out', tmp_path / 'figures.json')
     assert done.returncode == 0, done.stderr
     figures = json.loads((tmp_path / 'figures.json').read_text())
     assert len(figures) == 5
@@ -46,7 +42,7 @@ def test_prints_every_stage_of_every_method(tmp_path):
 
 
 def test_costs_grow_with_resolution_and_memory(tmp_path):
-    assert run('--costs', '--out', str(tmp_path / 'costs.json')).returncode == 0
+    assert run_script(TOOL, *SMALL, '--costs', '--out', tmp_path / 'costs.json').returncode == 0
     costs = json.loads((tmp_path / 'costs.json').read_text())
     for memory in (1, 2, 3, 5):
         fine, middle, coarse = (costs[f'{s} {memory}']['gflop'] for s in (8, 16, 32))
@@ -58,7 +54,7 @@ def test_costs_grow_with_resolution_and_memory(tmp_path):
 
 def test_growth_runs_each_length_in_a_process_of_its_own(tmp_path):
     out = tmp_path / 'growth.json'
-    done = run('--growth', '3', '6', '--methods', 'RoCoVIS', '--out', str(out))
+    done = run_script(TOOL, *SMALL, '--growth', 3, 6, '--methods', 'RoCoVIS', '--out', out)
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())
     assert set(found) == {'RoCoVIS 3', 'RoCoVIS 6'}

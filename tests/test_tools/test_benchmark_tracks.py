@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
+from processes import run_script
 
 from tests.conftest import REPOSITORY
 
 TOOL = REPOSITORY / 'tools/analysis_tools/benchmark_tracks.py'
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, TOOL, *arguments], capture_output=True, text=True)
-
-
 @pytest.mark.parametrize('frame', [(), ('--frame', '90x130')])
 def test_prints_both_ways_of_both_methods(frame):
-    done = run('--input', '64x96', '--queries', '20', '--frames', '3', '--threads', '1', *frame)
+    done = run_script(
+        TOOL, '--input', '64x96', '--queries', '20', '--frames', '3', '--threads', '1', *frame
+    )
     assert done.returncode == 0, done.stderr
     rows = [line.split('|')[1:-1] for line in done.stdout.splitlines() if 'at ' in line]
     assert [row[0].split(',')[0].strip() for row in rows] == ['GenVIS'] * 2 + ['MinVIS'] * 2
@@ -28,5 +24,5 @@ def test_prints_both_ways_of_both_methods(frame):
 
 
 def test_a_size_that_is_none_is_one_line():
-    done = run('--frame', '360')
+    done = run_script(TOOL, '--frame', '360')
     assert done.returncode == 2 and '--frame: give height and width' in done.stderr

@@ -1,12 +1,12 @@
 """Plots are written, and what they show is what was scored."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from processes import run_script
 from vis_reference import random_files
 
 TOOL = Path(__file__).resolve().parents[2] / 'tools' / 'analysis_tools' / 'plot_metrics.py'
@@ -22,8 +22,7 @@ def files(tmp_path):
 
 
 def run(folder, *arguments):
-    command = [sys.executable, str(TOOL), 'gt.json', 'a.json', *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return run_script(TOOL, 'gt.json', 'a.json', *arguments, cwd=folder)
 
 
 def test_two_files_on_one_axis(files):

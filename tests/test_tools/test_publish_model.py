@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,6 +13,7 @@ import torch
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
+from processes import run_script
 
 from rocovis_mm.checkpoints import publish_file, slim_checkpoint
 from rocovis_mm.checkpoints.publishing import config_without_paths, last_part
@@ -204,17 +203,11 @@ def test_the_test_tool_scores_a_published_checkpoint(tmp_path):
     final, _ = publish_file(tmp_path / 'run.pth', tmp_path / 'tiny.pth')
     text = torch.load(final, weights_only=True)['meta']['cfg']
     assert str(dataset.root) not in text and str(REPOSITORY) not in text
-    done = subprocess.run(
-        [sys.executable, str(REPOSITORY / 'tools' / 'test.py'), 'config.py', str(final)],
-        cwd=tmp_path,
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY), 'OMP_NUM_THREADS': '1'},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert 'Tube-Boundary AP ' in done.stdout
-    assert 'tensors of the model were loaded' not in done.stdout  # said where some were not
+    done = run_script(REPOSITORY / 'tools/test.py', 'config.py', final, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-3000:]
+    said = done.stdout + done.stderr
+    assert 'Tube-Boundary AP ' in said
+    assert 'tensors of the model were loaded' not in said  # said where some were not
 
 
 def test_the_command_line(run, tmp_path, monkeypatch, capsys):

@@ -12,6 +12,7 @@ from pathlib import Path
 import mmdet
 import pytest
 import torch
+from processes import run_script
 
 from rocovis_mm.checkpoints import read_checkpoint
 from rocovis_mm.datasets.embedded import make_tiny_dataset
@@ -91,10 +92,10 @@ def test_resume_goes_on_where_the_run_stopped(trained, config, folder):
     run, _ = trained
     options = ['--cfg-options', 'train_cfg.max_iters=3', 'train_cfg.val_interval=9']
     script = REPOSITORY / 'tools' / 'train.py'
-    log = call(
-        script, config, '--work-dir', folder / 'more', '--resume', run / 'iter_2.pth', *options,
-        folder=folder,
-    )  # fmt: skip
+    places = ('--work-dir', folder / 'more', '--resume', run / 'iter_2.pth')
+    done = run_script(script, config, *places, *options, cwd=folder)
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log[-3000:]
     assert 'Iter(train) [3/3]' in log and 'Iter(train) [2/3]' not in log
     assert (folder / 'more' / 'iter_3.pth').is_file()
 
