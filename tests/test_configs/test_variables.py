@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import shutil
 from pathlib import Path
 
@@ -88,22 +89,27 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(mmengine_config, 'get_installed_path', lambda _: str(tmp_path / 'package'))
 
 
+SET = {
+    'rocovis/rocovis_tiny_custom': TINY,
+    'rocovis/rocovis_r50_custom_epoch': dict(max_epochs=4, event_prob=0.1, base_lr=1e-3),
+    'rocovis/rocovis_r50_custom_scratch': dict(max_iters=9, train_scales=[(9, 9)], warmup=3),
+    'rocovis/rocovis_swin-l_ovis': dict(data_root='o', test_scale=(99, 99), max_tracks=3),
+    'rocovis/rocovis_demo_coco-joint': dict(data_root='e', pseudo_scales=[(9, 9)]),
+    'rocovis/rocovis_demo_direct': dict(propagation_strides=(8,), memory_frames=1),
+}
+
+
+@functools.cache
+def as_options(name: str) -> Config:
+    return load_config(REPOSITORY / 'configs' / f'{name}.py', SET[name])
+
+
 @pytest.mark.parametrize('kind', ['child', 'copy', 'package'])
-@pytest.mark.parametrize(
-    ('name', 'values'),
-    [
-        ('rocovis/rocovis_tiny_custom', TINY),
-        ('rocovis/rocovis_r50_custom_epoch', dict(max_epochs=4, event_prob=0.1, base_lr=1e-3)),
-        ('rocovis/rocovis_r50_custom_scratch', dict(max_iters=9, train_scales=[(9, 9)], warmup=3)),
-        ('rocovis/rocovis_swin-l_ovis', dict(data_root='o', test_scale=(99, 99), max_tracks=3)),
-        ('rocovis/rocovis_demo_coco-joint', dict(data_root='e', pseudo_scales=[(9, 9)])),
-        ('rocovis/rocovis_demo_direct', dict(propagation_strides=(8,), memory_frames=1)),
-    ],
-)
-def test_all_ways_to_set_them_are_one(name, values, kind, tmp_path, package):
+@pytest.mark.parametrize('name', SET)
+def test_all_ways_to_set_them_are_one(name, kind, tmp_path, package):
     configs = Path(shutil.copytree(REPOSITORY / 'configs', tmp_path / 'configs'))
     template = configs / f'{name}.py'
-    expected = load_config(template, values)
+    values, expected = SET[name], as_options(name)
     mine = template.with_name('mine.py')
     if kind == 'copy':
         own = {k for k in values if f'\n{k} = ' in template.read_text()}
