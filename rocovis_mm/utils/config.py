@@ -16,7 +16,12 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from rocovis_mm.compat.config_lookup import announce_configs
-from rocovis_mm.utils.config_files import ConfigFile, files_of, variables_set_to
+from rocovis_mm.utils.config_files import (
+    ConfigFile,
+    FileResults,
+    files_of,
+    variables_set_to,
+)
 
 announce_configs()
 
@@ -69,6 +74,7 @@ class ConfigChain:
         except SyntaxError as error:
             raise ValueError(f'{error.filename}: line {error.lineno}: {error.msg}') from error
         self.variables = {name for file in self.files for name in file.names} - READ_BY_MMENGINE
+        self.results = FileResults(self.files)
 
     @cached_property
     def setters(self) -> dict[str, list[ConfigFile]]:
@@ -76,10 +82,10 @@ class ConfigChain:
         by_depth = sorted(self.files, key=lambda file: file.depth)
         return {n: [file for file in by_depth if n in file.names] for n in self.variables}
 
-    def evaluate(self, values: Mapping[str, Any]) -> Config:
-        """Return the config with these values of its variables."""
-        with variables_set_to(values):
-            return Config.fromfile(self.path)
+    def evaluate(self, values: Mapping[str, Any], path: str | None = None) -> Config:
+        """Return the config, or that of one of its files, with these values of its variables."""
+        with variables_set_to(values, self.results):
+            return Config.fromfile(path or self.path)
 
     def complete(self, options: Mapping[str, Any]) -> tuple[Config, dict[str, Any]]:
         """Return the config, and the values that were handed on to inner files.
@@ -166,7 +172,7 @@ class ConfigChain:
         names: Iterable[str],
     ) -> None:
         """Raise ValueError for the first variable that the outermost file sets without effect."""
-        bases = [Config.fromfile(file.path) for file in self.files if file.depth == 1]
+        bases = [self.evaluate({}, file.path) for file in self.files if file.depth == 1]
         before = {key: value for base in bases for key, value in base.items()}
         for name in names:
             former = without_types(before[name])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import copy
+import os
 import re
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -62,14 +64,45 @@ class SetVariables(RemoveAssignFromAST):
 
 
 @contextmanager
-def variables_set_to(values: Mapping[str, Any]) -> Iterator[None]:
+def variables_set_to(values: Mapping[str, Any], results: FileResults) -> Iterator[None]:
     """Let the config files that this thread evaluates set variables to `values`."""
     token = VALUES.set(values)
     try:
-        with _PATCHING, mock.patch.object(mmengine_config, 'RemoveAssignFromAST', SetVariables):
-            yield
+        with _PATCHING, mock.patch.object(Config, '_file2dict', results.read):
+            with mock.patch.object(mmengine_config, 'RemoveAssignFromAST', SetVariables):
+                yield
     finally:
         VALUES.reset(token)
+
+
+class FileResults:
+    """What MMEngine makes of each file of a config.
+
+    A file is only evaluated again for other values of the variables that it or a file below it
+    sets (mmengine 0.10.7, ``config/config.py:824``).
+
+    Args:
+        files: of the config, each before those that it builds on.
+    """
+
+    def __init__(self, files: Sequence[ConfigFile]) -> None:
+        self.evaluate = Config._file2dict
+        self.names: dict[str, set[str]] = {}
+        self.known: dict[tuple[str, str], Any] = {}
+        above: list[str] = []
+        for file in files:
+            above[file.depth :] = [os.path.abspath(file.path)]
+            for path in above:
+                self.names.setdefault(path, set()).update(file.names)
+
+    def read(self, filename: str, *arguments: Any, **options: Any) -> Any:
+        """Stand for ``Config._file2dict``."""
+        path, values = os.path.abspath(filename), VALUES.get() or {}
+        own = sorted(self.names[path] & values.keys())
+        key = path, repr([(name, values[name]) for name in own])
+        if key not in self.known:
+            self.known[key] = self.evaluate(filename, *arguments, **options)
+        return copy.deepcopy(self.known[key])
 
 
 @dataclass(frozen=True)
