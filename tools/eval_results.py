@@ -2,8 +2,9 @@
 
     python tools/eval_results.py GT.json PRED.json --out metrics.json
 
-Prints Video AP, Tube-Boundary AP and AP^Pool in percent; --out takes them as fractions at
-full precision. Exit status 0 when scored (or packed), 2 with one line on stderr when not.
+Prints Video AP, Tube-Boundary AP and AP^Pool in percent. --out takes them as fractions at full
+precision, and --csv, --markdown and --latex take the tables. Exit status 0 when scored (or
+packed), 2 with one line on stderr when not.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,21 +21,29 @@ from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.error_analysis import analyze_errors
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.report import (
+    Table,
     class_table,
     error_table,
     group_table,
     name_pooled_stats,
     name_stats,
     per_class_stats,
+    rows_of_files,
     summary_table,
 )
 from rocovis_mm.evaluation.functional.score_groups import GROUPINGS, score_groups
+from rocovis_mm.evaluation.functional.table_files import WRITERS, write_text
 from rocovis_mm.evaluation.functional.tracks import (
     MASK_SOURCES,
+    GroundTruth,
+    Track,
     load_ground_truth,
     load_predictions,
 )
 from rocovis_mm.formats.json_files import read_json, write_submission
+
+Figures = dict[str, Any]
+"""All figures of a results file, as its json holds them."""
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -44,7 +53,13 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument('ground_truth', help='annotation json of the benchmark (.gz, .zip allowed)')
     parser.add_argument('predictions', help='results json, or the zip that the servers take')
-    parser.add_argument('--out', type=Path, help='write all figures to this json')
+    parser.add_argument(
+        '--out', '--json', type=Path, metavar='FILE', help='write all figures to this json'
+    )
+    for name in WRITERS:
+        parser.add_argument(
+            f'--{name}', type=Path, metavar='FILE', help=f'write the tables to this {name} file'
+        )
     parser.add_argument('--per-class', action='store_true', help='also each class on its own')
     parser.add_argument('--jobs', type=_positive, default=1, help='processes (default: 1)')
     parser.add_argument(
@@ -108,30 +123,53 @@ def pack(arguments: argparse.Namespace) -> None:
     print(f'{len(results)} predictions are valid; wrote {plain} and {packed}')
 
 
-def score(arguments: argparse.Namespace) -> None:
-    """Score a results file, print the tables and write the figures."""
-    begin = time.perf_counter()
-    truth = load_ground_truth(arguments.ground_truth, arguments.mask_source)
-    predictions = load_predictions(arguments.predictions, truth)
-    if arguments.subset_video_ids:
-        truth = truth.subset(read_video_ids(arguments.subset_video_ids))
-    scores = evaluate_tracks(truth, predictions, jobs=arguments.jobs)
-    figures: dict[str, Any] = {**name_stats(scores), **name_pooled_stats(scores)}
-    tables = [summary_table(figures)]
-    if arguments.per_class:
+def measure(
+    options: argparse.Namespace, truth: GroundTruth, predictions: Sequence[Track]
+) -> Figures:
+    """Return all figures of a results file that the options ask for."""
+    scores = evaluate_tracks(truth, predictions, jobs=options.jobs)
+    figures: Figures = {**name_stats(scores), **name_pooled_stats(scores)}
+    if options.per_class:
         figures['per_class'] = per_class_stats(scores, truth.categories)
-        tables.append(class_table(figures['per_class'], len(truth.categories)))
-    if arguments.errors:
+    if options.errors:
         figures['errors'] = analyze_errors(truth, predictions).summary()
-        tables.append(error_table([Path(arguments.predictions).name], [figures['errors']]))
-    if arguments.group_by:
+    if options.group_by:
         figures['groups'] = score_groups(
-            arguments.ground_truth, arguments.group_by, truth, predictions, arguments.jobs
+            options.ground_truth, options.group_by, truth, predictions, options.jobs
         )
-        tables.append(group_table(figures['groups']))
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
+    return figures
+
+
+def tabulate(
+    options: argparse.Namespace, truth: GroundTruth, files: Mapping[str, Figures]
+) -> list[Table]:
+    """Return the tables that are printed and written, each with a row for each results file."""
+    tables = [summary_table(files)]
+    if options.per_class:
+        tables.append(class_table(rows_of_files(files, 'per_class'), len(truth.categories)))
+    if options.errors:
+        tables.append(error_table(list(files), [own['errors'] for own in files.values()]))
+    if options.group_by:
+        tables.append(group_table(rows_of_files(files, 'groups')))
+    return tables
+
+
+def score(options: argparse.Namespace) -> None:
+    """Score a results file, print the tables and write the files."""
+    begin = time.perf_counter()
+    truth = load_ground_truth(options.ground_truth, options.mask_source)
+    predictions = load_predictions(options.predictions, truth)
+    if options.subset_video_ids:
+        truth = truth.subset(read_video_ids(options.subset_video_ids))
+    name = Path(options.predictions).name
+    figures = measure(options, truth, predictions)
+    tables = tabulate(options, truth, {name: figures})
+    if options.out:
+        write_text(options.out, json.dumps(figures, indent=1) + '\n')
+    for kind, write in WRITERS.items():
+        path = getattr(options, kind)
+        if path:
+            write_text(path, write(tables, name))
     print(*tables, sep='\n')
     print(
         f'{len(truth.videos)} videos, {len(truth.tracks)} tracks, {len(predictions)} predictions '

@@ -153,7 +153,7 @@ def test_malformed_marks(content, results, grouping, marks, message):
 
 
 def test_the_table(content, results):
-    table = group_table(list(scored(content, results, 'tags').values()))
+    table = str(group_table(list(scored(content, results, 'tags').values())))
     lines = [line.split('|')[1:-1] for line in table.splitlines() if line.startswith('|')]
     cells = [[cell.strip() for cell in line] for line in lines]
     assert cells[0][:5] == ['group (%)', 'videos', 'tracks', 'AP', 'AP50']
