@@ -1,13 +1,11 @@
-"""Categories set apart by marks of an annotation file, and groups of ids from a file."""
+"""Categories set apart by marks of an annotation file."""
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from rocovis_mm.formats.json_files import read_json
-from rocovis_mm.formats.validation import Place, as_identifier, describe, require_type
+from rocovis_mm.formats.validation import Place, describe
 
 MARKS: dict[str, dict[Any, str]] = {
     'partition': {0: 'base', 1: 'base', 2: 'novel', 3: 'novel'},
@@ -52,36 +50,3 @@ def group_categories(content: Mapping[str, Any], name: str) -> dict[str, list[in
 def _same(mark: Any, value: Any) -> bool:
     """Return whether two values are equal; 0 and False differ."""
     return type(mark) is type(value) and mark == value
-
-
-def read_groups(path: str | Path, known: Container[int], things: str) -> dict[str, list[int]]:
-    """Return the ids of each group in a json file, an object of name -> list of ids.
-
-    Args:
-        path: of the file.
-        known: the ids of the ground truth.
-        things: 'videos' or 'categories'.
-
-    Raises:
-        ValueError: names the file, the group and the remedy.
-    """
-    place, form = Place(str(path)), f'write {{"name": [ids of {things}], ...}}'
-    content = require_type(read_json(path), dict, place, form)
-    if not content:
-        place.fail('it has no groups', form)
-    groups: dict[str, list[int]] = {}
-    for name, values in content.items():
-        own = place / name
-        if not require_type(values, list, own, form):
-            own.fail('it has no ids', form)
-        ids = [
-            as_identifier(value, own / i, 'ids are whole numbers') for i, value in enumerate(values)
-        ]
-        for index, identifier in enumerate(ids):
-            if identifier not in known:
-                (own / index).fail(
-                    f'{identifier} is none of the {things} of the ground truth',
-                    'list ids of the ground truth only',
-                )
-        groups[name] = list(dict.fromkeys(ids))
-    return groups

@@ -144,17 +144,26 @@ def summary_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
 
 
 def _only(files: Mapping[str, Any], cell: str) -> list[str]:
-    """Return the cell that tells the files apart, none for a single file."""
+    """Return the cell or key that tells the files apart, none for a single file."""
     return [cell] if len(files) > 1 else []
 
 
-def rows_of_files(files: Mapping[str, Mapping[str, Any]], key: str) -> list[dict[str, Any]]:
-    """Return the rows under a key of the figures of all files, with the file where it matters."""
-    return [
-        {**dict.fromkeys(_only(files, 'file'), file), **row}
-        for file, figures in files.items()
-        for row in figures[key]
-    ]
+def rows_of_files(
+    files: Mapping[str, Mapping[str, Any]], key: str, *names: str
+) -> list[dict[str, Any]]:
+    """Return the rows under a key of the figures of all files, those of one name side by side.
+
+    Args:
+        files: the figures of each file by its name.
+        key: of a list of rows.
+        names: keys of a row that name it. The rows get a `file` if there are several files.
+    """
+    by_name: dict[tuple, list[dict[str, Any]]] = {}
+    for file, figures in files.items():
+        for row in figures[key]:
+            own = by_name.setdefault(tuple(row[name] for name in names), [])
+            own.append({**dict.fromkeys(_only(files, 'file'), file), **row})
+    return [row for own in by_name.values() for row in own]
 
 
 def class_table(rows: Sequence[Mapping[str, Any]], number: int) -> Table:
@@ -193,7 +202,13 @@ def group_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         rows: of ``score_groups``; a `file` is a column of its own.
     """
     shown = ('AP', 'AP50', 'AP75', 'AP_boundary', 'AP75_boundary', 'AP_pool')
-    labels = ['group', *(['file'] if rows and 'file' in rows[0] else []), 'videos', 'tracks']
+    several = len({row['grouping'] for row in rows}) > 1
+    labels = [
+        'group',
+        *(['grouping'] if several else []),
+        *(['file'] if rows and 'file' in rows[0] else []),
+        *('videos', 'tracks'),
+    ]
     return Table(
         'groups',
         ['group (%)', *labels[1:], *shown],

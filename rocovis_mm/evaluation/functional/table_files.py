@@ -130,6 +130,23 @@ WRITERS: dict[str, Callable[[Sequence[Table], str], str]] = {
 """By the name of the format: writes tables, given the name of the results file."""
 
 
+def name_files(paths: Sequence[str]) -> list[tuple[str, str]]:
+    """Return each path with its name in tables: the shortest end that no other path has.
+
+    A path that is given again gets a number.
+    """
+    parts = [Path(path).parts for path in paths]
+    named: list[tuple[str, str]] = []
+    for path, own in zip(paths, parts):
+        length = 1
+        while any(other != own and other[-length:] == own[-length:] for other in parts):
+            length += 1
+        times = 1 + sum(path == earlier for _, earlier in named)
+        name = str(Path(*own[-length:]))
+        named.append((name if times == 1 else f'{name} ({times})', path))
+    return named
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, which appears whole; missing folders are created."""
     with whole_file(path) as stream:

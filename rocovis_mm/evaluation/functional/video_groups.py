@@ -85,7 +85,8 @@ def group_by_length(truth: GroundTruth) -> dict[str, list[int]]:
         own = lengths[ranks == rank]
         if own.size:
             ids = [video for video, place in zip(truth.videos, ranks) if place == rank]
-            groups[f'{name} ({own.min()}-{own.max()} frames)'] = ids
+            ends = '-'.join(str(end) for end in sorted({own.min(), own.max()}))
+            groups[f'{name} ({ends} frames)'] = ids
     return groups
 
 
