@@ -35,9 +35,9 @@ LATIN = 0x17F
 def csv_text(tables: Sequence[Table], file: str) -> str:
     """Return all tables as one: a line for each file, group or class, a column for each figure.
 
-    Figures are fractions at full precision, and -1 where there is nothing to measure. The first
-    columns are ``table``, the title of the table that a line is from, and ``file``. A
-    `Difference` fills three columns, whose names end in ``_difference``, ``_low`` and ``_high``.
+    Figures are fractions at full precision, and -1 where there is nothing to measure. Texts are
+    the first columns: ``table``, the title of the table that a line is from, ``file`` and others.
+    A `Difference` fills three columns, whose names end in ``_difference``, ``_low`` and ``_high``.
 
     Args:
         tables: in the order of the lines.
@@ -49,6 +49,7 @@ def csv_text(tables: Sequence[Table], file: str) -> str:
         for record in table.tidy()
     ]
     columns = list(dict.fromkeys(key for line in lines for key in line))
+    columns.sort(key=lambda key: any(not isinstance(line.get(key, ''), str) for line in lines))
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator='\n')
     writer.writeheader()
@@ -98,7 +99,7 @@ def latex_text(tables: Sequence[Table], file: str) -> str:
     """
     parts = [f'Results: {escape_latex(file)}\n\n\\bigskip\n']
     for table in tables:
-        head, *rows = (' & '.join(map(escape_latex, row)) + r' \\' for row in table.texts())
+        head, *rows = (_latex_row(row) for row in table.texts())
         # The first cell is a text: only it is aligned to the left.
         lines = [
             r'\noindent\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%',
@@ -110,6 +111,12 @@ def latex_text(tables: Sequence[Table], file: str) -> str:
         ]
         parts.append('\n'.join(lines))
     return f'{LATEX_HEAD}{"".join(parts)}\\end{{document}}\n'
+
+
+def _latex_row(row: Sequence[str]) -> str:
+    text = ' & '.join(map(escape_latex, row))
+    # The end of the row above would take a bracket or a star as its argument.
+    return f'{"{}" * text.startswith(("[", "*"))}{text} \\\\'
 
 
 def escape_latex(text: str) -> str:
@@ -136,15 +143,15 @@ def name_files(paths: Sequence[str]) -> list[tuple[str, str]]:
     A path that is given again gets a number.
     """
     parts = [Path(path).parts for path in paths]
-    named: list[tuple[str, str]] = []
-    for path, own in zip(paths, parts):
+    names: list[str] = []
+    for index, own in enumerate(parts):
         length = 1
         while any(other != own and other[-length:] == own[-length:] for other in parts):
             length += 1
-        times = 1 + sum(path == earlier for _, earlier in named)
+        times = 1 + parts[:index].count(own)
         name = str(Path(*own[-length:]))
-        named.append((name if times == 1 else f'{name} ({times})', path))
-    return named
+        names.append(name if times == 1 else f'{name} ({times})')
+    return list(zip(names, paths))
 
 
 def write_text(path: Path, text: str) -> None:
