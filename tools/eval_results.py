@@ -15,9 +15,8 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.comparison import compare_files, difference_table, json_of
@@ -100,8 +99,7 @@ def pack(options: argparse.Namespace) -> None:
     print(f'{len(results)} predictions are valid; wrote {plain} and {packed}')
 
 
-@dataclass(frozen=True)
-class Task:
+class Task(NamedTuple):
     """The ground truth and all that is asked of each results file.
 
     Attributes:

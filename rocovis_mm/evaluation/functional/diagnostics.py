@@ -54,7 +54,8 @@ def read_results(results: Any, truth: GroundTruth, name: str) -> list[Track]:
     records = results if isinstance(results, list) else []
     ids = [record.get('video_id') for record in records if isinstance(record, Mapping)]
     videos = {video for video in ids if isinstance(video, int)}
-    if videos and len(ids) == len(records) and videos.isdisjoint(truth.videos):
+    readable = len(ids) == len(records) and all(isinstance(video, int) for video in ids)
+    if videos and readable and videos.isdisjoint(truth.videos):
         Place(name).fail(
             f'none of its {len(videos)} videos ({_first(videos)}) is among the '
             f'{len(truth.videos)} of {truth.name} ({_first(truth.videos)}), as in results of '
