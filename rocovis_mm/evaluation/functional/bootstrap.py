@@ -47,7 +47,11 @@ def _resampled_block(videos: Sequence[Sequence[Cell]], counts: np.ndarray) -> di
         by_category.setdefault(cell.category_id, []).append((video, cell))
     sums, numbers = np.zeros((len(counts), len(IOU_THRESHOLDS))), np.zeros((len(counts), 1))
     for own in by_category.values():
-        precision = _mean_precision(own, counts)
+        # A category is in few videos, which most resamples draw equally often as another does.
+        places = sorted({video for video, _ in own})
+        drawn, rows = np.unique(counts[:, places], axis=0, return_inverse=True)
+        moved = [(places.index(video), cell) for video, cell in own]
+        precision = _mean_precision(moved, drawn)[rows.reshape(-1)]
         sums += np.nan_to_num(precision)
         numbers += ~np.isnan(precision[:, :1])
     ap = np.where(numbers > 0, sums / np.maximum(numbers, 1), -1.0)
@@ -77,7 +81,10 @@ def _mean_precision(cells: Sequence[tuple[int, Cell]], counts: np.ndarray) -> np
     drawn = counts[:, video_of]  # (B, D)
     total = np.zeros((len(counts), len(hits)))
     all_seen = None if ignored.any() else np.cumsum(drawn, axis=1)
-    for column, (hit, unasked) in enumerate(zip(hits, ignored)):
+    patterns = [(hit.tobytes(), unasked.tobytes()) for hit, unasked in zip(hits, ignored)]
+    columns = {pattern: column for column, pattern in enumerate(patterns)}
+    for column in columns.values():  # thresholds with the same matches have the same precision
+        hit, unasked = hits[column], ignored[column]
         ranks = np.flatnonzero(hit & ~unasked)
         right = np.cumsum(drawn[:, ranks], axis=1)  # (B, R), R right predictions
         seen = np.cumsum(drawn * ~unasked, axis=1) if all_seen is None else all_seen
@@ -89,7 +96,8 @@ def _mean_precision(cells: Sequence[tuple[int, Cell]], counts: np.ndarray) -> np
         reached = np.searchsorted(RECALL_POINTS, np.nan_to_num(recall), side='right')
         steps = np.diff(reached, axis=1, prepend=0)  # recall points first reached at each rank
         total[:, column] = (precision * steps).sum(axis=1)
-    return np.where(positives[:, None] > 0, total / len(RECALL_POINTS), np.nan)
+    same = [columns[pattern] for pattern in patterns]
+    return np.where(positives[:, None] > 0, total[:, same] / len(RECALL_POINTS), np.nan)
 
 
 def difference_interval(

@@ -74,7 +74,7 @@ def nothing_to_score(truth: GroundTruth, predictions: Sequence[Track], name: str
         name: of the results file.
     """
     if not predictions:
-        return f'{name}: it has no predictions, so that every figure is 0'
+        return f'{name}: it has no predictions'
     if all(track.video_id not in truth.videos for track in predictions):
         return f'{name}: none of its predictions is of a video that is scored'
     return None

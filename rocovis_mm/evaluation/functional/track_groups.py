@@ -138,9 +138,9 @@ def covered_shares(corners: np.ndarray) -> np.ndarray:
     """
     xs, ys = np.unique(corners[:, ::2]), np.unique(corners[:, 1::2])
     left, top, right, bottom = corners.T[:, :, None]
-    columns = (left <= xs[:-1]) & (xs[:-1] < right)  # (N, columns of the grid of all edges)
-    rows = (top <= ys[:-1]) & (ys[:-1] < bottom)
-    inside = rows[:, :, None] & columns[:, None, :]
-    cells = np.diff(ys)[:, None] * np.diff(xs)
-    covered = ((inside.sum(axis=0) > 1) & inside) * cells
-    return covered.sum(axis=(1, 2)) / (inside * cells).sum(axis=(1, 2))
+    # Rows and columns of the grid of all edges that each box has: (N, rows), (N, columns).
+    rows = ((top <= ys[:-1]) & (ys[:-1] < bottom)).astype(float)
+    columns = ((left <= xs[:-1]) & (xs[:-1] < right)).astype(float)
+    shared = (rows.T @ columns > 1) * np.outer(np.diff(ys), np.diff(xs))  # (rows, columns)
+    covered = ((rows @ shared) * columns).sum(axis=1)
+    return covered / ((right - left) * (bottom - top))[:, 0]
