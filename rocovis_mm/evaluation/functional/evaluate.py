@@ -215,12 +215,12 @@ def group_by_video(truth: GroundTruth, predictions: Sequence[Track]) -> list[Vid
     return list(groups.values())
 
 
-VideoCells = list[dict[str, list[Cell]]]
+GroupCells = list[dict[str, list[Cell]]]
 """The cells of each kind of one video, for each group of tracks."""
-VideoScorer = Callable[[VideoGroup], VideoCells]
+VideoScorer = Callable[[VideoGroup], GroupCells]
 
 
-def _score_in_parallel(videos: list[VideoGroup], score: VideoScorer, jobs: int) -> list[VideoCells]:
+def _score_in_parallel(videos: list[VideoGroup], score: VideoScorer, jobs: int) -> list[GroupCells]:
     """Score videos in `jobs` processes, this one among them; forked ones need no copies."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context('fork' if 'fork' in methods else None)
@@ -272,7 +272,7 @@ def rank(predictions: Sequence[Track]) -> list[Track]:
 
 def _score_video(
     video: VideoGroup, kinds: Sequence[str], groups: Sequence[TrackGroup]
-) -> VideoCells:
+) -> GroupCells:
     """Match one video's tracks, category by category in ascending order of id."""
     truths, predictions = video
     by_category: dict[int, VideoGroup] = defaultdict(lambda: ([], []))
@@ -280,7 +280,7 @@ def _score_video(
         by_category[track.category_id][0].append(track)
     for track in predictions:
         by_category[track.category_id][1].append(track)
-    cells: VideoCells = [{kind: [] for kind in kinds} for _ in groups]
+    cells: GroupCells = [{kind: [] for kind in kinds} for _ in groups]
     for category, (wanted, found) in sorted(by_category.items()):
         found = rank(found)
         tubes, outlines = [track.tube for track in found], [track.outline for track in wanted]
