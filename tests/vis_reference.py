@@ -148,9 +148,15 @@ def brute_force_iou(first, second):
 class _Evaluator(YTVISeval):
     """MMDetection's copy of the official tool, with brute-force IoUs of decoded masks."""
 
-    def __init__(self, truth, results, boundary):
+    def __init__(self, truth, results, boundary, uncounted=()):
         super().__init__(truth, results, 'segm')
         self.boundary = boundary
+        self.uncounted = uncounted
+
+    def _prepare(self):
+        super()._prepare()
+        for track in (track for own in self._gts.values() for track in own):
+            track['ignore'] = track['ignore'] or track['id'] in self.uncounted
 
     def computeIoU(self, vidId, catId):  # noqa: N802, N803 (names of the parent)
         truths, found = self._gts[vidId, catId], self._dts[vidId, catId]
@@ -173,9 +179,12 @@ class _Evaluator(YTVISeval):
         return ious
 
 
-def official_stats(truth, results, boundary, monkeypatch):
-    """The twelve figures of the official evaluation code on brute-force IoUs."""
-    return run_official(truth, results, boundary, monkeypatch).stats
+def official_stats(truth, results, boundary, monkeypatch, uncounted=()):
+    """The twelve figures of the official evaluation code on brute-force IoUs.
+
+    The annotations with the ids `uncounted` are ignored, as those outside of an area range.
+    """
+    return run_official(truth, results, boundary, monkeypatch, uncounted).stats
 
 
 def official_pooled_ap(truth, results, boundary, monkeypatch):
@@ -213,12 +222,12 @@ def _interpolated_ap(ranked, positives, threshold):
     )
 
 
-def run_official(truth, results, boundary, monkeypatch):
+def run_official(truth, results, boundary, monkeypatch, uncounted=()):
     """The official evaluator, all done."""
     monkeypatch.setattr(np, 'float', float, raising=False)  # the tool is older than numpy 1.24
     with contextlib.redirect_stdout(io.StringIO()):
         api = YTVIS(copy.deepcopy(truth))
-        evaluator = _Evaluator(api, api.loadRes(copy.deepcopy(results)), boundary)
+        evaluator = _Evaluator(api, api.loadRes(copy.deepcopy(results)), boundary, uncounted)
         evaluator.evaluate()
         evaluator.accumulate()
         evaluator.summarize()

@@ -21,6 +21,8 @@ from rocovis_mm.evaluation.functional.bootstrap import (
 )
 from rocovis_mm.evaluation.functional.evaluate import match_videos
 from rocovis_mm.evaluation.functional.identity import identity_stats
+from rocovis_mm.evaluation.functional.report import Table
+from rocovis_mm.evaluation.functional.table_files import markdown_table
 from rocovis_mm.evaluation.functional.tracks import (
     GroundTruth,
     load_ground_truth,
@@ -186,7 +188,7 @@ def table(
         for line in lines[1:]:
             own = facts[line[0]]
             line += [str(own['iterations']), f'{own["ms_per_frame"]:.1f}']
-    return markdown(lines)
+    return markdown_table(Table('figures', lines[0], lines[1:]))
 
 
 def mean_and_spread(values: Sequence[float]) -> str:
@@ -203,10 +205,4 @@ def difference_table(pairs: Sequence[Mapping[str, Any]]) -> str:
             for each in (pair[title] for title in RESAMPLED)
         ]
         lines.append([pair['row'], pair['against'], *cells])
-    return markdown(lines)
-
-
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """Return lines of cells, the header first, as a Markdown table."""
-    rule = ['---'] * len(lines[0])
-    return '\n'.join(f'| {" | ".join(line)} |' for line in [lines[0], rule, *lines[1:]])
+    return markdown_table(Table('figures', lines[0], lines[1:]))

@@ -7,7 +7,9 @@ import json
 
 import numpy as np
 import pytest
+from vis_reference import random_files
 
+from rocovis_mm.evaluation.functional import bootstrap
 from rocovis_mm.evaluation.functional.bootstrap import (
     difference_interval,
     draw_counts,
@@ -49,17 +51,29 @@ def test_equals_scoring_the_videos_anew(shared_dir, name, kind):
     for row, drawn in enumerate(counts):
         again, predictions = repeated(copy.deepcopy(content), results, drawn)
         if not again['annotations']:
-            assert found['AP'][row] == found['AP_pool'][row] == -1
+            assert all(values[row] == -1 for values in found.values())
             continue
         other = load_ground_truth(again)
         scores = evaluate_tracks(other, load_predictions(predictions, other), [kind])[kind]
-        assert found['AP'][row] == pytest.approx(scores.stats()['AP'], abs=1e-12)
+        for figure in ('AP', 'AP50', 'AP75'):
+            assert found[figure][row] == pytest.approx(scores.stats()[figure], abs=1e-12)
         assert found['AP_pool'][row] == pytest.approx(scores.pooled_stats()['AP_pool'], abs=1e-12)
 
 
 def test_nothing_to_find_is_minus_one():
     found = resampled_ap([[], []], np.array([[1, 1], [2, 0]]))
     assert found['AP'].tolist() == found['AP_pool'].tolist() == [-1, -1]
+
+
+def test_resamples_in_blocks_are_the_same(monkeypatch):
+    content, results = random_files(2, videos=6)
+    truth = load_ground_truth(content)
+    cells = [each['segm'] for each in match_videos(truth, load_predictions(results, truth))]
+    counts = draw_counts(np.random.default_rng(0), 30, 6)
+    whole = resampled_ap(cells, counts)
+    monkeypatch.setattr(bootstrap, 'MOST_DRAWN', 100)
+    blocks = resampled_ap(cells, counts)
+    assert all(np.array_equal(whole[name], blocks[name]) for name in whole)
 
 
 def test_counts_add_up_and_videos_are_drawn_equally_often():

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from pycocotools import mask as mask_utils
 
-from rocovis_mm.evaluation.functional.tracks import load_ground_truth
-from rocovis_mm.evaluation.functional.video_groups import group_videos
+from rocovis_mm.evaluation.functional.tracks import GroundTruth, load_ground_truth
+from rocovis_mm.evaluation.functional.video_groups import group_by_length, group_videos
+from rocovis_mm.formats.vis_annotations import VISVideo
 
 SIZE = (8, 24)
 
@@ -69,3 +70,23 @@ def test_groups(tmp_path, name):
 def test_crowds_do_not_count(tmp_path):
     tracks = [(1, [0, 4, None]), (1, [12, 6, 6])]
     assert group_videos(truth_of(tmp_path, tracks, crowds=(0,)))['rest'] == [5]
+
+
+@pytest.mark.parametrize(
+    ('lengths', 'groups'),
+    [
+        ([3, 1, 2], {'short (1 frames)': 1, 'medium (2 frames)': 1, 'long (3 frames)': 1}),
+        ([9, 1, 2, 8], {'short (1-2 frames)': 2, 'long (8-9 frames)': 2}),
+        ([4, 4, 4], {'short (4 frames)': 3}),
+        ([4, 4, 4, 4, 30], {'short (4 frames)': 4, 'long (30 frames)': 1}),
+        ([], {}),
+    ],
+)  # fmt: skip
+def test_terciles_of_the_lengths(lengths, groups):
+    videos = {i: VISVideo(i, 8, 24, length) for i, length in enumerate(lengths)}
+    found = group_by_length(GroundTruth('gt', videos, {}, []))
+    assert {name: len(ids) for name, ids in found.items()} == groups
+    for name, ids in found.items():
+        ends = [int(word) for word in name.split('(')[1].split()[0].split('-')]
+        own = [lengths[i] for i in ids]
+        assert (min(own), max(own)) == (ends[0], ends[-1])

@@ -1,6 +1,7 @@
 """The scoring tool as a user meets it, and under thousands of damaged files."""
 
 import copy
+import csv
 import gzip
 import importlib.util
 import io
@@ -111,6 +112,114 @@ def test_per_class_and_errors(tool, files, capsys):
     assert f'{100 * figures["AP"]:.2f}' in printed
 
 
+def test_files_of_all_tables(tool, files):
+    paths = {kind: files / 'out' / f't.{kind}' for kind in ('csv', 'markdown', 'latex')}
+    words = [word for kind, path in paths.items() for word in (f'--{kind}', str(path))]
+    _, figures = run(tool, files, '--per-class', '--errors', '--group-by', 'size', *words)
+    lines = list(csv.DictReader(io.StringIO(paths['csv'].read_text())))
+    assert {line['table'] for line in lines} == {'summary', 'classes', 'errors', 'groups'}
+    for name in ('AP', 'AP_boundary', 'AP_pool', 'AR10'):
+        assert float(lines[0][name]) == figures[name]
+        by_class = {line['class']: line[name] for line in lines if line['class']}
+        if name != 'AP_pool':
+            assert by_class == {row['name']: str(row[name]) for row in figures['per_class']}
+        by_group = {line['group']: line[name] for line in lines if line['group']}
+        assert by_group == {row['group']: str(row[name]) for row in figures['groups']}
+    for kind, end in (('markdown', '|'), ('latex', '\\\\')):
+        text = paths[kind].read_text()
+        for words in (['Video AP'], ['class'], ['results', 'duplicate'], ['small']):
+            assert any(all(w in line for w in words) and line.endswith(end)
+                       for line in text.splitlines())  # fmt: skip
+        assert f'{100 * figures["AP"]:.2f}' in text
+
+
+def test_json_is_another_name_of_out(tool, files):
+    assert tool.main([str(files / 'gt.json'), str(files / 'pred.json'), '--json',
+                      str(files / 'a.json')]) == 0  # fmt: skip
+    assert json.loads((files / 'a.json').read_text()) == run(tool, files)[1]
+
+
+def test_comparing_leaves_the_figures_of_each_file_as_they_are(tool, files, capsys):
+    results = json.loads((files / 'pred.json').read_text())
+    (files / 'fewer.json').write_text(json.dumps(results[::2]))
+    plain, fewer = run(tool, files)[1], run(tool, files, pred='fewer.json')[1]
+    capsys.readouterr()
+    paths = [str(files / name) for name in ('fewer.json', 'pred.json')]
+    status, figures = run(tool, files, '--csv', str(files / 't.csv'), '--compare', *paths)
+    compared = figures.pop('compare')
+    assert status == 0 and figures == plain
+    assert [row['file'] for row in compared] == ['fewer.json', 'pred.json (2)']
+    assert {key: compared[0][key] for key in fewer} == fewer
+    differences = compared[0]['differences']
+    assert list(differences) == ['AP', 'AP50', 'AP75', 'AP_boundary', 'AP_pool']
+    for name, each in differences.items():
+        assert each['difference'] == fewer[name] - plain[name]
+        assert each['low'] <= each['high']
+    assert all(set(each.values()) == {0} for each in compared[1]['differences'].values())
+    lines = list(csv.DictReader(io.StringIO((files / 't.csv').read_text())))
+    assert [line['AP'] for line in lines[:2]] == [str(plain['AP']), str(fewer['AP'])]
+    assert float(lines[3]['AP_low']) == differences['AP']['low']
+    printed = capsys.readouterr().out
+    assert f'{100 * differences["AP"]["difference"]:+.2f} [' in printed and '95 %' in printed
+
+
+def test_all_groups_of_files_in_one_table(tool, files, capsys):
+    (files / 'videos.json').write_text('{"first": [1, 2], "rest": [3, 4, 5, 6]}')
+    (files / 'classes.json').write_text('{"base": [1, 3], "novel": [2]}')
+    status, figures = run(
+        tool, files, '--groups-file', str(files / 'videos.json'), '--category-groups',
+        str(files / 'classes.json'), '--per-class', '--group-by', 'occlusion', 'size', 'length',
+        '--compare', str(files / 'pred.json'),
+    )  # fmt: skip
+    assert status == 0 and figures['compare'][0]['groups'] == figures['groups']
+    rows = {(row['grouping'], row['group']): row for row in figures['groups']}
+    assert [group for grouping, group in rows if grouping == 'occlusion'] == [
+        'slight', 'moderate', 'heavy',
+    ]  # fmt: skip
+    classes = {row['category_id']: row['AP'] for row in figures['per_class']}
+    assert rows['categories file', 'novel']['AP'] == classes[2]
+    (files / 'ids.txt').write_text('1 2')
+    _, alone = run(tool, files, '--subset-video-ids', str(files / 'ids.txt'))
+    first = rows['videos file', 'first']
+    assert {key: first[key] for key in alone} == alone
+    table = [line for line in capsys.readouterr().out.splitlines() if 'occlusion' in line]
+    assert len(table) == 6  # each level of each file
+
+
+@pytest.mark.parametrize(
+    ('option', 'content', 'words'),
+    [
+        ('--groups-file', '{"a": [99]}', 'groups.json: a[0]: 99 is none of the videos'),
+        ('--category-groups', '{"a": [99]}', 'groups.json: a[0]: 99 is none of the categories'),
+        ('--groups-file', '[1]', 'groups.json: expected a dict'),
+    ],
+)
+def test_files_of_groups_that_cannot_be(tool, files, capsys, option, content, words):
+    (files / 'groups.json').write_text(content)
+    assert run(tool, files, option, str(files / 'groups.json')) == (2, None)
+    assert words in capsys.readouterr().err
+
+
+def test_mistakes_are_named_in_a_line(tool, files, capsys):
+    assert run(tool, files, gt='pred.json', pred='gt.json') == (2, None)
+    assert 'these look swapped' in capsys.readouterr().err
+    results = json.loads((files / 'pred.json').read_text())
+    (files / 'other.json').write_text(json.dumps([dict(r, video_id=77) for r in results]))
+    assert run(tool, files, pred='other.json') == (2, None)
+    assert 'another split' in capsys.readouterr().err
+    assert run(tool, files, '--compare', str(files / 'other.json')) == (2, None)
+    printed = capsys.readouterr()
+    assert printed.err.count('\n') == 1 and printed.out == ''
+    (files / 'one.json').write_text(json.dumps([r for r in results if r['video_id'] == 2]))
+    assert run(tool, files, pred='one.json')[0] == 0
+    printed = capsys.readouterr()
+    assert '5 of 6 videos have no predictions: 1, 3, 4, 5, 6' in printed.out and not printed.err
+    (files / 'ids.txt').write_text('1')
+    assert run(tool, files, '--subset-video-ids', str(files / 'ids.txt'), pred='one.json')[0] == 0
+    printed = capsys.readouterr().err
+    assert printed.startswith('warning: ') and printed.count('\n') == 1
+
+
 @pytest.mark.parametrize('text', ['[1, 2,3]', '1\n2\n3\n', '1 2, 3'])
 def test_subset(tool, files, text):
     (files / 'ids.txt').write_text(text)
@@ -150,10 +259,11 @@ def test_format_only(tool, files, capsys):
     assert not (files / 'other.json').exists()
 
 
-def test_no_predictions_score_zero(tool, files):
+def test_no_predictions_score_zero(tool, files, capsys):
     (files / 'pred.json').write_text('[]')
     status, figures = run(tool, files)
     assert status == 0 and figures['AP'] == 0.0
+    assert 'warning: ' in capsys.readouterr().err
 
 
 def test_files_that_are_not_there(tool, files, capsys):
