@@ -46,8 +46,11 @@ class Pairs:
 
     def __getitem__(self, chosen: np.ndarray) -> Pairs:
         """Return some of the pairs."""
-        columns = (self.truth, self.source, self.frame, self.common, self.area)
-        return Pairs(*(column[chosen] for column in columns))
+        return Pairs(*(column[chosen] for column in self.columns()))
+
+    def columns(self) -> tuple[np.ndarray, ...]:
+        """Return the five arrays in their order."""
+        return self.truth, self.source, self.frame, self.common, self.area
 
     def gains(self) -> np.ndarray:
         """Return (L, P) int64: what a pair adds to the left side of :func:`required`."""
