@@ -50,7 +50,7 @@ class Stage:
     Attributes:
         tracks: the predictions of the file.
         figures: AP, AP50 and AP75 of the file; -1 where nothing counts.
-        upper: no file of the stage has a higher AP; equal to AP where all videos are solved.
+        upper: AP if all videos are solved, else a bound of the AP of all files of the stage.
         unsolved: ids of the videos whose integer programme was too large.
     """
 
