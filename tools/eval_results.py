@@ -1,9 +1,11 @@
-"""Score a video instance segmentation results file, from whatever code it comes.
+"""Score video instance segmentation results files, from whatever code they come.
 
     python tools/eval_results.py GT.json PRED.json --out metrics.json
+    python tools/eval_results.py GT.json A.json --compare B.json C.json --latex table.tex
 
-Prints Video AP, Tube-Boundary AP and AP^Pool in percent; --out takes them as fractions at
-full precision. Exit status 0 when scored (or packed), 2 with one line on stderr when not.
+Prints Video AP, Tube-Boundary AP and AP^Pool in percent. --out takes them as fractions at full
+precision, and --csv, --markdown and --latex take the tables. Exit status 0 when scored (or
+packed), 2 with one line on stderr when not.
 """
 
 from __future__ import annotations
@@ -12,29 +14,40 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rocovis_mm.console import print_anything
+from rocovis_mm.evaluation.functional.comparison import compare_files, difference_table, json_of
+from rocovis_mm.evaluation.functional.diagnostics import (
+    nothing_to_score,
+    read_results,
+    read_truth,
+    videos_without,
+)
 from rocovis_mm.evaluation.functional.error_analysis import analyze_errors
-from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
+from rocovis_mm.evaluation.functional.evaluate import accumulate_kinds, match_videos
 from rocovis_mm.evaluation.functional.report import (
+    Table,
     class_table,
     error_table,
     group_table,
     name_pooled_stats,
     name_stats,
     per_class_stats,
+    rows_of_files,
     summary_table,
 )
-from rocovis_mm.evaluation.functional.score_groups import GROUPINGS, score_groups
-from rocovis_mm.evaluation.functional.tracks import (
-    MASK_SOURCES,
-    load_ground_truth,
-    load_predictions,
-)
+from rocovis_mm.evaluation.functional.score_groups import GROUPINGS, VideoCells, score_groups
+from rocovis_mm.evaluation.functional.table_files import WRITERS, name_files, write_text
+from rocovis_mm.evaluation.functional.tracks import MASK_SOURCES, GroundTruth, Track
+from rocovis_mm.formats.id_files import read_groups, read_video_ids
 from rocovis_mm.formats.json_files import read_json, write_submission
+
+Figures = dict[str, Any]
+"""All figures of a results file, as its json holds them."""
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -42,36 +55,32 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('ground_truth', help='annotation json of the benchmark (.gz, .zip allowed)')
-    parser.add_argument('predictions', help='results json, or the zip that the servers take')
-    parser.add_argument('--out', type=Path, help='write all figures to this json')
-    parser.add_argument('--per-class', action='store_true', help='also each class on its own')
-    parser.add_argument('--jobs', type=_positive, default=1, help='processes (default: 1)')
-    parser.add_argument(
-        '--subset-video-ids', type=Path, help='score these videos only: a json list, or ids as text'
-    )
-    parser.add_argument(
-        '--mask-source',
-        choices=MASK_SOURCES,
-        default='official',
-        help='HQ-YTVIS: masks from segmentations and boundaries from segmentations_refined as the '
-        'official tool has it (default), or both from one of them',
-    )
-    parser.add_argument(
-        '--errors', action='store_true', help='also count duplicates, wrong classes, misses, ...'
-    )
-    parser.add_argument(
-        '--group-by',
-        choices=GROUPINGS,
-        help='also score apart the videos of each tag, of each event that the masks show, or the '
-        'degraded frames and the others (tags and degraded are keys of the videos)',
-    )
-    parser.add_argument(
-        '--format-only',
-        type=Path,
-        metavar='PREFIX',
-        help='no scoring: check the results and write PREFIX.json and PREFIX.zip for a server',
-    )
+    add = parser.add_argument
+    add('ground_truth', help='annotation json of the benchmark (.gz, .zip allowed)')
+    add('predictions', help='results json, or the zip that the servers take')
+    add('--out', '--json', type=Path, metavar='FILE', help='write all figures to this json')
+    for name in WRITERS:
+        add(f'--{name}', type=Path, metavar='FILE', help=f'write all tables to this {name} file')
+    add('--compare', nargs='+', default=[], metavar='RESULTS', help='more results of the same '
+        'videos: side by side, with the differences from the first and their 95 %% intervals (a '
+        'paired bootstrap over videos)')  # fmt: skip
+    add('--per-class', action='store_true', help='also each class on its own')
+    add('--jobs', type=_positive, default=1, help='processes (default: 1)')
+    add('--subset-video-ids', type=Path, metavar='FILE',
+        help='score these videos only: a json list, or ids as text')  # fmt: skip
+    add('--mask-source', choices=MASK_SOURCES, default='official', help='HQ-YTVIS: masks from '
+        'segmentations and boundaries from segmentations_refined as the official tool has it '
+        '(default), or both from one of them')  # fmt: skip
+    add('--errors', action='store_true', help='also count duplicates, wrong classes, misses, ...')
+    add('--group-by', nargs='+', choices=GROUPINGS, default=[], help='also score groups apart: '
+        'videos by tag, by event in the masks or by length, degraded frames and the others, '
+        'tracks by occlusion or size, base and novel categories')  # fmt: skip
+    add('--groups-file', type=Path, metavar='FILE',
+        help='also groups of videos: a json of name -> video ids')  # fmt: skip
+    add('--category-groups', type=Path, metavar='FILE',
+        help='also groups of categories: a json of name -> category ids')  # fmt: skip
+    add('--format-only', type=Path, metavar='PREFIX', help='no scoring: check the results and '
+        'write PREFIX.json and PREFIX.zip for a server')  # fmt: skip
     return parser.parse_args(arguments)
 
 
@@ -82,59 +91,111 @@ def _positive(text: str) -> int:
     return number
 
 
-def read_video_ids(path: Path) -> list[int]:
-    """Return the video ids in a file: a json list, or numbers set apart by blanks or commas.
-
-    Raises:
-        ValueError: the file holds no ids, or something else.
-    """
-    text = path.read_text(encoding='utf-8', errors='replace').strip()
-    words = text.removeprefix('[').removesuffix(']').replace(',', ' ').split()
-    try:
-        ids = [int(word) for word in words]
-    except ValueError as error:
-        raise ValueError(f'{path}: not a list of video ids: {error}; write numbers') from None
-    if not ids:
-        raise ValueError(f'{path}: no video ids in it; write at least one')
-    return list(dict.fromkeys(ids))
-
-
-def pack(arguments: argparse.Namespace) -> None:
+def pack(options: argparse.Namespace) -> None:
     """Check a results file against the videos and pack it for an evaluation server."""
-    truth = load_ground_truth(arguments.ground_truth, need_annotations=False)
-    results = read_json(arguments.predictions)
-    load_predictions(results, truth, name=arguments.predictions)
-    plain, packed = write_submission(results, arguments.format_only)
+    _, truth = read_truth(options.ground_truth, options.predictions, need_annotations=False)
+    results = read_json(options.predictions)
+    read_results(results, truth, options.predictions)
+    plain, packed = write_submission(results, options.format_only)
     print(f'{len(results)} predictions are valid; wrote {plain} and {packed}')
 
 
-def score(arguments: argparse.Namespace) -> None:
-    """Score a results file, print the tables and write the figures."""
-    begin = time.perf_counter()
-    truth = load_ground_truth(arguments.ground_truth, arguments.mask_source)
-    predictions = load_predictions(arguments.predictions, truth)
-    if arguments.subset_video_ids:
-        truth = truth.subset(read_video_ids(arguments.subset_video_ids))
-    scores = evaluate_tracks(truth, predictions, jobs=arguments.jobs)
-    figures: dict[str, Any] = {**name_stats(scores), **name_pooled_stats(scores)}
-    tables = [summary_table(figures)]
-    if arguments.per_class:
+@dataclass(frozen=True)
+class Task:
+    """The ground truth and all that is asked of each results file.
+
+    Attributes:
+        options: of the command line.
+        content: of the annotation file.
+        whole: the ground truth of all videos.
+        truth: of the videos that are scored.
+        groups: `videos` and `categories` of `score_groups`.
+    """
+
+    options: argparse.Namespace
+    content: Any
+    whole: GroundTruth
+    truth: GroundTruth
+    groups: dict[str, dict[str, list[int]]]
+
+
+def prepare(options: argparse.Namespace) -> Task:
+    """Read all files but the results."""
+    content, whole = read_truth(
+        options.ground_truth, options.predictions, mask_source=options.mask_source
+    )
+    truth, groups = whole, {}
+    if options.groups_file:
+        groups['videos'] = read_groups(options.groups_file, whole.videos, 'videos')
+    if options.category_groups:
+        groups['categories'] = read_groups(options.category_groups, whole.categories, 'categories')
+    if options.subset_video_ids:
+        truth = whole.subset(read_video_ids(options.subset_video_ids))
+    return Task(options, content, whole, truth, groups)
+
+
+def measure(task: Task, predictions: Sequence[Track], matched: Sequence[VideoCells]) -> Figures:
+    """Return all figures of a results file that the options ask for."""
+    options, truth = task.options, task.truth
+    scores = accumulate_kinds(matched)
+    figures: Figures = {**name_stats(scores), **name_pooled_stats(scores)}
+    if options.per_class:
         figures['per_class'] = per_class_stats(scores, truth.categories)
-        tables.append(class_table(figures['per_class'], len(truth.categories)))
-    if arguments.errors:
+    if options.errors:
         figures['errors'] = analyze_errors(truth, predictions).summary()
-        tables.append(error_table([Path(arguments.predictions).name], [figures['errors']]))
-    if arguments.group_by:
-        figures['groups'] = score_groups(
-            arguments.ground_truth, arguments.group_by, truth, predictions, arguments.jobs
-        )
-        tables.append(group_table(figures['groups']))
-    if arguments.out:
-        arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
-    print(*tables, sep='\n')
+    if options.group_by or task.groups:
+        how = dict(jobs=options.jobs, matched=matched, **task.groups)
+        figures['groups'] = score_groups(task.content, options.group_by, truth, predictions, **how)
+    return figures
+
+
+def tabulate(task: Task, files: Mapping[str, Figures]) -> list[Table]:
+    """Return the tables that are printed and written, each with rows for each results file."""
+    tables = [summary_table(files)]
+    if task.options.per_class:
+        rows = rows_of_files(files, 'per_class', 'name')
+        tables.append(class_table(rows, len(task.truth.categories)))
+    if task.options.errors:
+        tables.append(error_table(list(files), [own['errors'] for own in files.values()]))
+    if task.options.group_by or task.groups:
+        tables.append(group_table(rows_of_files(files, 'groups', 'grouping', 'group')))
+    return tables
+
+
+def score(options: argparse.Namespace) -> None:
+    """Score the results files, print the tables and write the files."""
+    begin, task = time.perf_counter(), prepare(options)
+    files: dict[str, Figures] = {}
+    cells: dict[str, list[VideoCells]] = {}
+    warnings, notes, number = [], [], 0
+    for name, path in name_files([options.predictions, *options.compare]):
+        predictions = read_results(read_json(path), task.whole, path)
+        if warning := nothing_to_score(task.truth, predictions, path):
+            warnings.append(f'warning: {warning}')
+        elif note := videos_without(task.truth, predictions, path):
+            notes.append(f'note: {note}')
+        cells[name] = match_videos(task.truth, predictions, jobs=options.jobs)
+        files[name] = measure(task, predictions, cells[name])
+        number += len(predictions)
+    tables = tabulate(task, files)
+    first, *others = files
+    figures = files[first]
+    if others:
+        differences = compare_files(files, cells)
+        tables.append(difference_table(first, differences))
+        figures['compare'] = [
+            {'file': name, **files[name], 'differences': json_of(differences[name])}
+            for name in others
+        ]
+    if options.out:
+        write_text(options.out, json.dumps(figures, indent=1) + '\n')
+    for kind, write in WRITERS.items():
+        if getattr(options, kind):
+            write_text(getattr(options, kind), write(tables, first))
+    print(*warnings, sep='\n', end='\n' * bool(warnings), file=sys.stderr)
+    print(*tables, *notes, sep='\n')
     print(
-        f'{len(truth.videos)} videos, {len(truth.tracks)} tracks, {len(predictions)} predictions '
+        f'{len(task.truth.videos)} videos, {len(task.truth.tracks)} tracks, {number} predictions '
         f'in {time.perf_counter() - begin:.2f} s'
     )
 

@@ -124,5 +124,5 @@ def test_counts_add_up_and_agree_with_recall():
 
 def test_table_names_each_file():
     summary = analyze([annotation(1, [LEFT] * LENGTH)], []).summary()
-    table = error_table(['a.json', 'b.json'], [summary, summary])
+    table = str(error_table(['a.json', 'b.json'], [summary, summary]))
     assert 'a.json' in table and 'b.json' in table and 'switched' in table

@@ -89,7 +89,7 @@ def test_empty_categories_are_not_measured(large, monkeypatch):
 def test_one_line_for_all_empty_categories(large):
     truth = load_ground_truth(large[0])
     scores = evaluate_tracks(truth, load_predictions(large[1], truth))
-    lines = class_table(per_class_stats(scores, truth.categories), NUMBER).splitlines()
+    lines = str(class_table(per_class_stats(scores, truth.categories), NUMBER)).splitlines()
     assert lines[-1] == f'{NUMBER - 3} other classes have no tracks or predictions'
     assert len(lines) == 3 + 4 + 1  # frame and header, classes, that line
     annotations, problems = check(large[0], 'gt.json')

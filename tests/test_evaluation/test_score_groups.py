@@ -10,9 +10,9 @@ from pycocotools import mask as mask_utils
 
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.report import group_table, name_pooled_stats, name_stats
-from rocovis_mm.evaluation.functional.score_groups import UNTAGGED, score_groups
+from rocovis_mm.evaluation.functional.score_groups import score_groups
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
-from rocovis_mm.evaluation.functional.video_groups import group_videos
+from rocovis_mm.evaluation.functional.video_groups import UNTAGGED, group_videos
 
 
 def code(column):
@@ -71,8 +71,8 @@ def test_tags_equal_a_file_with_these_videos_alone(content, results):
         part = {**content, 'videos': [v for v in content['videos'] if v['id'] in kept]}
         part['annotations'] = [a for a in content['annotations'] if a['video_id'] in kept]
         own = [result for result in results if result['video_id'] in kept]
-        expected = dict(group=name, videos=len(kept), tracks=len(kept), **figures_of(part, own))
-        assert rows[name] == expected
+        numbers = dict(grouping='tags', group=name, videos=len(kept), tracks=len(kept))
+        assert rows[name] == {**numbers, **figures_of(part, own)}
     assert rows['b']['AP'] < rows['a']['AP'] < rows[UNTAGGED]['AP'] == pytest.approx(1)
 
 
@@ -153,7 +153,7 @@ def test_malformed_marks(content, results, grouping, marks, message):
 
 
 def test_the_table(content, results):
-    table = group_table(list(scored(content, results, 'tags').values()))
+    table = str(group_table(list(scored(content, results, 'tags').values())))
     lines = [line.split('|')[1:-1] for line in table.splitlines() if line.startswith('|')]
     cells = [[cell.strip() for cell in line] for line in lines]
     assert cells[0][:5] == ['group (%)', 'videos', 'tracks', 'AP', 'AP50']

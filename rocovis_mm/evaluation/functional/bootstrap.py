@@ -9,8 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.average_precision import RECALL_POINTS
+from rocovis_mm.evaluation.functional.average_precision import IOU_THRESHOLDS, RECALL_POINTS
 from rocovis_mm.evaluation.functional.evaluate import Cell
+
+MOST_DRAWN = 4_000_000
+"""Resamples times predictions that are in memory at a time."""
 
 
 def draw_counts(rng: np.random.Generator, resamples: int, size: int) -> np.ndarray:
@@ -19,7 +22,7 @@ def draw_counts(rng: np.random.Generator, resamples: int, size: int) -> np.ndarr
 
 
 def resampled_ap(videos: Sequence[Sequence[Cell]], counts: np.ndarray) -> dict[str, np.ndarray]:
-    """Return AP and AP^Pool of each resample of the videos.
+    """Return AP, AP50, AP75 and AP^Pool of each resample of the videos.
 
     A video that is drawn n times counts as n videos with the same matches, as
     ``accumulate`` would score them. Matching is not repeated.
@@ -29,24 +32,32 @@ def resampled_ap(videos: Sequence[Sequence[Cell]], counts: np.ndarray) -> dict[s
         counts: (B, V), how often each video is in a resample.
 
     Returns:
-        ``AP`` and ``AP_pool``, (B,) each; -1 where nothing counts.
+        ``AP``, ``AP50``, ``AP75`` and ``AP_pool``, (B,) each; -1 where nothing counts.
     """
+    number = max(1, sum(len(cell.scores) for cells in videos for cell in cells))
+    blocks = np.array_split(counts, max(1, len(counts) * number // MOST_DRAWN))
+    parts = [_resampled_block(videos, block) for block in blocks]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _resampled_block(videos: Sequence[Sequence[Cell]], counts: np.ndarray) -> dict[str, np.ndarray]:
     owned = [(video, cell) for video, cells in enumerate(videos) for cell in cells]
     by_category: dict[int, list[tuple[int, Cell]]] = {}
     for video, cell in owned:
         by_category.setdefault(cell.category_id, []).append((video, cell))
-    means = np.full((len(counts), len(by_category)), np.nan)
-    for column, own in enumerate(by_category.values()):
-        means[:, column] = _mean_precision(own, counts)
-    valid = ~np.isnan(means)
-    sums = np.where(valid, means, 0).sum(axis=1)
-    ap = np.where(valid.any(axis=1), sums / np.maximum(valid.sum(axis=1), 1), -1.0)
-    pooled = _mean_precision(owned, counts)
-    return dict(AP=ap, AP_pool=np.where(np.isnan(pooled), -1.0, pooled))
+    sums, numbers = np.zeros((len(counts), len(IOU_THRESHOLDS))), np.zeros((len(counts), 1))
+    for own in by_category.values():
+        precision = _mean_precision(own, counts)
+        sums += np.nan_to_num(precision)
+        numbers += ~np.isnan(precision[:, :1])
+    ap = np.where(numbers > 0, sums / np.maximum(numbers, 1), -1.0)
+    pooled = np.nan_to_num(_mean_precision(owned, counts).mean(axis=1), nan=-1.0)
+    at50, at75 = (int(np.abs(IOU_THRESHOLDS - place).argmin()) for place in (0.5, 0.75))
+    return dict(AP=ap.mean(axis=1), AP50=ap[:, at50], AP75=ap[:, at75], AP_pool=pooled)
 
 
 def _mean_precision(cells: Sequence[tuple[int, Cell]], counts: np.ndarray) -> np.ndarray:
-    """Return (B,) the precision averaged over recall points and thresholds; NaN: no positives.
+    """Return (B, T) the precision averaged over recall points; NaN: no positives.
 
     As ``precision_recall``, for all resamples at once. Only right predictions are looked at: a
     wrong one never raises the precision, nor reaches a recall.
@@ -57,16 +68,16 @@ def _mean_precision(cells: Sequence[tuple[int, Cell]], counts: np.ndarray) -> np
     """
     positives = sum(counts[:, video] * int(cell.positives[0]) for video, cell in cells)
     if not np.any(positives):
-        return np.full(len(counts), np.nan)
+        return np.full((len(counts), len(IOU_THRESHOLDS)), np.nan)
     scores = np.concatenate([cell.scores for _, cell in cells])
     order = np.argsort(-scores, kind='mergesort')
     video_of = np.concatenate([np.full(len(cell.scores), video) for video, cell in cells])[order]
     hits = np.concatenate([cell.hits[0] for _, cell in cells], axis=1)[:, order]
     ignored = np.concatenate([cell.ignored[0] for _, cell in cells], axis=1)[:, order]
     drawn = counts[:, video_of]  # (B, D)
-    total = np.zeros(len(counts))
+    total = np.zeros((len(counts), len(hits)))
     all_seen = None if ignored.any() else np.cumsum(drawn, axis=1)
-    for hit, unasked in zip(hits, ignored):
+    for column, (hit, unasked) in enumerate(zip(hits, ignored)):
         ranks = np.flatnonzero(hit & ~unasked)
         right = np.cumsum(drawn[:, ranks], axis=1)  # (B, R), R right predictions
         seen = np.cumsum(drawn * ~unasked, axis=1) if all_seen is None else all_seen
@@ -77,9 +88,8 @@ def _mean_precision(cells: Sequence[tuple[int, Cell]], counts: np.ndarray) -> np
         precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         reached = np.searchsorted(RECALL_POINTS, np.nan_to_num(recall), side='right')
         steps = np.diff(reached, axis=1, prepend=0)  # recall points first reached at each rank
-        total += (precision * steps).sum(axis=1)
-    total /= len(hits) * len(RECALL_POINTS)
-    return np.where(positives > 0, total, np.nan)
+        total[:, column] = (precision * steps).sum(axis=1)
+    return np.where(positives[:, None] > 0, total / len(RECALL_POINTS), np.nan)
 
 
 def difference_interval(

@@ -9,8 +9,9 @@ from __future__ import annotations
 import multiprocessing
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection
 
 import numpy as np
@@ -48,6 +49,27 @@ class Cell:
     hits: np.ndarray
     ignored: np.ndarray
     positives: np.ndarray
+
+
+@dataclass(frozen=True)
+class TrackGroup:
+    """Ground truths that are scored apart from the others of their videos.
+
+    The others are ignored, as objects outside of an area range: they are no misses, and a
+    prediction that takes one counts neither as right nor as wrong.
+
+    Attributes:
+        name: of the group.
+        tracks: `index` of each ground truth that counts; None for all.
+        predictions: `index` of each prediction that is wrong if it takes nothing; None for all.
+    """
+
+    name: str
+    tracks: Set[int] | None = None
+    predictions: Set[int] | None = None
+
+
+EVERYTHING = TrackGroup('all')
 
 
 @dataclass(frozen=True)
@@ -138,8 +160,7 @@ def evaluate_tracks(
     Returns:
         What each kind measured.
     """
-    cells = match_videos(truth, predictions, kinds, jobs)
-    return {kind: accumulate([cell for video in cells for cell in video[kind]]) for kind in kinds}
+    return accumulate_kinds(match_videos(truth, predictions, kinds, jobs), kinds)
 
 
 def match_videos(
@@ -152,10 +173,31 @@ def match_videos(
 
     The arguments are those of :func:`evaluate_tracks`.
     """
-    groups = group_by_video(truth, predictions)
-    if jobs > 1 and len(groups) > 1:
-        return _score_in_parallel(groups, kinds, min(jobs, len(groups)))
-    return [_score_video(truths, found, kinds) for truths, found in groups]
+    return match_groups(truth, predictions, [EVERYTHING], kinds, jobs)[0]
+
+
+def match_groups(
+    truth: GroundTruth,
+    predictions: Sequence[Track],
+    groups: Sequence[TrackGroup],
+    kinds: Sequence[str] = KINDS,
+    jobs: int = 1,
+) -> list[list[dict[str, list[Cell]]]]:
+    """Return what :func:`match_videos` returns for each group; IoUs are computed once for all."""
+    videos = group_by_video(truth, predictions)
+    score = partial(_score_video, kinds=kinds, groups=groups)
+    if jobs > 1 and len(videos) > 1:
+        matched = _score_in_parallel(videos, score, min(jobs, len(videos)))
+    else:
+        matched = [score(video) for video in videos]
+    return [[video[index] for video in matched] for index in range(len(groups))]
+
+
+def accumulate_kinds(
+    videos: Sequence[Mapping[str, Sequence[Cell]]], kinds: Sequence[str] = KINDS
+) -> dict[str, TubeScores]:
+    """Return what each kind measured, from the cells of some videos in ascending order of id."""
+    return {kind: accumulate([cell for video in videos for cell in video[kind]]) for kind in kinds}
 
 
 VideoGroup = tuple[list[Track], list[Track]]
@@ -173,33 +215,36 @@ def group_by_video(truth: GroundTruth, predictions: Sequence[Track]) -> list[Vid
     return list(groups.values())
 
 
-def _score_in_parallel(
-    groups: list[VideoGroup], kinds: Sequence[str], jobs: int
-) -> list[dict[str, list[Cell]]]:
+VideoCells = list[dict[str, list[Cell]]]
+"""The cells of each kind of one video, for each group of tracks."""
+VideoScorer = Callable[[VideoGroup], VideoCells]
+
+
+def _score_in_parallel(videos: list[VideoGroup], score: VideoScorer, jobs: int) -> list[VideoCells]:
     """Score videos in `jobs` processes, this one among them; forked ones need no copies."""
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context('fork' if 'fork' in methods else None)
-    shares = _deal_out([_cost(group) for group in groups], jobs)
+    shares = _deal_out([_cost(video) for video in videos], jobs)
     workers = []
     for share in shares[1:]:
         receiver, sender = context.Pipe(duplex=False)
-        own = [groups[index] for index in share]
-        worker = context.Process(target=_score_share, args=(sender, own, kinds), daemon=True)
+        own = [videos[index] for index in share]
+        worker = context.Process(target=_score_share, args=(sender, own, score), daemon=True)
         worker.start()
         sender.close()
         workers.append((share, receiver, worker))
-    cells = {index: _score_video(*groups[index], kinds) for index in shares[0]}
+    cells = {index: score(videos[index]) for index in shares[0]}
     for share, receiver, worker in workers:
         try:
             cells.update(zip(share, receiver.recv()))
         except EOFError:
             raise ChildProcessError('a scoring process died; try again with one job') from None
         worker.join()
-    return [cells[index] for index in range(len(groups))]
+    return [cells[index] for index in range(len(videos))]
 
 
-def _score_share(sender: Connection, groups: list[VideoGroup], kinds: Sequence[str]) -> None:
-    sender.send([_score_video(*group, kinds) for group in groups])
+def _score_share(sender: Connection, videos: list[VideoGroup], score: VideoScorer) -> None:
+    sender.send([score(video) for video in videos])
 
 
 def _cost(group: VideoGroup) -> int:
@@ -226,15 +271,16 @@ def rank(predictions: Sequence[Track]) -> list[Track]:
 
 
 def _score_video(
-    truths: Sequence[Track], predictions: Sequence[Track], kinds: Sequence[str]
-) -> dict[str, list[Cell]]:
+    video: VideoGroup, kinds: Sequence[str], groups: Sequence[TrackGroup]
+) -> VideoCells:
     """Match one video's tracks, category by category in ascending order of id."""
+    truths, predictions = video
     by_category: dict[int, VideoGroup] = defaultdict(lambda: ([], []))
     for track in truths:
         by_category[track.category_id][0].append(track)
     for track in predictions:
         by_category[track.category_id][1].append(track)
-    cells: dict[str, list[Cell]] = {kind: [] for kind in kinds}
+    cells: VideoCells = [{kind: [] for kind in kinds} for _ in groups]
     for category, (wanted, found) in sorted(by_category.items()):
         found = rank(found)
         tubes, outlines = [track.tube for track in found], [track.outline for track in wanted]
@@ -243,7 +289,8 @@ def _score_video(
         for kind in kinds:
             if kind == 'boundary':
                 ious = limit_by_boundary(ious, tubes, outlines, crowd, IOU_THRESHOLDS[0])
-            cells[kind].append(_match_cell(category, wanted, found, ious, crowd))
+            for own, group in zip(cells, groups):
+                own[kind].append(_match_cell(category, wanted, found, ious, crowd, group))
     return cells
 
 
@@ -253,11 +300,12 @@ def _match_cell(
     found: Sequence[Track],
     ious: np.ndarray,
     crowd: np.ndarray,
+    group: TrackGroup,
 ) -> Cell:
-    unwanted = crowd | _outside([track.average_area for track in wanted])  # (A, G)
+    unwanted = crowd | _uncounted(wanted, group.tracks)  # (A, G)
     matches = match_tracks(ious, unwanted, crowd, IOU_THRESHOLDS)
     hits = matches != UNMATCHED
-    outside = _outside([track.average_area for track in found])[:, None, :]  # (A, 1, D)
+    outside = _uncounted(found, group.predictions)[:, None, :]  # (A, 1, D)
     took_unwanted = np.zeros_like(hits)
     for area in range(len(AREA_RANGES)):
         took_unwanted[area][hits[area]] = unwanted[area][matches[area][hits[area]]]
@@ -266,10 +314,13 @@ def _match_cell(
     return Cell(category, scores, hits, ignored, (~unwanted).sum(axis=1))
 
 
-def _outside(areas: Sequence[float]) -> np.ndarray:
-    """Return (A, N) bool: which areas are outside of each area range."""
-    sizes = np.array(areas, dtype=np.float64)
-    return (sizes < AREA_RANGES[:, :1]) | (sizes > AREA_RANGES[:, 1:])
+def _uncounted(tracks: Sequence[Track], chosen: Set[int] | None) -> np.ndarray:
+    """Return (A, N) bool: which tracks are outside of each area range, or not `chosen`."""
+    sizes = np.array([track.average_area for track in tracks], dtype=np.float64)
+    outside = (sizes < AREA_RANGES[:, :1]) | (sizes > AREA_RANGES[:, 1:])
+    if chosen is None:
+        return outside
+    return outside | np.array([track.index not in chosen for track in tracks], dtype=bool)
 
 
 def accumulate(cells: Sequence[Cell]) -> TubeScores:

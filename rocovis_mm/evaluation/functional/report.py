@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from rocovis_mm.console import text_table
 from rocovis_mm.evaluation.functional.error_analysis import PREDICTION_VERDICTS
@@ -55,25 +56,121 @@ def percent(value: float) -> str:
     return '-' if value < 0 else f'{100 * value:.2f}'
 
 
-def summary_table(figures: Mapping[str, float]) -> str:
-    """Return a table of all figures in percent, one row for each kind of measure."""
-    header = ['%', 'AP', 'AP50', 'AP75', 'APs', 'APm', 'APl']
-    header += ['AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl']
-    rows = []
-    for pool, pool_title in (('', ''), ('_pool', ' pooled (AP^Pool)')):
-        for kind, suffix in SUFFIXES.items():
-            names = [f'{name}{pool}{suffix}' for name in header[1:]]
-            if names[0] in figures:
-                cells = [percent(figures[name]) if name in figures else '' for name in names]
-                rows.append([TITLES[kind] + pool_title, *cells])
-    return text_table([header, *rows])
+class Difference(NamedTuple):
+    """A figure of a results file minus that of another one, as fractions.
+
+    Attributes:
+        difference: of the figures of all videos.
+        low: lower end of the interval.
+        high: upper end of the interval.
+    """
+
+    difference: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """Return the difference and its interval in percentage points."""
+        value, low, high = (f'{100 * end:+.2f}' for end in self)
+        return f'{value} [{low}, {high}]'
 
 
-def class_table(rows: Sequence[Mapping[str, Any]], number: int) -> str:
-    """Return a table of each category's AP, AP50, AP75 and AR10 in percent.
+Cell = str | int | float | Difference | None
+"""A text, a count, a fraction (-1: nothing to measure), a difference, or nothing."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A named table, to print and to write to files.
+
+    Attributes:
+        title: one word for it.
+        columns: the heads.
+        rows: a cell for each column; a float is a fraction and appears in percent.
+        records: the rows of the csv file, by column and at full precision; None for `rows`.
+        notes: lines below the table.
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    records: Sequence[Mapping[str, Any]] | None = None
+    notes: Sequence[str] = ()
+
+    def texts(self) -> list[list[str]]:
+        """Return the text of all cells, the heads first."""
+        return [list(self.columns), *([cell_text(cell) for cell in row] for row in self.rows)]
+
+    def tidy(self) -> Sequence[Mapping[str, Any]]:
+        """Return a record of values by column for each row of the csv file."""
+        if self.records is None:
+            return [dict(zip(self.columns, row)) for row in self.rows]
+        return self.records
+
+    def __str__(self) -> str:
+        """Return the table in ASCII lines, with its notes."""
+        return '\n'.join([text_table(self.texts()), *self.notes])
+
+
+def cell_text(cell: Cell) -> str:
+    """Return the text of a cell."""
+    if isinstance(cell, float):
+        return percent(cell)
+    return '' if cell is None else str(cell)
+
+
+def summary_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
+    """Return a table of all figures, one row for each kind of measure and each results file.
 
     Args:
-        rows: of :func:`per_class_stats`.
+        files: the figures of each file by its name; a single file is not named.
+    """
+    shown = ['AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl']
+    rows: list[list[Cell]] = []
+    for pool, pool_title in (('', ''), ('_pool', ' pooled (AP^Pool)')):
+        for kind, suffix in SUFFIXES.items():
+            for file, figures in files.items():
+                cells = [figures.get(f'{name}{pool}{suffix}') for name in shown]
+                if cells[0] is not None:
+                    rows.append([TITLES[kind] + pool_title, *_only(files, file), *cells])
+    records = [
+        {
+            'file': file,
+            **{key: value for key, value in own.items() if isinstance(value, (int, float))},
+        }
+        for file, own in files.items()
+    ]
+    return Table('summary', ['%', *_only(files, 'file'), *shown], rows, records)
+
+
+def _only(files: Mapping[str, Any], cell: str) -> list[str]:
+    """Return the cell or key that tells the files apart, none for a single file."""
+    return [cell] if len(files) > 1 else []
+
+
+def rows_of_files(
+    files: Mapping[str, Mapping[str, Any]], key: str, *names: str
+) -> list[dict[str, Any]]:
+    """Return the rows under a key of the figures of all files, those of one name side by side.
+
+    Args:
+        files: the figures of each file by its name.
+        key: of a list of rows.
+        names: keys of a row that name it. The rows get a `file` if there are several files.
+    """
+    by_name: dict[tuple, list[dict[str, Any]]] = {}
+    for file, figures in files.items():
+        for row in figures[key]:
+            own = by_name.setdefault(tuple(row[name] for name in names), [])
+            own.append({**dict.fromkeys(_only(files, 'file'), file), **row})
+    return [row for own in by_name.values() for row in own]
+
+
+def class_table(rows: Sequence[Mapping[str, Any]], number: int) -> Table:
+    """Return a table of each category's AP, AP50, AP75 and AR10.
+
+    Args:
+        rows: of :func:`per_class_stats`; a `file` is a column of its own.
         number: of all categories; one line counts those without a row.
     """
     shown = [
@@ -82,9 +179,15 @@ def class_table(rows: Sequence[Mapping[str, Any]], number: int) -> str:
         for name in ('AP', 'AP50', 'AP75', 'AR10')
         if rows and f'{name}{suffix}' in rows[0]
     ]
-    cells = [[row['name'], *(percent(row[name]) for name in shown)] for row in rows]
-    table = text_table([['class (%)', *shown], *cells])
-    return '\n'.join([table, *empty_classes(number - len(rows), 'tracks or predictions')])
+    labels = ['name', *(['file'] if rows and 'file' in rows[0] else [])]
+    empty = number - len({row['category_id'] for row in rows})
+    return Table(
+        'classes',
+        ['class (%)', *labels[1:], *shown],
+        [[row[key] for key in (*labels, *shown)] for row in rows],
+        [{'class' if key == 'name' else key: row[key] for key in row} for row in rows],
+        empty_classes(empty, 'tracks or predictions'),
+    )
 
 
 def empty_classes(number: int, things: str) -> list[str]:
@@ -92,27 +195,35 @@ def empty_classes(number: int, things: str) -> list[str]:
     return [f'{number} other classes have no {things}'] if number else []
 
 
-def group_table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Return a table of the main figures of groups that were scored apart, in percent."""
+def group_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Return a table of the main figures of groups that were scored apart.
+
+    Args:
+        rows: of ``score_groups``; a `file` is a column of its own.
+    """
     shown = ('AP', 'AP50', 'AP75', 'AP_boundary', 'AP75_boundary', 'AP_pool')
-    header = ['group (%)', 'videos', 'tracks', *shown]
-    cells = [
-        [row['group'], str(row['videos']), str(row['tracks']), *(percent(row[n]) for n in shown)]
-        for row in rows
+    several = len({row['grouping'] for row in rows}) > 1
+    labels = [
+        'group',
+        *(['grouping'] if several else []),
+        *(['file'] if rows and 'file' in rows[0] else []),
+        *('videos', 'tracks'),
     ]
-    return text_table([header, *cells])
+    return Table(
+        'groups',
+        ['group (%)', *labels[1:], *shown],
+        [[row[key] for key in (*labels, *shown)] for row in rows],
+        rows,
+    )
 
 
-def error_table(names: Sequence[str], summaries: Sequence[Mapping[str, float]]) -> str:
+def error_table(names: Sequence[str], summaries: Sequence[Mapping[str, float]]) -> Table:
     """Return a table of error counts, one row for each results file."""
     counts = [*PREDICTION_VERDICTS, 'tracks', 'missed', 'switched']
     shares = {'best_share': 'held by best (%)', 'joint_share': 'held by all (%)'}
     rows = [
-        [
-            name,
-            *(str(int(summary[key])) for key in counts),
-            *(percent(summary[key]) for key in shares),
-        ]
+        [name, *(int(summary[key]) for key in counts), *(float(summary[key]) for key in shares)]
         for name, summary in zip(names, summaries)
     ]
-    return text_table([['results', *counts, *shares.values()], *rows])
+    records = [{'file': name, **summary} for name, summary in zip(names, summaries)]
+    return Table('errors', ['results', *counts, *shares.values()], rows, records)

@@ -1,109 +1,184 @@
-"""Videos or frames scored apart, by marks that an annotation file's videos carry.
+"""Groups of videos, frames, tracks or categories that are scored apart.
 
-Marks are free: ``tags``, a list of words, and ``degraded``, a list of frames from 0. Plain
-scoring reads neither.
+Marks in the annotation file are free: ``tags`` of a video, a list of words, ``degraded`` of a
+video, a list of frames from 0, ``occlusion`` of an annotation, ``partition`` of a category. Plain
+scoring reads none of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
+from rocovis_mm.evaluation.functional.category_groups import group_categories
+from rocovis_mm.evaluation.functional.evaluate import (
+    Cell,
+    TrackGroup,
+    accumulate_kinds,
+    match_groups,
+    match_videos,
+)
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
+from rocovis_mm.evaluation.functional.track_groups import group_by_occlusion, group_by_size
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track, mean_area
-from rocovis_mm.evaluation.functional.video_groups import group_videos
+from rocovis_mm.evaluation.functional.video_groups import (
+    group_by_length,
+    group_videos,
+    read_degraded,
+    read_tags,
+)
 from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.run_lengths import Tube
-from rocovis_mm.formats.validation import Place, as_integer, require_type
 
-GROUPINGS = ('tags', 'events', 'degraded')
-UNTAGGED = 'no tag'
+GROUPINGS = ('tags', 'events', 'length', 'degraded', 'occlusion', 'size', 'categories')
 
 Part = tuple[str, GroundTruth, Sequence[Track]]
 """A group's name and what it scores."""
+VideoCells = Mapping[str, Sequence[Cell]]
+"""The cells of each kind of one video."""
 
 
 def score_groups(
     source: str | Path | Mapping[str, Any],
-    grouping: str,
+    groupings: str | Sequence[str],
     truth: GroundTruth,
     predictions: Sequence[Track],
     jobs: int = 1,
+    matched: Sequence[VideoCells] | None = None,
+    videos: Mapping[str, Collection[int]] | None = None,
+    categories: Mapping[str, Collection[int]] | None = None,
 ) -> list[dict[str, Any]]:
-    """Score groups of videos or frames, each by itself.
+    """Score groups, each by itself.
+
+    A group of videos or of categories is scored as if the files held nothing else. In a group of
+    tracks all other ground truths are ignored (see `TrackGroup`).
 
     Args:
         source: the annotation file that `truth` was read from, or its content.
-        grouping: 'tags' takes the videos of each tag, 'events' those of each group of
-            `group_videos`, 'degraded' the degraded frames of all videos and the others.
+        groupings: some of `GROUPINGS`. 'tags' takes the videos of each tag, 'events' those of
+            each group of `group_videos`, 'length' those of `group_by_length`, 'degraded' the
+            degraded frames of all videos and the others, 'occlusion' and 'size' the tracks of
+            each level, 'categories' those of each group of `group_categories`.
         truth: the videos to score.
         predictions: see `evaluate_tracks`.
         jobs: see `evaluate_tracks`.
+        matched: of `match_videos` for all videos, where it is known.
+        videos: more groups, name -> ids of videos.
+        categories: more groups, name -> ids of categories.
 
     Returns:
-        For each group that is not empty: its name as `group`, the numbers of its `videos`
-        and `tracks`, and all figures.
+        For each group: its `grouping`, its name as `group`, the numbers of its `videos` and
+        `tracks`, and all figures. Groups without videos are left out.
 
     Raises:
         ValueError: the file has no such marks, or malformed ones.
     """
-    if grouping == 'degraded':
-        parts = _split_frames(source, truth, predictions)
-    else:
-        groups = group_videos(truth) if grouping == 'events' else read_tags(source)
-        parts = (
-            (name, truth.subset([video for video in videos if video in truth.videos]), predictions)
-            for name, videos in groups.items()
-        )
-    rows = []
-    for name, part, found in parts:
-        if part.videos:
-            scores = evaluate_tracks(part, found, jobs=jobs)
-            numbers = dict(group=name, videos=len(part.videos), tracks=len(part.tracks))
-            rows.append({**numbers, **name_stats(scores), **name_pooled_stats(scores)})
-    return rows
+    groupings = [groupings] if isinstance(groupings, str) else list(dict.fromkeys(groupings))
+    content = source if isinstance(source, Mapping) else read_json(source)
+    if matched is None:
+        matched = match_videos(truth, predictions, jobs=jobs)
+    scorer = _Scorer(content, truth, predictions, jobs, matched)
+    rows = [row for grouping in groupings for row in scorer.rows(grouping)]
+    rows += scorer.of_videos('videos file', videos or {})
+    return rows + scorer.of_categories('categories file', categories or {})
 
 
-def read_tags(source: str | Path | Mapping[str, Any]) -> dict[str, list[int]]:
-    """Return the ids of the videos that have each tag, and of those that have none.
+class _Scorer:
+    """Makes the rows of groups; the arguments are those of `score_groups`."""
 
-    Raises:
-        ValueError: no video has a tag, or `tags` is no list of words.
-    """
-    groups: dict[str, list[int]] = {}
-    untagged = []
-    remedy = 'tags is a list of words'
-    for video, tags, place in _marks(source, 'tags', remedy):
-        for index, tag in enumerate(tags):
-            groups.setdefault(require_type(tag, str, place / index, remedy), []).append(video)
-        if not tags:
-            untagged.append(video)
-    return {**{tag: groups[tag] for tag in sorted(groups)}, UNTAGGED: untagged}
+    def __init__(
+        self,
+        content: Mapping[str, Any],
+        truth: GroundTruth,
+        predictions: Sequence[Track],
+        jobs: int,
+        matched: Sequence[VideoCells],
+    ) -> None:
+        self.content = content
+        self.truth = truth
+        self.predictions = predictions
+        self.jobs = jobs
+        self.matched = matched
+
+    def rows(self, grouping: str) -> list[dict[str, Any]]:
+        """Return the rows of one of `GROUPINGS`."""
+        content, truth = self.content, self.truth
+        if grouping == 'tags':
+            return self.of_videos(grouping, read_tags(content, truth.name))
+        if grouping == 'events':
+            return self.of_videos(grouping, group_videos(truth))
+        if grouping == 'length':
+            return self.of_videos(grouping, group_by_length(truth))
+        if grouping == 'categories':
+            return self.of_categories(grouping, group_categories(content, truth.name))
+        if grouping == 'occlusion':
+            return self.of_tracks(grouping, group_by_occlusion(content, truth))
+        if grouping == 'size':
+            return self.of_tracks(grouping, group_by_size(truth, self.predictions))
+        return self.of_frames(grouping)
+
+    def of_videos(
+        self, grouping: str, groups: Mapping[str, Collection[int]]
+    ) -> list[dict[str, Any]]:
+        """Return the rows of groups of videos."""
+        rows = []
+        for name, ids in groups.items():
+            part = self.truth.subset([video for video in ids if video in self.truth.videos])
+            if part.videos:
+                cells = [
+                    own
+                    for video, own in zip(sorted(self.truth.videos), self.matched)
+                    if video in part.videos
+                ]
+                rows.append(_row(grouping, name, part, cells))
+        return rows
+
+    def of_categories(
+        self, grouping: str, groups: Mapping[str, Collection[int]]
+    ) -> list[dict[str, Any]]:
+        """Return the rows of groups of categories."""
+        rows = []
+        for name, ids in groups.items():
+            chosen = set(ids)
+            tracks = [track for track in self.truth.tracks if track.category_id in chosen]
+            cells = [
+                {
+                    kind: [cell for cell in own if cell.category_id in chosen]
+                    for kind, own in video.items()
+                }
+                for video in self.matched
+            ]
+            rows.append(_row(grouping, name, replace(self.truth, tracks=tracks), cells))
+        return rows
+
+    def of_tracks(self, grouping: str, groups: Sequence[TrackGroup]) -> list[dict[str, Any]]:
+        """Return the rows of groups of tracks."""
+        matched = match_groups(self.truth, self.predictions, groups, jobs=self.jobs)
+        rows = []
+        for group, cells in zip(groups, matched):
+            tracks = [track for track in self.truth.tracks if track.index in group.tracks]
+            rows.append(_row(grouping, group.name, replace(self.truth, tracks=tracks), cells))
+        return rows
+
+    def of_frames(self, grouping: str) -> list[dict[str, Any]]:
+        """Return the rows of the degraded and the other frames."""
+        return [
+            _row(grouping, name, part, match_videos(part, found, jobs=self.jobs))
+            for name, part, found in _split_frames(self.content, self.truth, self.predictions)
+            if part.videos
+        ]
 
 
-def read_degraded(
-    source: str | Path | Mapping[str, Any], truth: GroundTruth
-) -> dict[int, set[int]]:
-    """Return the degraded frames of each video, counted from 0.
-
-    Raises:
-        ValueError: no video has any, or `degraded` lists something else.
-    """
-    degraded: dict[int, set[int]] = {}
-    for video, frames, place in _marks(source, 'degraded', 'degraded is a list of frames from 0'):
-        if video in truth.videos:
-            last = truth.videos[video].length - 1
-            remedy = f'the frames of this video are 0 to {last}'
-            degraded[video] = {
-                as_integer(frame, place / index, remedy, 0, last)
-                for index, frame in enumerate(frames)
-            }
-    return degraded
+def _row(
+    grouping: str, name: str, part: GroundTruth, matched: Sequence[VideoCells]
+) -> dict[str, Any]:
+    scores = accumulate_kinds(matched)
+    numbers = dict(grouping=grouping, group=name, videos=len(part.videos), tracks=len(part.tracks))
+    return {**numbers, **name_stats(scores), **name_pooled_stats(scores)}
 
 
 def keep_frames(tracks: Sequence[Track], frames: Mapping[int, set[int]]) -> list[Track]:
@@ -125,9 +200,9 @@ def keep_frames(tracks: Sequence[Track], frames: Mapping[int, set[int]]) -> list
 
 
 def _split_frames(
-    source: str | Path | Mapping[str, Any], truth: GroundTruth, predictions: Sequence[Track]
+    content: Mapping[str, Any], truth: GroundTruth, predictions: Sequence[Track]
 ) -> Iterator[Part]:
-    degraded = read_degraded(source, truth)
+    degraded = read_degraded(content, truth)
     others = {
         video.id: set(range(video.length)) - degraded.get(video.id, set())
         for video in truth.videos.values()
@@ -136,16 +211,3 @@ def _split_frames(
         part = truth.subset(video for video, chosen in frames.items() if chosen)
         part = replace(part, tracks=keep_frames(part.tracks, frames))
         yield name, part, keep_frames(predictions, frames)
-
-
-def _marks(
-    source: str | Path | Mapping[str, Any], key: str, remedy: str
-) -> Iterator[tuple[int, list[Any], Place]]:
-    """Give each video's id, its list under a key, and the place of it."""
-    content = source if isinstance(source, Mapping) else read_json(source)
-    place = Place('ground truth' if isinstance(source, Mapping) else str(source)) / 'videos'
-    if not any(record.get(key) for record in content['videos']):
-        place.fail(f'no video has {key!r}', f'give videos {key}, or choose another grouping')
-    for index, record in enumerate(content['videos']):
-        where = place / index / key
-        yield int(record['id']), require_type(record.get(key, []), list, where, remedy), where

@@ -1,4 +1,4 @@
-"""Videos set apart by what happens in them, from the ground truth alone.
+"""Videos set apart by marks of the annotation file, by length and by events in the masks.
 
 T frames.
 """
@@ -6,14 +6,18 @@ T frames.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
 from rocovis_mm.formats.boxes import boxes_of_codes
 from rocovis_mm.formats.run_lengths import Tube
+from rocovis_mm.formats.validation import Place, as_integer, require_type
 
 GROUPS = ('disappearance', 'crossing', 'rest')
+UNTAGGED = 'no tag'
 
 
 def group_videos(truth: GroundTruth) -> dict[str, list[int]]:
@@ -63,3 +67,76 @@ def boxes(tube: Tube, frames: np.ndarray) -> np.ndarray:
     """Return the boxes (n, 4) of a tube in n frames in which it has masks."""
     codes = [{'size': [tube.height, tube.width], 'counts': tube.counts[t]} for t in frames]
     return boxes_of_codes(codes)
+
+
+def group_by_length(truth: GroundTruth) -> dict[str, list[int]]:
+    """Return the ids of the short, the medium and the long videos.
+
+    The borders are the terciles of the lengths of the videos. Videos of one length are in one
+    group, so that groups may differ in size and may be empty. The names have the range of the
+    lengths.
+    """
+    lengths = np.array([video.length for video in truth.videos.values()])
+    if not lengths.size:
+        return {}
+    ranks = np.searchsorted(np.quantile(lengths, [1 / 3, 2 / 3]), lengths)
+    groups = {}
+    for rank, name in enumerate(('short', 'medium', 'long')):
+        own = lengths[ranks == rank]
+        if own.size:
+            ids = [video for video, place in zip(truth.videos, ranks) if place == rank]
+            ends = '-'.join(str(end) for end in sorted({own.min(), own.max()}))
+            groups[f'{name} ({ends} frames)'] = ids
+    return groups
+
+
+def read_tags(content: Mapping[str, Any], name: str) -> dict[str, list[int]]:
+    """Return the ids of the videos that have each tag, and of those that have none.
+
+    Args:
+        content: of the annotation file.
+        name: of the file.
+
+    Raises:
+        ValueError: no video has a tag, or `tags` is no list of words.
+    """
+    groups: dict[str, list[int]] = {}
+    untagged = []
+    remedy = 'tags is a list of words'
+    for video, tags, place in _marks(content, name, 'tags', remedy):
+        for index, tag in enumerate(tags):
+            groups.setdefault(require_type(tag, str, place / index, remedy), []).append(video)
+        if not tags:
+            untagged.append(video)
+    return {**{tag: groups[tag] for tag in sorted(groups)}, UNTAGGED: untagged}
+
+
+def read_degraded(content: Mapping[str, Any], truth: GroundTruth) -> dict[int, set[int]]:
+    """Return the degraded frames of each video, counted from 0.
+
+    Raises:
+        ValueError: no video has any, or `degraded` lists something else.
+    """
+    degraded: dict[int, set[int]] = {}
+    form = 'degraded is a list of frames from 0'
+    for video, frames, place in _marks(content, truth.name, 'degraded', form):
+        if video in truth.videos:
+            last = truth.videos[video].length - 1
+            remedy = f'the frames of this video are 0 to {last}'
+            degraded[video] = {
+                as_integer(frame, place / index, remedy, 0, last)
+                for index, frame in enumerate(frames)
+            }
+    return degraded
+
+
+def _marks(
+    content: Mapping[str, Any], name: str, key: str, remedy: str
+) -> Iterator[tuple[int, list[Any], Place]]:
+    """Give each video's id, its list under a key, and the place of it."""
+    place = Place(name) / 'videos'
+    if not any(record.get(key) for record in content['videos']):
+        place.fail(f'no video has {key!r}', f'give videos {key}, or choose another grouping')
+    for index, record in enumerate(content['videos']):
+        where = place / index / key
+        yield int(record['id']), require_type(record.get(key, []), list, where, remedy), where

@@ -163,11 +163,11 @@ class VISMetric(BaseMetric):
         predictions = load_predictions(submission, self.truth)
         scores = evaluate_tracks(self.truth, predictions, self.kinds, self.jobs)
         figures = self._select(scores)
-        print_log('\n' + summary_table(figures), logger='current')
+        print_log(f'\n{summary_table({self.ann_file: figures})}', logger='current')
         if self.classwise:
             rows = per_class_stats(scores, self.truth.categories)
             table = class_table(rows, len(self.truth.categories))
-            print_log('\n' + table, logger='current')
+            print_log(f'\n{table}', logger='current')
         return figures
 
     def _select(self, scores: dict[str, TubeScores]) -> dict[str, float]:
