@@ -20,7 +20,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from rocovis_mm.evaluation.functional.average_precision import IOU_THRESHOLDS, RECALL_POINTS
-from rocovis_mm.evaluation.functional.evaluate import AREA_RANGES, evaluate_tracks, group_by_video
+from rocovis_mm.evaluation.functional.evaluate import (
+    AREA_RANGES,
+    TubeScores,
+    evaluate_tracks,
+    group_by_video,
+)
 from rocovis_mm.evaluation.functional.oracle_assignment import (
     Assignment,
     Limits,
@@ -114,7 +119,11 @@ class _Video:
 
 
 def oracle_gaps(
-    truth: GroundTruth, predictions: Sequence[Track], limits: Limits | None = None
+    truth: GroundTruth,
+    predictions: Sequence[Track],
+    limits: Limits | None = None,
+    scores: TubeScores | None = None,
+    jobs: int = 1,
 ) -> OracleGaps:
     """Rebuild a results file with perfect ranking, tracking and classes, and score each.
 
@@ -142,6 +151,8 @@ def oracle_gaps(
         truth: the ground truth.
         predictions: those of other videos are left out.
         limits: of each integer programme.
+        scores: Video AP of the file, where it is known already.
+        jobs: processes that score the files.
 
     Returns:
         The stages.
@@ -163,8 +174,11 @@ def oracle_gaps(
             recall[name] += solved.upper
             if not solved.exact:
                 files[name].unsolved.append(wanted[0].video_id)
-    for name in STAGES:
-        _score(name, files, truth, recall[name] / max(1, len(counted)) / len(IOU_THRESHOLDS))
+    for name, stage in files.items():
+        if name != 'default' or scores is None:
+            scores = evaluate_tracks(truth, stage.tracks, kinds=('segm',), jobs=jobs)['segm']
+        stage.figures = {key: scores.stats()[key] for key in ('AP', 'AP50', 'AP75')}
+        _compare(name, files, recall[name] / max(1, len(counted)) / len(IOU_THRESHOLDS))
     return OracleGaps(files)
 
 
@@ -247,18 +261,15 @@ def _rebuilt(wanted: Track, tube: Tube, common: int) -> Track:
     )
 
 
-def _score(name: str, files: dict[str, Stage], truth: GroundTruth, recall: float) -> None:
-    """Score a stage, or take over the file of an earlier stage that scores higher.
+def _compare(name: str, files: dict[str, Stage], recall: float) -> None:
+    """Bound the AP of a stage, and take over the file of an earlier stage that scores higher.
 
     Args:
         name: of the stage.
-        files: all stages; the earlier ones are scored.
-        truth: the ground truth.
+        files: all stages; this one and the earlier ones are scored.
         recall: bound of the mean recall, where masks are linked anew.
     """
     stage = files[name]
-    stats = evaluate_tracks(truth, stage.tracks, kinds=('segm',))['segm'].stats()
-    stage.figures = {key: stats[key] for key in ('AP', 'AP50', 'AP75')}
     best = max((files[other] for other in EARLIER[name]), key=_ap, default=stage)
     if _ap(best) > _ap(stage):
         stage.tracks, stage.figures = best.tracks, best.figures
