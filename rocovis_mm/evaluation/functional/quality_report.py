@@ -7,14 +7,6 @@ from typing import Any
 
 from rocovis_mm.evaluation.functional.report import Table, percent
 
-LOSSES = {
-    'AP': 'AP',
-    'lost_to_tracking': 'lost to tracking',
-    'lost_to_classes': 'lost to classes',
-    'lost_to_masks': 'lost to masks',
-}
-"""The figures that add up to 1, and their titles."""
-
 
 def gap_table(names: Sequence[str], summaries: Sequence[Mapping[str, Any]]) -> Table:
     """Return a table of what AP loses, one row for each results file, with the words below.
@@ -40,6 +32,24 @@ def gap_table(names: Sequence[str], summaries: Sequence[Mapping[str, Any]]) -> T
         for line in gap_words(own)
     ]
     return Table('gaps', ['where AP is lost (%)', *columns.values()], rows, records, notes)
+
+
+def gap_segments(figures: Mapping[str, Any]) -> dict[str, float]:
+    """Return AP and its losses by title, as shares that add up to 1; none where nothing counts.
+
+    Args:
+        figures: ``OracleGaps.summary()``.
+    """
+    if figures['AP'] < 0:
+        return {}
+    ranking = figures['lost_to_ranking']
+    return {
+        'AP': figures['AP'],
+        'lost to ranking': ranking,
+        'lost to linking': figures['lost_to_tracking'] - ranking,
+        'lost to classes': figures['lost_to_classes'],
+        'lost to masks': figures['lost_to_masks'],
+    }
 
 
 def gap_words(figures: Mapping[str, Any]) -> list[str]:
