@@ -14,10 +14,10 @@ COLORS = 4 * RING
 """Colours that differ from each other."""
 
 GAP_COLORS = {
-    'AP': '#2f7d4f',
+    'AP': '#6cbb86',
     'lost to ranking': '#edc05a',
-    'lost to linking': '#d9702e',
-    'lost to classes': '#7d63b8',
+    'lost to linking': '#e08a4f',
+    'lost to classes': '#a594d6',
     'lost to masks': '#9aa3af',
 }
 """Colours of AP and of its losses (`quality_report.gap_segments`)."""
