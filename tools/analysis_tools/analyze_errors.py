@@ -17,14 +17,13 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.error_analysis import (
     ErrorReport,
     analyze_errors,
 )
-from rocovis_mm.evaluation.functional.oracle_assignment import Limits
-from rocovis_mm.evaluation.functional.oracle_gaps import OracleGaps, as_results, oracle_gaps
 from rocovis_mm.evaluation.functional.quality_report import gap_table
 from rocovis_mm.evaluation.functional.report import error_table
 from rocovis_mm.evaluation.functional.table_files import name_files, write_text
@@ -34,6 +33,9 @@ from rocovis_mm.evaluation.functional.tracks import (
     load_predictions,
 )
 from rocovis_mm.formats.json_files import dump_json
+
+if TYPE_CHECKING:
+    from rocovis_mm.evaluation.functional.oracle_gaps import OracleGaps
 
 
 def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -55,8 +57,8 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--gap-seconds',
         type=float,
-        default=Limits.seconds,
-        help=f'limit of one integer programme; a bound replaces it [{Limits.seconds:g}]',
+        default=10.0,
+        help='limit of one integer programme; a bound replaces it [10]',
     )
     return parser.parse_args(arguments)
 
@@ -65,6 +67,10 @@ def measure_gaps(options: argparse.Namespace, truth: GroundTruth) -> dict[str, O
     """Return where AP is lost, by results file; none if no option asks for it."""
     if not (options.gaps or options.plot or options.rebuilt):
         return {}
+    # Here, because the import of scipy takes longer than the analysis of a small file.
+    from rocovis_mm.evaluation.functional.oracle_assignment import Limits
+    from rocovis_mm.evaluation.functional.oracle_gaps import oracle_gaps
+
     found = {}
     for path in options.predictions:
         kept = [t for t in load_predictions(path, truth) if t.score >= options.min_score]
@@ -74,6 +80,8 @@ def measure_gaps(options: argparse.Namespace, truth: GroundTruth) -> dict[str, O
 
 def write_rebuilt(gaps: dict[str, OracleGaps], folder: Path) -> list[Path]:
     """Write the files with perfect tracking and perfect classes, and return their paths."""
+    from rocovis_mm.evaluation.functional.oracle_gaps import as_results
+
     paths = []
     for name, path in name_files(list(gaps)):
         stem, own = '_'.join(Path(name).with_suffix('').parts), gaps[path]
