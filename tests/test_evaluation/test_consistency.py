@@ -128,6 +128,12 @@ def test_equals_the_definition_on_images(seed):
     assert jitter(prediction, truth) == pytest.approx(images_jitter(prediction, truth), abs=1e-12)
 
 
+def test_a_boundary_that_jumps_away_has_the_most():
+    truth = film([(20, 20)] * 2)
+    assert jitter(film([(5, 5), (40, 60)]), truth) == 1
+    assert jitter(truth, film([(0, 0), (40, 60)])) == images_jitter(truth, film([(0, 0), (40, 60)]))
+
+
 def test_jitter_needs_two_consecutive_frames():
     places = path()
     truth = film([p if t % 2 else None for t, p in enumerate(places)])

@@ -174,7 +174,8 @@ def _boundary_changes(tube: Tube, motion: np.ndarray) -> np.ndarray:
 
 def _areas(runs: Runs, size: int, number: int) -> np.ndarray:
     """Return (number,) float64 positions covered in each block of `size` positions."""
-    return np.bincount(runs.starts // size, runs.ends - runs.starts, number)
+    areas = np.bincount(runs.starts // size, runs.ends - runs.starts, number)
+    return areas.astype(np.float64)  # numpy counts no runs in whole numbers
 
 
 def flicker_of(prediction: Tube, truth: Tube) -> tuple[float, int]:
