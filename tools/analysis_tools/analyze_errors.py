@@ -29,6 +29,7 @@ from rocovis_mm.evaluation.functional.report import error_table
 from rocovis_mm.evaluation.functional.table_files import name_files, write_text
 from rocovis_mm.evaluation.functional.tracks import (
     GroundTruth,
+    Track,
     load_ground_truth,
     load_predictions,
 )
@@ -60,10 +61,15 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default=10.0,
         help='limit of one integer programme; a bound replaces it [10]',
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if not 0 < options.gap_seconds < float('inf'):
+        parser.error(f'--gap-seconds {options.gap_seconds} is not a number above 0')
+    return options
 
 
-def measure_gaps(options: argparse.Namespace, truth: GroundTruth) -> dict[str, OracleGaps]:
+def measure_gaps(
+    options: argparse.Namespace, truth: GroundTruth, found: dict[str, list[Track]]
+) -> dict[str, OracleGaps]:
     """Return where AP is lost, by results file; none if no option asks for it."""
     if not (options.gaps or options.plot or options.rebuilt):
         return {}
@@ -71,11 +77,8 @@ def measure_gaps(options: argparse.Namespace, truth: GroundTruth) -> dict[str, O
     from rocovis_mm.evaluation.functional.oracle_assignment import Limits
     from rocovis_mm.evaluation.functional.oracle_gaps import oracle_gaps
 
-    found = {}
-    for path in options.predictions:
-        kept = [t for t in load_predictions(path, truth) if t.score >= options.min_score]
-        found[path] = oracle_gaps(truth, kept, Limits(seconds=options.gap_seconds))
-    return found
+    limits = Limits(seconds=options.gap_seconds)
+    return {path: oracle_gaps(truth, tracks, limits) for path, tracks in found.items()}
 
 
 def write_rebuilt(gaps: dict[str, OracleGaps], folder: Path) -> list[Path]:
@@ -112,11 +115,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parse_args(arguments)
     try:
         truth = load_ground_truth(options.ground_truth)
-        reports = {
-            path: analyze_errors(truth, load_predictions(path, truth), options.min_score)
+        found = {
+            path: [t for t in load_predictions(path, truth) if t.score >= options.min_score]
             for path in options.predictions
         }
-        gaps = measure_gaps(options, truth)
+        reports = {path: analyze_errors(truth, tracks) for path, tracks in found.items()}
+        gaps = measure_gaps(options, truth, found)
         summaries = {path: own.summary() for path, own in gaps.items()}
         written: list[Path] = []
         if options.out:
