@@ -20,6 +20,10 @@ from typing import Any, NamedTuple
 
 from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.comparison import compare_files, difference_table, json_of
+from rocovis_mm.evaluation.functional.consistency import (
+    summarize_consistency,
+    track_consistency,
+)
 from rocovis_mm.evaluation.functional.diagnostics import (
     nothing_to_score,
     read_results,
@@ -28,6 +32,7 @@ from rocovis_mm.evaluation.functional.diagnostics import (
 )
 from rocovis_mm.evaluation.functional.error_analysis import analyze_errors
 from rocovis_mm.evaluation.functional.evaluate import accumulate_kinds, match_videos
+from rocovis_mm.evaluation.functional.quality_report import consistency_table, gap_table
 from rocovis_mm.evaluation.functional.report import (
     Table,
     class_table,
@@ -71,6 +76,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         'segmentations and boundaries from segmentations_refined as the official tool has it '
         '(default), or both from one of them')  # fmt: skip
     add('--errors', action='store_true', help='also count duplicates, wrong classes, misses, ...')
+    add('--gaps', action='store_true',
+        help='also measure how much AP is lost to tracking, classes and masks')  # fmt: skip
+    add('--consistency', action='store_true', help='also measure jitter and flicker of tracks')
     add('--group-by', nargs='+', choices=GROUPINGS, default=[], help='also score groups apart: '
         'videos by tag, by event in the masks or by length, degraded frames and the others, '
         'tracks by occlusion or size, base and novel categories')  # fmt: skip
@@ -141,6 +149,15 @@ def measure(task: Task, predictions: Sequence[Track], matched: Sequence[VideoCel
         figures['per_class'] = per_class_stats(scores, truth.categories)
     if options.errors:
         figures['errors'] = analyze_errors(truth, predictions).summary()
+    if options.gaps:
+        # Here, because the import of scipy takes longer than all other work of the tool.
+        from rocovis_mm.evaluation.functional.oracle_gaps import oracle_gaps
+
+        gaps = oracle_gaps(truth, predictions, scores=scores['segm'], jobs=options.jobs)
+        figures['gaps'] = gaps.summary()
+    if options.consistency:
+        rows = track_consistency(truth, predictions)
+        figures['consistency'] = summarize_consistency(rows)
     if options.group_by or task.groups:
         how = dict(jobs=options.jobs, matched=matched, **task.groups)
         figures['groups'] = score_groups(task.content, options.group_by, truth, predictions, **how)
@@ -155,6 +172,11 @@ def tabulate(task: Task, files: Mapping[str, Figures]) -> list[Table]:
         tables.append(class_table(rows, len(task.truth.categories)))
     if task.options.errors:
         tables.append(error_table(list(files), [own['errors'] for own in files.values()]))
+    if task.options.gaps:
+        tables.append(gap_table(list(files), [own['gaps'] for own in files.values()]))
+    if task.options.consistency:
+        found = [own['consistency'] for own in files.values()]
+        tables.append(consistency_table(list(files), found))
     if task.options.group_by or task.groups:
         tables.append(group_table(rows_of_files(files, 'groups', 'grouping', 'group')))
     return tables

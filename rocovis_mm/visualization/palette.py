@@ -1,4 +1,4 @@
-"""One colour per identity."""
+"""One colour per identity, and one per part of AP."""
 
 from __future__ import annotations
 
@@ -12,6 +12,15 @@ RING = 8
 """Hues of one ring. The hues of each further ring are between those before it."""
 COLORS = 4 * RING
 """Colours that differ from each other."""
+
+GAP_COLORS = {
+    'AP': '#6cbb86',
+    'lost to ranking': '#edc05a',
+    'lost to linking': '#e08a4f',
+    'lost to classes': '#a594d6',
+    'lost to masks': '#9aa3af',
+}
+"""Colours of AP and of its losses (`quality_report.gap_segments`)."""
 
 
 def identity_color(identity: int) -> tuple[int, int, int]:

@@ -89,6 +89,20 @@ def test_the_page_is_sound_and_shows_all(files):
     assert any('mostly occluded' in text for text in spoken)
 
 
+def test_where_ap_is_lost_is_a_bar(files):
+    page = PageReader(draw(*files))
+    widths = [
+        float(given['style'].split('width:')[1].split('%')[0])
+        for name, given in page.elements
+        if name == 'span' and 'width:' in (given.get('style') or '') and 'lost' in given['title']
+    ]
+    report = load_report(*files)
+    assert sum(widths) == pytest.approx(100 * (1 - report.figures['AP']), abs=0.01)
+    assert report.gaps['lost_to_tracking'] > 0 and report.gaps['lost_to_classes'] > 0
+    assert report.consistency['matched_tracks'] == report.errors['correct']
+    assert any('are lost to tracking' in text for text in page.texts)
+
+
 def test_texts_are_escaped(files):
     page = draw(*files)
     assert PageReader(page).count('b') == draw_count(page)

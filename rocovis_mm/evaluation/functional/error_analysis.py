@@ -73,12 +73,9 @@ def analyze_errors(
     report = ErrorReport()
     kept = [track for track in predictions if track.score >= min_score]
     for wanted, found in group_by_video(truth, kept):
-        by_class: dict[int, list[Track]] = {}
-        for track in found:
-            by_class.setdefault(track.category_id, []).append(track)
-        ranked = [track for _, own in sorted(by_class.items()) for track in rank(own)]
+        ranked = rank_by_class(found)
         ious = mask_tube_iou([t.tube for t in ranked], [t.tube for t in wanted])
-        taken = _match(ranked, wanted, ious)
+        taken = match_by_class(ranked, wanted, ious)
         report.predictions += [
             _prediction_row(track, truth, _verdict(track, wanted, row, match))
             for track, row, match in zip(ranked, ious, taken)
@@ -91,8 +88,25 @@ def analyze_errors(
     return report
 
 
-def _match(found: Sequence[Track], wanted: Sequence[Track], ious: np.ndarray) -> np.ndarray:
-    """Return (D,) the index of the ground truth each prediction takes, or `UNMATCHED`."""
+def rank_by_class(found: Sequence[Track]) -> list[Track]:
+    """Return the predictions of one video that are scored: class by class, best first."""
+    by_class: dict[int, list[Track]] = {}
+    for track in found:
+        by_class.setdefault(track.category_id, []).append(track)
+    return [track for _, own in sorted(by_class.items()) for track in rank(own)]
+
+
+def match_by_class(found: Sequence[Track], wanted: Sequence[Track], ious: np.ndarray) -> np.ndarray:
+    """Match the predictions of one video at tube IoU 0.5 by the official rules.
+
+    Args:
+        found: D predictions as :func:`rank_by_class` returns them.
+        wanted: G ground truths.
+        ious: (D, G) tube IoUs.
+
+    Returns:
+        (D,) the index of the ground truth each prediction takes, or `UNMATCHED`.
+    """
     taken = np.full(len(found), UNMATCHED)
     crowd = np.array([track.crowd for track in wanted], dtype=bool)
     classes = np.array([track.category_id for track in wanted])

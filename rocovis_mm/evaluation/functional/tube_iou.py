@@ -36,23 +36,35 @@ def _frame_rle(tube: Tube, frame: int) -> dict:
     return {'size': [tube.height, tube.width], 'counts': tube.counts[frame]}
 
 
+def frame_overlaps(
+    predictions: Sequence[Tube], truths: Sequence[Tube]
+) -> Iterator[tuple[int, list[int], list[int], np.ndarray]]:
+    """Yield the common pixels of the masks of each frame in which both sides have masks.
+
+    pycocotools gives ``i / u`` of a frame; ``i + u`` is the sum of the two areas, so the
+    whole number i is recovered exactly.
+
+    Yields:
+        as :func:`frame_ious`, with (d, g) float64 whole numbers of pixels instead of IoUs.
+    """
+    for frame, rows, columns, ious in frame_ious(predictions, truths):
+        areas = np.add.outer(
+            [predictions[i].areas[frame] for i in rows], [truths[j].areas[frame] for j in columns]
+        )
+        yield frame, rows, columns, np.rint(ious * areas / (1 + ious))
+
+
 def mask_tube_iou(predictions: Sequence[Tube], truths: Sequence[Tube]) -> np.ndarray:
     """Return (D, G) float64: common pixels of all frames over united pixels of all frames.
 
     As `ytvoseval.py:196` (`iou_seq`; youtubevos/cocoapi, and SysCV/vmt `cocoapi_hq`): a frame
     which only one side has counts for the union; two tubes without a pixel have IoU 0; crowds
     are no exception here, unlike in COCO.
-
-    pycocotools gives ``i / u`` of a frame; ``i + u`` is the sum of the two areas, so the
-    whole number i is recovered exactly.
     """
     common = np.zeros((len(predictions), len(truths)))
     both = _add_areas(predictions, truths)
-    for frame, rows, columns, ious in frame_ious(predictions, truths):
-        areas = np.add.outer(
-            [predictions[i].areas[frame] for i in rows], [truths[j].areas[frame] for j in columns]
-        )
-        common[np.ix_(rows, columns)] += np.rint(ious * areas / (1 + ious))
+    for _, rows, columns, pixels in frame_overlaps(predictions, truths):
+        common[np.ix_(rows, columns)] += pixels
     united = both - common
     return np.divide(common, united, out=np.zeros_like(common), where=united > 0)
 

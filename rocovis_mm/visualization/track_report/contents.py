@@ -9,8 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from rocovis_mm.evaluation.functional.consistency import summarize_consistency, track_consistency
 from rocovis_mm.evaluation.functional.error_analysis import ErrorReport, analyze_errors
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
+from rocovis_mm.evaluation.functional.oracle_gaps import oracle_gaps
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
 from rocovis_mm.evaluation.functional.tracks import (
     GroundTruth,
@@ -181,6 +183,8 @@ class Report:
         videos: worst first.
         figures: AP and others, as fractions; empty where nothing is annotated.
         errors: counts of `ErrorReport.summary`, of the predictions that are shown.
+        gaps: where AP is lost (`OracleGaps.summary`); empty where nothing is annotated.
+        consistency: of matched tracks (`summarize_consistency`); likewise.
     """
 
     results: str
@@ -190,6 +194,8 @@ class Report:
     videos: list[ReportVideo]
     figures: dict[str, float] = field(default_factory=dict)
     errors: dict[str, float] = field(default_factory=dict)
+    gaps: dict[str, Any] = field(default_factory=dict)
+    consistency: dict[str, Any] = field(default_factory=dict)
 
 
 def load_report(
@@ -233,10 +239,12 @@ def load_report(
         for video in truth.videos.values()
     ]
     videos.sort(key=lambda video: video.badness)
-    figures = {}
+    figures, gaps, consistency = {}, {}, {}
     if judged:
         scores = evaluate_tracks(truth, predictions)
         figures = {**name_stats(scores), **name_pooled_stats(scores)}
+        gaps = oracle_gaps(truth, predictions, scores=scores['segm']).summary()
+        consistency = summarize_consistency(track_consistency(truth, predictions))
     return Report(
         Path(results_file).name,
         '' if annotation_file is None else Path(annotation_file).name,
@@ -245,6 +253,8 @@ def load_report(
         videos,
         figures,
         verdicts.summary() if judged else {},
+        gaps,
+        consistency,
     )
 
 

@@ -12,8 +12,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from rocovis_mm.evaluation.functional.error_analysis import PREDICTION_VERDICTS
+from rocovis_mm.evaluation.functional.quality_report import gap_segments, gap_words
 from rocovis_mm.evaluation.functional.report import percent
-from rocovis_mm.visualization.palette import identity_color
+from rocovis_mm.visualization.palette import GAP_COLORS, identity_color
 from rocovis_mm.visualization.track_report import wording
 from rocovis_mm.visualization.track_report.contents import Report, ReportTrack, ReportVideo
 from rocovis_mm.visualization.track_report.pictures import Pictures
@@ -88,6 +89,8 @@ def draw_page(
         annotated=annotated,
         predicted=predicted,
         cards=summary_cards(report),
+        gaps=gap_bar(report),
+        gap_words=gap_words(report.gaps) if report.gaps else [],
         notes=left_out(report, chosen, pictures),
         linked={video.video.id: video.first_tracks(max_tracks) for video in chosen},
         max_tracks=max_tracks,
@@ -139,7 +142,14 @@ def summary_cards(report: Report) -> list[tuple[int | str, str]]:
     cards += [(percent(figures[name]), title) for name, title in names.items()]
     cards += [(int(errors[name]), name) for name in ('tracks', 'missed', 'switched')]
     cards.append((percent(errors['best_share']), '% held by one'))
+    cards += [(percent(report.consistency[name]), f'% {name}') for name in ('jitter', 'flicker')]
     return cards + [(int(errors[name]), name) for name in PREDICTION_VERDICTS if errors[name]]
+
+
+def gap_bar(report: Report) -> list[tuple[str, float, str]]:
+    """Return title, share and colour of each part of the bar that shows where AP is lost."""
+    segments = gap_segments(report.gaps) if report.gaps else {}
+    return [(title, share, GAP_COLORS[title]) for title, share in segments.items()]
 
 
 def rank_tracks(report: Report) -> tuple[list[Pair], list[Pair]]:
