@@ -6,12 +6,11 @@ they take part in no mean and cost nothing.
 
 from __future__ import annotations
 
-import multiprocessing
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
+from functools import partial
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from rocovis_mm.evaluation.functional.average_precision import (
     precision_recall,
 )
 from rocovis_mm.evaluation.functional.matching import UNMATCHED, match_tracks
+from rocovis_mm.evaluation.functional.parallel import map_items
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
 from rocovis_mm.evaluation.functional.tube_iou import limit_by_boundary, mask_tube_iou
 
@@ -153,9 +153,7 @@ def match_videos(
     The arguments are those of :func:`evaluate_tracks`.
     """
     groups = group_by_video(truth, predictions)
-    if jobs > 1 and len(groups) > 1:
-        return _score_in_parallel(groups, kinds, min(jobs, len(groups)))
-    return [_score_video(truths, found, kinds) for truths, found in groups]
+    return map_items(partial(_score_video, kinds=kinds), groups, video_cost, jobs)
 
 
 VideoGroup = tuple[list[Track], list[Track]]
@@ -173,50 +171,10 @@ def group_by_video(truth: GroundTruth, predictions: Sequence[Track]) -> list[Vid
     return list(groups.values())
 
 
-def _score_in_parallel(
-    groups: list[VideoGroup], kinds: Sequence[str], jobs: int
-) -> list[dict[str, list[Cell]]]:
-    """Score videos in `jobs` processes, this one among them; forked ones need no copies."""
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context('fork' if 'fork' in methods else None)
-    shares = _deal_out([_cost(group) for group in groups], jobs)
-    workers = []
-    for share in shares[1:]:
-        receiver, sender = context.Pipe(duplex=False)
-        own = [groups[index] for index in share]
-        worker = context.Process(target=_score_share, args=(sender, own, kinds), daemon=True)
-        worker.start()
-        sender.close()
-        workers.append((share, receiver, worker))
-    cells = {index: _score_video(*groups[index], kinds) for index in shares[0]}
-    for share, receiver, worker in workers:
-        try:
-            cells.update(zip(share, receiver.recv()))
-        except EOFError:
-            raise ChildProcessError('a scoring process died; try again with one job') from None
-        worker.join()
-    return [cells[index] for index in range(len(groups))]
-
-
-def _score_share(sender: Connection, groups: list[VideoGroup], kinds: Sequence[str]) -> None:
-    sender.send([_score_video(*group, kinds) for group in groups])
-
-
-def _cost(group: VideoGroup) -> int:
+def video_cost(group: VideoGroup) -> int:
     """Return how much there is to do for a video: the length of its run-length codes."""
     tubes = [track.tube for own in group for track in own]
     return 1 + sum(len(code) for tube in tubes for code in tube.counts if code)
-
-
-def _deal_out(costs: Sequence[int], shares: int) -> list[list[int]]:
-    """Return the indices of the costs in shares of about the same sum, the dearest first."""
-    dealt: list[list[int]] = [[] for _ in range(shares)]
-    sums = [0] * shares
-    for index in sorted(range(len(costs)), key=lambda i: -costs[i]):
-        least = sums.index(min(sums))
-        dealt[least].append(index)
-        sums[least] += costs[index]
-    return dealt
 
 
 def rank(predictions: Sequence[Track]) -> list[Track]:
@@ -225,17 +183,19 @@ def rank(predictions: Sequence[Track]) -> list[Track]:
     return [predictions[i] for i in order[: MAX_DETECTIONS[-1]]]
 
 
-def _score_video(
-    truths: Sequence[Track], predictions: Sequence[Track], kinds: Sequence[str]
-) -> dict[str, list[Cell]]:
+def group_by_category(group: VideoGroup) -> dict[int, VideoGroup]:
+    """Return one video's tracks of each category that has any, in ascending order of id."""
+    groups: dict[int, VideoGroup] = defaultdict(lambda: ([], []))
+    for side, tracks in enumerate(group):
+        for track in tracks:
+            groups[track.category_id][side].append(track)
+    return dict(sorted(groups.items()))
+
+
+def _score_video(group: VideoGroup, kinds: Sequence[str]) -> dict[str, list[Cell]]:
     """Match one video's tracks, category by category in ascending order of id."""
-    by_category: dict[int, VideoGroup] = defaultdict(lambda: ([], []))
-    for track in truths:
-        by_category[track.category_id][0].append(track)
-    for track in predictions:
-        by_category[track.category_id][1].append(track)
     cells: dict[str, list[Cell]] = {kind: [] for kind in kinds}
-    for category, (wanted, found) in sorted(by_category.items()):
+    for category, (wanted, found) in group_by_category(group).items():
         found = rank(found)
         tubes, outlines = [track.tube for track in found], [track.outline for track in wanted]
         crowd = np.array([track.crowd for track in wanted], dtype=bool)
