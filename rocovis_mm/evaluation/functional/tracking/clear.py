@@ -1,4 +1,4 @@
-"""CLEAR MOT: misses, false positives and identity switches; G ground truths.
+"""CLEAR MOT: misses, false positives and identity switches; T frames, G ground truths.
 
 Bernardin, Stiefelhagen, Evaluating Multiple Object Tracking Performance, EURASIP JIVP 2008. The
 figures and the order of every tie are those of TrackEval 1.3.0 (`trackeval/metrics/clear.py`).
@@ -10,9 +10,8 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
-from rocovis_mm.evaluation.functional.tracking.frames import Frame, Overlaps
+from rocovis_mm.evaluation.functional.tracking.frames import Overlaps
 
 MATCHED = 0.5
 """Similarity from which a prediction shows an object."""
@@ -29,62 +28,76 @@ COUNT_FIELDS = ('CLR_TP', 'CLR_FN', 'CLR_FP', 'IDSW', 'MT', 'PT', 'ML', 'Frag', 
 def count_clear(overlaps: Overlaps) -> dict[str, float]:
     """Return what CLEAR adds up over videos, and over classes.
 
-    Each frame's masks are assigned one to one: as many pairs as possible continue from the
-    frame before (the last one in which both sides have masks), then the sum of the similarities
-    decides. A pair needs 0.5.
-
     Returns:
         `COUNT_FIELDS` and ``MOTP_sum``, the sum of the similarities of all pairs. A switch is an
         object that is assigned another prediction than at its last assignment, however long ago.
         A video without ground truth or without predictions counts no frames.
     """
-    number = len(overlaps.truth_masks)
-    last = np.full(number, NOBODY)  # of any frame before
-    before = np.full(number, NOBODY)
-    seen = np.zeros(number, dtype=np.int64)  # frames in which it has a match
-    begun = np.zeros(number, dtype=np.int64)  # stretches of such frames
-    switches, total = 0, 0.0
-    for frame in overlaps.frames:
-        truths, found, similarity = match_frame(frame, before)
-        switches += int(((last[truths] != NOBODY) & (last[truths] != found)).sum())
-        begun[truths] += before[truths] == NOBODY
-        seen[truths] += 1
-        before[:] = NOBODY
-        last[truths] = before[truths] = found
-        total += float(similarity.sum())
-    hits = int(seen.sum())
-    share = seen / overlaps.truth_masks
+    truth_masks, found_masks = overlaps.truth_masks, overlaps.found_masks
+    matched = match_frames(overlaps)
+    holders = _holders(matched)
+    held = holders != NOBODY
+    hits = held.sum(axis=0)
+    begun = held.copy()
+    begun[1:] &= ~held[:-1]
+    truths, frames = held.T.nonzero()
+    then, now = holders[frames[:-1], truths[:-1]], holders[frames[1:], truths[1:]]
+    switches = int(((truths[1:] == truths[:-1]) & (then != now)).sum())
+    share = hits / truth_masks
     tracked = int((share > MOSTLY_TRACKED).sum())
     partly = int((share >= MOSTLY_LOST).sum()) - tracked
-    both = number and len(overlaps.found_masks)
+    total = int(hits.sum())
     return dict(
-        CLR_TP=hits,
-        CLR_FN=int(overlaps.truth_masks.sum()) - hits,
-        CLR_FP=int(overlaps.found_masks.sum()) - hits,
+        CLR_TP=total,
+        CLR_FN=int(truth_masks.sum()) - total,
+        CLR_FP=int(found_masks.sum()) - total,
         IDSW=switches,
         MT=tracked,
         PT=partly,
-        ML=number - tracked - partly,
-        Frag=int(np.maximum(begun - 1, 0).sum()),
-        CLR_Frames=overlaps.length if both else 0,
-        MOTP_sum=total,
+        ML=len(truth_masks) - tracked - partly,
+        Frag=int(np.maximum(begun.sum(axis=0) - 1, 0).sum()),
+        CLR_Frames=len(overlaps.truth_present) if len(truth_masks) and len(found_masks) else 0,
+        MOTP_sum=float(matched.similarity.sum()),
     )
 
 
-def match_frame(frame: Frame, before: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the ground truths, the predictions and the similarities of a frame's pairs.
+def match_frames(overlaps: Overlaps) -> Overlaps:
+    """Assign each frame's masks one to one.
 
-    Args:
-        frame: its similarities.
-        before: (G,) the prediction that each ground truth has in the frame before, or `NOBODY`.
+    As many pairs as possible continue from the frame before (the last one in which both sides have
+    masks), then the sum of the similarities decides. A pair needs 0.5.
+
+    Returns:
+        The same tracks with the entries that are pairs.
     """
-    _, rows, columns, similarity = frame
-    value = CONTINUED * (columns == before[rows][:, None]) + similarity
-    value[similarity < MATCHED - EPSILON] = 0
-    pairs = linear_sum_assignment(-value)
-    valid = value[pairs] > EPSILON
-    own, other = pairs[0][valid], pairs[1][valid]
-    return rows[own], columns[other], similarity[own, other]
+    overlaps = overlaps.select(overlaps.similarity >= MATCHED - EPSILON)
+    contested = overlaps.contested()
+    matched = ~contested
+    both = np.flatnonzero(_seen_by_both(overlaps))
+    begins = np.searchsorted(overlaps.frames, both)
+    for frame, entries in overlaps.slices(contested):
+        before = np.full(overlaps.truth_present.shape[1], NOBODY)
+        place = np.searchsorted(both, frame)
+        if place:
+            last = np.arange(begins[place - 1], begins[place])
+            last = last[matched[last]]
+            before[overlaps.truths[last]] = overlaps.found[last]
+        goes_on = overlaps.found[entries] == before[overlaps.truths[entries]]
+        values = CONTINUED * goes_on + overlaps.similarity[entries]
+        matched[entries] = overlaps.assign(frame, entries, values)
+    return overlaps.select(matched)
+
+
+def _seen_by_both(overlaps: Overlaps) -> np.ndarray:
+    """Return (T,) bool, frames in which both sides have masks."""
+    return overlaps.truth_present.any(axis=1) & overlaps.found_present.any(axis=1)
+
+
+def _holders(matched: Overlaps) -> np.ndarray:
+    """Return the prediction that each ground truth has, in the frames that both sides see."""
+    holders = np.full(matched.truth_present.shape, NOBODY)
+    holders[matched.frames, matched.truths] = matched.found
+    return holders[_seen_by_both(matched)]
 
 
 def clear_fields(sums: dict[str, float]) -> dict[str, Any]:

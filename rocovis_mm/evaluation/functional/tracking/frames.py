@@ -1,15 +1,18 @@
-"""Similarities of masks, frame by frame; G ground truths, D predictions, T frames.
+"""Similarities of masks, frame by frame; G ground truths, D predictions, T frames, N entries.
 
-g and d are those of them that have a mask in one frame.
+An entry is a ground truth's mask and a prediction's mask of one frame that overlap. Few do, so that
+the work grows with the entries, not with G x D x T.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from rocovis_mm.evaluation.functional.boundary import frame_areas, tube_boundary
 from rocovis_mm.evaluation.functional.tracks import Track
@@ -17,40 +20,65 @@ from rocovis_mm.evaluation.functional.tube_iou import frame_ious
 from rocovis_mm.formats.run_lengths import intersect
 
 
-class Frame(NamedTuple):
-    """A frame in which both sides have masks.
+class Places(NamedTuple):
+    """Where the masks of entries are among all masks of their frames, on one side.
 
     Attributes:
-        index: of the frame in its video.
-        truths: (g,) int, indices of ground truths.
-        found: (d,) int, indices of predictions.
-        similarity: (g, d) float64 from 0 to 1, in Fortran order as TrackEval has it: numpy adds in
-            another order otherwise, and ties are decided otherwise.
+        places: (N,) int.
+        sizes: T numbers of masks.
     """
 
-    index: int
-    truths: np.ndarray
-    found: np.ndarray
-    similarity: np.ndarray
+    places: np.ndarray
+    sizes: list[int]
+
+    @classmethod
+    def among(cls, present: np.ndarray, frames: np.ndarray, tracks: np.ndarray) -> Places:
+        """Return the places of the masks of (N,) tracks in (N,) frames."""
+        number = np.cumsum(present, axis=1)
+        return cls(number[frames, tracks] - 1, present.sum(axis=1).tolist())
 
 
 @dataclass(frozen=True)
 class Overlaps:
     """All that the tracking metrics need to know of the tracks of one video.
 
-    Tracks without a mask are not there. A mask without a pixel is one.
+    A mask without a pixel is a mask; a track without a mask in any frame is none.
 
     Attributes:
-        length: T.
-        truth_masks: (G,) int, frames in which each ground truth has a mask.
-        found_masks: (D,) int, the same of each prediction.
-        frames: those in which both sides have masks, in their order.
+        truth_present: (T, G) bool, the frames in which each ground truth has a mask.
+        found_present: (T, D) bool, the same of each prediction.
+        frames: (N,) int, ascending, the frame of each entry.
+        truths: (N,) int, its ground truth; ascending within a frame.
+        found: (N,) int, its prediction; ascending within a frame and a ground truth.
+        similarity: (N,) float64 above 0, at most 1.
     """
 
-    length: int
-    truth_masks: np.ndarray
-    found_masks: np.ndarray
-    frames: list[Frame]
+    truth_present: np.ndarray
+    found_present: np.ndarray
+    frames: np.ndarray
+    truths: np.ndarray
+    found: np.ndarray
+    similarity: np.ndarray
+
+    @property
+    def truth_masks(self) -> np.ndarray:
+        """(G,) int, how many masks each ground truth has."""
+        return self.truth_present.sum(axis=0)
+
+    @property
+    def found_masks(self) -> np.ndarray:
+        """(D,) int, how many masks each prediction has."""
+        return self.found_present.sum(axis=0)
+
+    @cached_property
+    def truth_places(self) -> Places:
+        """Places of the entries' ground truths."""
+        return Places.among(self.truth_present, self.frames, self.truths)
+
+    @cached_property
+    def found_places(self) -> Places:
+        """Places of the entries' predictions."""
+        return Places.among(self.found_present, self.frames, self.found)
 
     def restrict(self, truths: np.ndarray, found: np.ndarray) -> Overlaps:
         """Return the overlaps of some of the tracks.
@@ -59,15 +87,81 @@ class Overlaps:
             truths: (G,) bool, ground truths to keep.
             found: (D,) bool, predictions to keep.
         """
-        frames = []
-        if truths.any() and found.any():
-            new_truth, new_found = np.cumsum(truths) - 1, np.cumsum(found) - 1
-            for index, rows, columns, similarity in self.frames:
-                own, other = truths[rows], found[columns]
-                if own.any() and other.any():
-                    rows, columns = new_truth[rows[own]], new_found[columns[other]]
-                    frames.append(Frame(index, rows, columns, similarity[own][:, other]))
-        return Overlaps(self.length, self.truth_masks[truths], self.found_masks[found], frames)
+        kept = self.select(truths[self.truths] & found[self.found])
+        return replace(
+            kept,
+            truth_present=self.truth_present[:, truths],
+            found_present=self.found_present[:, found],
+            truths=(np.cumsum(truths) - 1)[kept.truths],
+            found=(np.cumsum(found) - 1)[kept.found],
+        )
+
+    def select(self, entries: np.ndarray) -> Overlaps:
+        """Return the same tracks with some of the entries.
+
+        Args:
+            entries: (N,) bool.
+        """
+        names = ('frames', 'truths', 'found', 'similarity')
+        return replace(self, **{name: getattr(self, name)[entries] for name in names})
+
+    def contested(self) -> np.ndarray:
+        """Return (N,) bool, entries of frames in which some mask has more than one.
+
+        In all other frames each entry is a pair of the best assignment, whatever decides.
+        """
+        busy = np.zeros(len(self.truth_present), dtype=bool)
+        for tracks in (self.truths, self.found):
+            key = self.frames * (tracks.max(initial=0) + 1) + tracks
+            busy[self.frames[np.bincount(key)[key] > 1]] = True
+        return busy[self.frames]
+
+    def slices(self, entries: np.ndarray) -> Iterator[tuple[int, slice]]:
+        """Yield each frame of some entries, and all the entries of that frame.
+
+        Args:
+            entries: (N,) bool.
+        """
+        frames = np.unique(self.frames[entries])
+        begins = np.searchsorted(self.frames, frames)
+        ends = np.searchsorted(self.frames, frames, side='right')
+        for frame, begin, end in zip(frames.tolist(), begins.tolist(), ends.tolist()):
+            yield frame, slice(begin, end)
+
+    def matrix(self, frame: int, entries: slice, values: np.ndarray) -> np.ndarray:
+        """Return (g, d) float64, the values of a frame's entries among all masks of the frame.
+
+        In Fortran order, as pycocotools gives IoUs to TrackEval: numpy adds up eight numbers or
+        more in an order that depends on it, and such a sum decides ties.
+
+        Args:
+            frame: the frame.
+            entries: of the frame.
+            values: one for each of the entries.
+        """
+        size = self.truth_places.sizes[frame], self.found_places.sizes[frame]
+        full = np.zeros(size, order='F')
+        full[self.truth_places.places[entries], self.found_places.places[entries]] = values
+        return full
+
+    def assign(self, frame: int, entries: slice, values: np.ndarray) -> np.ndarray:
+        """Assign a frame's masks one to one, so that the sum of the values is highest.
+
+        Of equally good assignments it is the one of TrackEval, which assigns all masks of a frame,
+        ground truths first.
+
+        Args:
+            frame: the frame.
+            entries: of the frame.
+            values: one for each of the entries, above 0.
+
+        Returns:
+            One bool for each of the entries.
+        """
+        pairs = linear_sum_assignment(-self.matrix(frame, entries, values))
+        partner = np.full(self.truth_places.sizes[frame], -1)
+        partner[pairs[0]] = pairs[1]
+        return partner[self.truth_places.places[entries]] == self.found_places.places[entries]
 
 
 def with_masks(tracks: Sequence[Track]) -> list[Track]:
@@ -76,44 +170,45 @@ def with_masks(tracks: Sequence[Track]) -> list[Track]:
 
 
 def distinct(predictions: Sequence[Track]) -> list[int]:
-    """Return the indices of the predictions of one video that repeat no other's masks.
+    """Return the indices of the predictions of one video that do not repeat an earlier one's masks.
 
-    Of predictions of the same masks, such as those of one query under several classes, the one
-    with the highest score stays, the first one of equal scores.
+    One query under several classes gives such predictions.
     """
-    best: dict[tuple[str | None, ...], int] = {}
+    first: dict[tuple[str | None, ...], int] = {}
     for index, track in enumerate(predictions):
-        masks = tuple(track.tube.counts)
-        if track.score > predictions[best.setdefault(masks, index)].score:
-            best[masks] = index
-    return sorted(best.values())
+        first.setdefault(tuple(track.tube.counts), index)
+    return list(first.values())
 
 
-def measure_overlaps(truths: Sequence[Track], found: Sequence[Track]) -> Overlaps:
+def measure_overlaps(truths: Sequence[Track], found: Sequence[Track], length: int) -> Overlaps:
     """Return the mask IoUs of the tracks of one video.
 
     Args:
         truths: G ground truths that have masks, see :func:`with_masks`. Crowds are as good as any.
         found: D predictions that have masks.
+        length: T.
     """
+    parts = [(np.zeros(0, np.int64),) * 3 + (np.zeros(0),)]
     tubes = [track.tube for track in truths], [track.tube for track in found]
-    frames = [
-        Frame(index, np.array(rows), np.array(columns), similarity)
-        for index, rows, columns, similarity in frame_ious(*tubes)
-    ]
-    length = max((len(track.tube.counts) for track in (*truths, *found)), default=0)
-    return Overlaps(length, _count_masks(truths), _count_masks(found), frames)
+    for frame, rows, columns, ious in frame_ious(*tubes):
+        row, column = ious.nonzero()
+        truth, prediction = np.array(rows)[row], np.array(columns)[column]
+        parts.append((np.full(len(row), frame), truth, prediction, ious[row, column]))
+    present = (_present(own, length) for own in (truths, found))
+    return Overlaps(*present, *map(np.concatenate, zip(*parts)))
 
 
-def _count_masks(tracks: Sequence[Track]) -> np.ndarray:
-    counts = [sum(code is not None for code in track.tube.counts) for track in tracks]
-    return np.array(counts, dtype=np.int64)
+def _present(tracks: Sequence[Track], length: int) -> np.ndarray:
+    present = [[code is not None for code in track.tube.counts] for track in tracks]
+    return np.array(present, dtype=bool).reshape(len(tracks), length).T
 
 
-def limit_frames(overlaps: Overlaps, truths: Sequence[Track], found: Sequence[Track]) -> Overlaps:
-    """Return min(mask IoU, boundary IoU) of each frame, the mask IoU alone for crowds.
+def limit_by_frame_boundary(
+    overlaps: Overlaps, truths: Sequence[Track], found: Sequence[Track]
+) -> Overlaps:
+    """Return min(mask IoU, boundary IoU) of each entry, the mask IoU alone for crowds.
 
-    What `limit_by_boundary` does with whole tubes. Boundaries are computed of tracks that overlap
+    What `limit_by_boundary` does with whole tubes. A track's boundary is computed if it overlaps
     one of the other side.
 
     Args:
@@ -121,30 +216,21 @@ def limit_frames(overlaps: Overlaps, truths: Sequence[Track], found: Sequence[Tr
         truths: the G ground truths.
         found: the D predictions.
     """
-    meet = np.zeros((len(truths), len(found)), dtype=bool)
-    for _, rows, columns, similarity in overlaps.frames:
-        meet[rows[:, None], columns] |= similarity > 0
-    meet[np.array([track.crowd for track in truths], dtype=bool)] = False
-    outlines = {j: tube_boundary(found[j].tube) for j in np.flatnonzero(meet.any(axis=0))}
-    limits = [np.ones(overlaps.length)]  # of pair 0: those that do not meet
-    pair_of = np.zeros(meet.shape, dtype=np.int64)
-    for row in np.flatnonzero(meet.any(axis=1)):
-        tube = truths[row].outline
-        outline = tube_boundary(tube)
-        own = frame_areas(outline, tube)
-        for column in np.flatnonzero(meet[row]):
-            other = outlines[column]
-            common = frame_areas(intersect(outline, other), tube)
-            united = own + frame_areas(other, tube) - common
-            pair_of[row, column] = len(limits)
-            limits.append(np.divide(common, united, out=np.zeros(len(own)), where=united > 0))
-    table = np.stack(limits, axis=1)  # (T, pairs)
-    frames = [
-        frame._replace(
-            similarity=np.minimum(
-                frame.similarity, table[frame.index][pair_of[frame.truths[:, None], frame.found]]
-            )
-        )
-        for frame in overlaps.frames
-    ]
-    return replace(overlaps, frames=frames)
+    pairs, pair = np.unique(overlaps.truths * len(found) + overlaps.found, return_inverse=True)
+    limits = np.ones((len(pairs), len(overlaps.truth_present)))
+    outlines = {j: tube_boundary(found[j].tube) for j in np.unique(overlaps.found)}
+    row, outline = -1, None
+    for index, (truth, prediction) in enumerate(zip(*np.divmod(pairs, max(1, len(found))))):
+        tube, other = truths[truth].outline, outlines[prediction]
+        if truths[truth].crowd:
+            continue
+        if truth != row:
+            row, outline = truth, tube_boundary(tube)
+            area = frame_areas(outline, tube)
+        common = frame_areas(intersect(outline, other), tube)
+        united = area + frame_areas(other, tube) - common
+        limits[index] = np.divide(common, united, out=np.zeros(len(area)), where=united > 0)
+    limited = replace(
+        overlaps, similarity=np.minimum(overlaps.similarity, limits[pair, overlaps.frames])
+    )
+    return limited.select(limited.similarity > 0)

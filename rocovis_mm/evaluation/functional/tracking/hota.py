@@ -1,4 +1,4 @@
-"""HOTA: detection and association in one figure; A thresholds, M pairs, P pairs of tracks.
+"""HOTA: detection and association in one figure; A thresholds, N entries, M of them pairs.
 
 Luiten et al., HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking, IJCV 2021. The
 figures and the order of every tie are those of TrackEval 1.3.0 (`trackeval/metrics/hota.py`).
@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from rocovis_mm.evaluation.functional.tracking.frames import Overlaps
 
@@ -20,6 +19,8 @@ ALPHA_FIELDS = ('HOTA', 'DetA', 'AssA', 'DetRe', 'DetPr', 'AssRe', 'AssPr', 'Loc
 COUNT_FIELDS = ('HOTA_TP', 'HOTA_FN', 'HOTA_FP')
 """Numbers, for each threshold; class averages add them."""
 EPSILON = np.finfo(float).eps
+PAIRWISE = 8
+"""Numbers from which numpy does not add one after another (`pairwise_sum` of its loops)."""
 
 
 def count_hota(overlaps: Overlaps) -> dict[str, np.ndarray]:
@@ -29,58 +30,72 @@ def count_hota(overlaps: Overlaps) -> dict[str, np.ndarray]:
         (A,) float64 each: `COUNT_FIELDS`; ``similarity``, the sum over matches; ``AssA``,
         ``AssRe`` and ``AssPr``, the sums over matches of the scores of their tracks' pairs.
     """
-    truths, found, similarity = match_frames(overlaps)
-    valid = similarity >= ALPHAS[:, None] - EPSILON  # (A, M)
-    pairs, pair = np.unique(truths * len(overlaps.found_masks) + found, return_inverse=True)
+    truth_masks, found_masks = overlaps.truth_masks, overlaps.found_masks
+    matched = overlaps.select(match_frames(overlaps))
+    valid = matched.similarity >= ALPHAS[:, None] - EPSILON  # (A, M)
+    keys = matched.truths * len(found_masks) + matched.found
+    pairs, pair = np.unique(keys, return_inverse=True)
     cells = np.arange(len(ALPHAS))[:, None] * len(pairs) + pair
     common = np.bincount(cells[valid], minlength=len(ALPHAS) * len(pairs))
     common = common.reshape(len(ALPHAS), len(pairs))  # frames in which two tracks match
-    row, column = np.divmod(pairs, max(1, len(overlaps.found_masks)))
-    own, other = overlaps.truth_masks[row], overlaps.found_masks[column]
+    row, column = np.divmod(pairs, max(1, len(found_masks)))
+    own, other = truth_masks[row], found_masks[column]
     hits = valid.sum(axis=1).astype(float)
     return dict(
         HOTA_TP=hits,
-        HOTA_FN=overlaps.truth_masks.sum() - hits,
-        HOTA_FP=overlaps.found_masks.sum() - hits,
-        similarity=valid @ similarity,
+        HOTA_FN=truth_masks.sum() - hits,
+        HOTA_FP=found_masks.sum() - hits,
+        similarity=valid @ matched.similarity,
         AssA=(common**2 / (own + other - common)).sum(axis=1),
         AssRe=(common**2 / own).sum(axis=1),
         AssPr=(common**2 / other).sum(axis=1),
     )
 
 
-def match_frames(overlaps: Overlaps) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def match_frames(overlaps: Overlaps) -> np.ndarray:
     """Assign each frame's masks one to one, so that the sum of alignment x similarity is highest.
 
     Returns:
-        (M,) ground truths, (M,) predictions and their (M,) similarities, over all frames.
+        (N,) bool, the M entries that are pairs.
     """
-    alignment = align_tracks(overlaps)
-    truths, found, values = [], [], []
-    for _, rows, columns, similarity in overlaps.frames:
-        value = alignment[rows[:, None], columns] * similarity
-        pairs = linear_sum_assignment(-value)
-        truths.append(rows[pairs[0]])
-        found.append(columns[pairs[1]])
-        values.append(similarity[pairs])
-    if not values:
-        nothing = np.zeros(0, dtype=np.int64)
-        return nothing, nothing, np.zeros(0)
-    return np.concatenate(truths), np.concatenate(found), np.concatenate(values)
+    contested = overlaps.contested()
+    matched = ~contested
+    if contested.any():
+        values = align_tracks(overlaps) * overlaps.similarity
+        for frame, entries in overlaps.slices(contested):
+            matched[entries] = overlaps.assign(frame, entries, values[entries])
+    return matched
 
 
 def align_tracks(overlaps: Overlaps) -> np.ndarray:
-    """Return (G, D), how well two tracks fit over the whole video, before any assignment.
+    """Return (N,), how well an entry's tracks fit over the whole video, before any assignment.
 
     In each frame a pair weighs its similarity over all similarities of the two masks; over the
     video, a Jaccard index of these weights (`hota.py:64-82`).
     """
-    weights = np.zeros((len(overlaps.truth_masks), len(overlaps.found_masks)))
-    for _, rows, columns, similarity in overlaps.frames:
-        total = similarity.sum(axis=0) + similarity.sum(axis=1)[:, None] - similarity
-        weight = np.divide(similarity, total, out=np.zeros_like(similarity), where=total > EPSILON)
-        weights[rows[:, None], columns] += weight
-    return weights / (overlaps.truth_masks[:, None] + overlaps.found_masks - weights)
+    weights = overlaps.similarity / _sum_rivals(overlaps)
+    keys = overlaps.truths * len(overlaps.found_masks) + overlaps.found
+    common = np.bincount(keys, weights)[keys]
+    own, other = overlaps.truth_masks[overlaps.truths], overlaps.found_masks[overlaps.found]
+    return common / (own + other - common)
+
+
+def _sum_rivals(overlaps: Overlaps) -> np.ndarray:
+    """Return (N,), the sum of all similarities of either mask of an entry in its frame."""
+    similarity, sums = overlaps.similarity, []
+    for tracks, present in (
+        (overlaps.found, overlaps.found_present),
+        (overlaps.truths, overlaps.truth_present),
+    ):
+        keys = overlaps.frames * present.shape[1] + tracks
+        sums.append(np.bincount(keys, similarity)[keys])
+    total = sums[0] + sums[1] - similarity
+    crowded = np.maximum(overlaps.truth_present.sum(axis=1), overlaps.found_present.sum(axis=1))
+    for frame, entries in overlaps.slices(crowded[overlaps.frames] >= PAIRWISE):
+        full = overlaps.matrix(frame, entries, similarity[entries])
+        sums = full.sum(axis=0) + full.sum(axis=1)[:, None] - full
+        total[entries] = sums[full > 0]  # row by row, as the entries are
+    return total
 
 
 def hota_fields(sums: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -25,9 +25,10 @@ def count_identity(overlaps: Overlaps) -> dict[str, int]:
     TrackEval minimises misses and false positives over a matrix of (G + D) rows. Both fall by one
     with each match, so that the most matches in (G, D) are the same optimum.
     """
-    matches = np.zeros((len(overlaps.truth_masks), len(overlaps.found_masks)), dtype=np.int64)
-    for _, rows, columns, similarity in overlaps.frames:
-        matches[rows[:, None], columns] += similarity >= MATCHED
+    shape = overlaps.truth_present.shape[1], overlaps.found_present.shape[1]
+    shown = overlaps.select(overlaps.similarity >= MATCHED)
+    matches = np.bincount(shown.truths * shape[1] + shown.found, minlength=shape[0] * shape[1])
+    matches = matches.reshape(shape)
     hits = int(matches[linear_sum_assignment(matches, maximize=True)].sum())
     return dict(
         IDTP=hits,

@@ -25,7 +25,7 @@ from rocovis_mm.evaluation.functional.tracking import clear, hota, identity
 from rocovis_mm.evaluation.functional.tracking.frames import (
     Overlaps,
     distinct,
-    limit_frames,
+    limit_by_frame_boundary,
     measure_overlaps,
     with_masks,
 )
@@ -122,10 +122,11 @@ def _count_video(group: VideoGroup, kinds: Sequence[str]) -> dict[str, VideoCoun
     group = tuple(map(with_masks, group))
     classes = [np.array([place[track.category_id] for track in own], np.int64) for own in group]
     single = np.isin(np.arange(len(group[1])), distinct(group[1]))
-    masks = measure_overlaps(*group)
+    length = max((len(track.tube.counts) for own in group for track in own), default=0)
+    masks = measure_overlaps(*group, length)
     counts = {}
     for kind in kinds:
-        overlaps = limit_frames(masks, *group) if kind == 'boundary' else masks
+        overlaps = limit_by_frame_boundary(masks, *group) if kind == 'boundary' else masks
         per_class = {
             category: _count(overlaps.restrict(*(own == index for own in classes)))
             for category, index in place.items()
@@ -155,7 +156,7 @@ def _combine(videos: Sequence[VideoCounts], truth: GroundTruth) -> TrackingScore
     )
 
 
-NOTHING = _count(Overlaps(0, np.zeros(0, np.int64), np.zeros(0, np.int64), []))
+NOTHING = _count(measure_overlaps([], [], 0))
 """What a video without tracks adds."""
 
 
