@@ -2,14 +2,15 @@
 
     python tools/eval_results.py GT.json PRED.json --out metrics.json
 
-Prints Video AP, Tube-Boundary AP and AP^Pool in percent; --out takes them as fractions at
-full precision. Exit status 0 when scored (or packed), 2 with one line on stderr when not.
+Prints Video AP, Tube-Boundary AP and AP^Pool in percent, with --tracking also HOTA, CLEAR MOT and
+Identity; --out takes them as fractions at full precision. Exit status 0 when scored (or packed), 2 with one line on stderr when not.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from typing import Any
 
 from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.error_analysis import analyze_errors
-from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
+from rocovis_mm.evaluation.functional.evaluate import KINDS, evaluate_tracks
 from rocovis_mm.evaluation.functional.report import (
     class_table,
     error_table,
@@ -29,6 +30,12 @@ from rocovis_mm.evaluation.functional.report import (
     summary_table,
 )
 from rocovis_mm.evaluation.functional.score_groups import GROUPINGS, score_groups
+from rocovis_mm.evaluation.functional.tracking.report import (
+    BEST,
+    merge_class_stats,
+    report_tracking,
+    tracking_class_table,
+)
 from rocovis_mm.evaluation.functional.tracks import (
     MASK_SOURCES,
     load_ground_truth,
@@ -61,6 +68,23 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         '--errors', action='store_true', help='also count duplicates, wrong classes, misses, ...'
     )
     parser.add_argument(
+        '--tracking',
+        action='store_true',
+        help='also HOTA, CLEAR MOT and Identity (TrackEval) of the masks, in per_class, too',
+    )
+    parser.add_argument(
+        '--tracking-boundary',
+        action='store_true',
+        help='--tracking, and the same with min(mask IoU, boundary IoU) of each frame',
+    )
+    parser.add_argument(
+        '--score-thr',
+        type=_threshold,
+        metavar='X|best',
+        help='for --tracking: leave out predictions with scores below X, or below the threshold '
+        'with the highest class-averaged HOTA (default: all count). AP always takes all',
+    )
+    parser.add_argument(
         '--group-by',
         choices=GROUPINGS,
         help='also score apart the videos of each tag, of each event that the masks show, or the '
@@ -72,7 +96,20 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         metavar='PREFIX',
         help='no scoring: check the results and write PREFIX.json and PREFIX.zip for a server',
     )
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.tracking |= options.tracking_boundary
+    if options.score_thr is not None and not options.tracking:
+        parser.error('--score-thr is for --tracking; add it, or drop the threshold')
+    return options
+
+
+def _threshold(text: str) -> float | str:
+    if text == BEST:
+        return text
+    value = float(text) if text.strip() else math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f'{text!r} is neither a finite score nor {BEST!r}')
+    return value
 
 
 def _positive(text: str) -> int:
@@ -121,6 +158,14 @@ def score(arguments: argparse.Namespace) -> None:
     if arguments.per_class:
         figures['per_class'] = per_class_stats(scores, truth.categories)
         tables.append(class_table(figures['per_class'], len(truth.categories)))
+    if arguments.tracking:
+        kinds = KINDS if arguments.tracking_boundary else KINDS[:1]
+        tracked = report_tracking(truth, predictions, kinds, arguments.score_thr, arguments.jobs)
+        rows = merge_class_stats(figures.get('per_class', []), tracked.per_class)
+        figures.update(tracked.figures(), per_class=rows)
+        tables += tracked.tables
+        if arguments.per_class:
+            tables.append(tracking_class_table(rows))
     if arguments.errors:
         figures['errors'] = analyze_errors(truth, predictions).summary()
         tables.append(error_table([Path(arguments.predictions).name], [figures['errors']]))

@@ -180,13 +180,12 @@ def distinct(predictions: Sequence[Track]) -> list[int]:
     return list(first.values())
 
 
-def measure_overlaps(truths: Sequence[Track], found: Sequence[Track], length: int) -> Overlaps:
+def measure_overlaps(truths: Sequence[Track], found: Sequence[Track]) -> Overlaps:
     """Return the mask IoUs of the tracks of one video.
 
     Args:
         truths: G ground truths that have masks, see :func:`with_masks`. Crowds are as good as any.
         found: D predictions that have masks.
-        length: T.
     """
     parts = [(np.zeros(0, np.int64),) * 3 + (np.zeros(0),)]
     tubes = [track.tube for track in truths], [track.tube for track in found]
@@ -194,6 +193,7 @@ def measure_overlaps(truths: Sequence[Track], found: Sequence[Track], length: in
         row, column = ious.nonzero()
         truth, prediction = np.array(rows)[row], np.array(columns)[column]
         parts.append((np.full(len(row), frame), truth, prediction, ious[row, column]))
+    length = max((len(track.tube.counts) for track in (*truths, *found)), default=0)
     present = (_present(own, length) for own in (truths, found))
     return Overlaps(*present, *map(np.concatenate, zip(*parts)))
 
@@ -234,3 +234,15 @@ def limit_by_frame_boundary(
         overlaps, similarity=np.minimum(overlaps.similarity, limits[pair, overlaps.frames])
     )
     return limited.select(limited.similarity > 0)
+
+
+def measure_kind(truths: Sequence[Track], found: Sequence[Track], kind: str) -> Overlaps:
+    """Return the similarities of the tracks of one video.
+
+    Args:
+        truths: G ground truths that have masks.
+        found: D predictions that have masks.
+        kind: 'segm' for mask IoUs, 'boundary' for :func:`limit_by_frame_boundary`.
+    """
+    overlaps = measure_overlaps(truths, found)
+    return limit_by_frame_boundary(overlaps, truths, found) if kind == 'boundary' else overlaps

@@ -85,6 +85,10 @@ class TrackingScores:
     detection_averaged: Fields
     agnostic: Fields
 
+    def of_class(self, category_id: int) -> Fields:
+        """Return the fields of a category, those of an empty one if it has no tracks."""
+        return self.per_class.get(category_id) or _finish(NOTHING)
+
 
 def evaluate_tracking(
     truth: GroundTruth,
@@ -122,8 +126,7 @@ def _count_video(group: VideoGroup, kinds: Sequence[str]) -> dict[str, VideoCoun
     group = tuple(map(with_masks, group))
     classes = [np.array([place[track.category_id] for track in own], np.int64) for own in group]
     single = np.isin(np.arange(len(group[1])), distinct(group[1]))
-    length = max((len(track.tube.counts) for own in group for track in own), default=0)
-    masks = measure_overlaps(*group, length)
+    masks = measure_overlaps(*group)
     counts = {}
     for kind in kinds:
         overlaps = limit_by_frame_boundary(masks, *group) if kind == 'boundary' else masks
@@ -156,7 +159,7 @@ def _combine(videos: Sequence[VideoCounts], truth: GroundTruth) -> TrackingScore
     )
 
 
-NOTHING = _count(measure_overlaps([], [], 0))
+NOTHING = _count(measure_overlaps([], []))
 """What a video without tracks adds."""
 
 
