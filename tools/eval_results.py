@@ -3,7 +3,8 @@
     python tools/eval_results.py GT.json PRED.json --out metrics.json
 
 Prints Video AP, Tube-Boundary AP and AP^Pool in percent, with --tracking also HOTA, CLEAR MOT and
-Identity; --out takes them as fractions at full precision. Exit status 0 when scored (or packed), 2 with one line on stderr when not.
+Identity; --out takes them as fractions at full precision. Exit status 0 when scored (or packed), 2
+with one line on stderr when not.
 """
 
 from __future__ import annotations
