@@ -60,12 +60,12 @@ class Overlaps:
     found: np.ndarray
     similarity: np.ndarray
 
-    @property
+    @cached_property
     def truth_masks(self) -> np.ndarray:
         """(G,) int, how many masks each ground truth has."""
         return self.truth_present.sum(axis=0)
 
-    @property
+    @cached_property
     def found_masks(self) -> np.ndarray:
         """(D,) int, how many masks each prediction has."""
         return self.found_present.sum(axis=0)
@@ -128,22 +128,6 @@ class Overlaps:
         for frame, begin, end in zip(frames.tolist(), begins.tolist(), ends.tolist()):
             yield frame, slice(begin, end)
 
-    def matrix(self, frame: int, entries: slice, values: np.ndarray) -> np.ndarray:
-        """Return (g, d) float64, the values of a frame's entries among all masks of the frame.
-
-        In Fortran order, as pycocotools gives IoUs to TrackEval: numpy adds up eight numbers or
-        more in an order that depends on it, and such a sum decides ties.
-
-        Args:
-            frame: the frame.
-            entries: of the frame.
-            values: one for each of the entries.
-        """
-        size = self.truth_places.sizes[frame], self.found_places.sizes[frame]
-        full = np.zeros(size, order='F')
-        full[self.truth_places.places[entries], self.found_places.places[entries]] = values
-        return full
-
     def assign(self, frame: int, entries: slice, values: np.ndarray) -> np.ndarray:
         """Assign a frame's masks one to one, so that the sum of the values is highest.
 
@@ -158,10 +142,13 @@ class Overlaps:
         Returns:
             One bool for each of the entries.
         """
-        pairs = linear_sum_assignment(-self.matrix(frame, entries, values))
-        partner = np.full(self.truth_places.sizes[frame], -1)
+        row, column = self.truth_places.places[entries], self.found_places.places[entries]
+        full = np.zeros((self.truth_places.sizes[frame], self.found_places.sizes[frame]))
+        full[row, column] = -values
+        pairs = linear_sum_assignment(full)
+        partner = np.full(len(full), -1)
         partner[pairs[0]] = pairs[1]
-        return partner[self.truth_places.places[entries]] == self.found_places.places[entries]
+        return partner[row] == column
 
 
 def with_masks(tracks: Sequence[Track]) -> list[Track]:

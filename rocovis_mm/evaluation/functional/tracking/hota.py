@@ -19,8 +19,6 @@ ALPHA_FIELDS = ('HOTA', 'DetA', 'AssA', 'DetRe', 'DetPr', 'AssRe', 'AssPr', 'Loc
 COUNT_FIELDS = ('HOTA_TP', 'HOTA_FN', 'HOTA_FP')
 """Numbers, for each threshold; class averages add them."""
 EPSILON = np.finfo(float).eps
-PAIRWISE = 8
-"""Numbers from which numpy does not add one after another (`pairwise_sum` of its loops)."""
 
 
 def count_hota(overlaps: Overlaps) -> dict[str, np.ndarray]:
@@ -82,20 +80,11 @@ def align_tracks(overlaps: Overlaps) -> np.ndarray:
 
 def _sum_rivals(overlaps: Overlaps) -> np.ndarray:
     """Return (N,), the sum of all similarities of either mask of an entry in its frame."""
-    similarity, sums = overlaps.similarity, []
-    for tracks, present in (
-        (overlaps.found, overlaps.found_present),
-        (overlaps.truths, overlaps.truth_present),
-    ):
-        keys = overlaps.frames * present.shape[1] + tracks
-        sums.append(np.bincount(keys, similarity)[keys])
-    total = sums[0] + sums[1] - similarity
-    crowded = np.maximum(overlaps.truth_present.sum(axis=1), overlaps.found_present.sum(axis=1))
-    for frame, entries in overlaps.slices(crowded[overlaps.frames] >= PAIRWISE):
-        full = overlaps.matrix(frame, entries, similarity[entries])
-        sums = full.sum(axis=0) + full.sum(axis=1)[:, None] - full
-        total[entries] = sums[full > 0]  # row by row, as the entries are
-    return total
+    sums = []
+    for tracks in (overlaps.found, overlaps.truths):
+        keys = overlaps.frames * (tracks.max(initial=0) + 1) + tracks
+        sums.append(np.bincount(keys, overlaps.similarity)[keys])
+    return sums[0] + sums[1] - overlaps.similarity
 
 
 def hota_fields(sums: dict[str, np.ndarray]) -> dict[str, Any]:
