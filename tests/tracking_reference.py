@@ -71,7 +71,9 @@ def _boxes(rng, length):
 
 def decode(segmentations):
     """The masks of a track as bool arrays, None for a frame without one."""
-    return [None if code is None else mask_utils.decode(code).astype(bool) for code in segmentations]
+    return [
+        None if code is None else mask_utils.decode(code).astype(bool) for code in segmentations
+    ]
 
 
 def mask_iou(first, second):
@@ -139,7 +141,9 @@ def plain_hota(frames, own, other):
         shares = []
         for g, d, _ in hits:
             common = sum(hit[:2] == (g, d) for hit in hits)
-            shares.append((common / (own[g] + other[d] - common), common / own[g], common / other[d]))
+            shares.append(
+                (common / (own[g] + other[d] - common), common / own[g], common / other[d])
+            )
         association = np.mean(shares, axis=0) if shares else np.zeros(3)
         scores['HOTA'].append(np.sqrt(detection * association[0]))
         scores['DetA'].append(detection)
