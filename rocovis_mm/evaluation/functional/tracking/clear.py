@@ -34,15 +34,12 @@ def count_clear(overlaps: Overlaps) -> dict[str, float]:
         A video without ground truth or without predictions counts no frames.
     """
     truth_masks, found_masks = overlaps.truth_masks, overlaps.found_masks
-    matched = match_frames(overlaps)
-    holders = _holders(matched)
-    held = holders != NOBODY
-    hits = held.sum(axis=0)
-    begun = held.copy()
-    begun[1:] &= ~held[:-1]
-    truths, frames = held.T.nonzero()
-    then, now = holders[frames[:-1], truths[:-1]], holders[frames[1:], truths[1:]]
-    switches = int(((truths[1:] == truths[:-1]) & (then != now)).sum())
+    hits = begun = np.zeros(len(truth_masks), dtype=np.int64)
+    switches, similarity = 0, 0.0
+    if len(overlaps.frames):
+        matched = match_frames(overlaps)
+        hits, begun, switches = _follow(matched)
+        similarity = float(matched.similarity.sum())
     share = hits / truth_masks
     tracked = int((share > MOSTLY_TRACKED).sum())
     partly = int((share >= MOSTLY_LOST).sum()) - tracked
@@ -55,10 +52,27 @@ def count_clear(overlaps: Overlaps) -> dict[str, float]:
         MT=tracked,
         PT=partly,
         ML=len(truth_masks) - tracked - partly,
-        Frag=int(np.maximum(begun.sum(axis=0) - 1, 0).sum()),
+        Frag=int(np.maximum(begun - 1, 0).sum()),
         CLR_Frames=len(overlaps.truth_present) if len(truth_masks) and len(found_masks) else 0,
-        MOTP_sum=float(matched.similarity.sum()),
+        MOTP_sum=similarity,
     )
+
+
+def _follow(matched: Overlaps) -> tuple[np.ndarray, np.ndarray, int]:
+    """Return (G,) pairs of each ground truth, its (G,) runs of pairs, and all switches.
+
+    Frames that only one side sees interrupt no run.
+    """
+    holders = np.full(matched.truth_present.shape, NOBODY)  # (T, G) predictions
+    holders[matched.frames, matched.truths] = matched.found
+    holders = holders[_seen_by_both(matched)]
+    held = holders != NOBODY
+    begun = held.copy()
+    begun[1:] &= ~held[:-1]
+    truths, frames = held.T.nonzero()
+    holder = holders[frames, truths]
+    switched = (truths[1:] == truths[:-1]) & (holder[1:] != holder[:-1])
+    return held.sum(axis=0), begun.sum(axis=0), int(switched.sum())
 
 
 def match_frames(overlaps: Overlaps) -> Overlaps:
@@ -91,13 +105,6 @@ def match_frames(overlaps: Overlaps) -> Overlaps:
 def _seen_by_both(overlaps: Overlaps) -> np.ndarray:
     """Return (T,) bool, frames in which both sides have masks."""
     return overlaps.truth_present.any(axis=1) & overlaps.found_present.any(axis=1)
-
-
-def _holders(matched: Overlaps) -> np.ndarray:
-    """Return the prediction that each ground truth has, in the frames that both sides see."""
-    holders = np.full(matched.truth_present.shape, NOBODY)
-    holders[matched.frames, matched.truths] = matched.found
-    return holders[_seen_by_both(matched)]
 
 
 def clear_fields(sums: dict[str, float]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from rocovis_mm.evaluation.functional.boundary import frame_areas, tube_boundary
 from rocovis_mm.evaluation.functional.tracks import Track
 from rocovis_mm.evaluation.functional.tube_iou import frame_ious
-from rocovis_mm.formats.run_lengths import intersect
+from rocovis_mm.formats.run_lengths import Runs, Tube, intersect
 
 
 class Places(NamedTuple):
@@ -205,22 +205,28 @@ def limit_by_frame_boundary(
     """
     pairs, pair = np.unique(overlaps.truths * len(found) + overlaps.found, return_inverse=True)
     limits = np.ones((len(pairs), len(overlaps.truth_present)))
-    outlines = {j: tube_boundary(found[j].tube) for j in np.unique(overlaps.found)}
-    row, outline = -1, None
+    outlines = {j: _measure_boundary(found[j].tube) for j in np.unique(overlaps.found)}
+    row = None
     for index, (truth, prediction) in enumerate(zip(*np.divmod(pairs, max(1, len(found))))):
-        tube, other = truths[truth].outline, outlines[prediction]
+        tube = truths[truth].outline
         if truths[truth].crowd:
             continue
         if truth != row:
-            row, outline = truth, tube_boundary(tube)
-            area = frame_areas(outline, tube)
-        common = frame_areas(intersect(outline, other), tube)
-        united = area + frame_areas(other, tube) - common
-        limits[index] = np.divide(common, united, out=np.zeros(len(area)), where=united > 0)
+            row, (own, own_areas) = truth, _measure_boundary(tube)
+        other, other_areas = outlines[prediction]
+        common = frame_areas(intersect(own, other), tube)
+        united = own_areas + other_areas - common
+        limits[index] = np.divide(common, united, out=np.zeros(len(common)), where=united > 0)
     limited = replace(
         overlaps, similarity=np.minimum(overlaps.similarity, limits[pair, overlaps.frames])
     )
     return limited.select(limited.similarity > 0)
+
+
+def _measure_boundary(tube: Tube) -> tuple[Runs, np.ndarray]:
+    """Return a tube's boundary and its (T,) pixels in each frame."""
+    boundary = tube_boundary(tube)
+    return boundary, frame_areas(boundary, tube)
 
 
 def measure_kind(truths: Sequence[Track], found: Sequence[Track], kind: str) -> Overlaps:

@@ -18,6 +18,7 @@ ALPHA_FIELDS = ('HOTA', 'DetA', 'AssA', 'DetRe', 'DetPr', 'AssRe', 'AssPr', 'Loc
 """Figures that have a value for each threshold."""
 COUNT_FIELDS = ('HOTA_TP', 'HOTA_FN', 'HOTA_FP')
 """Numbers, for each threshold; class averages add them."""
+SUMS = ('HOTA_TP', 'similarity', 'AssA', 'AssRe', 'AssPr')
 EPSILON = np.finfo(float).eps
 
 
@@ -28,21 +29,31 @@ def count_hota(overlaps: Overlaps) -> dict[str, np.ndarray]:
         (A,) float64 each: `COUNT_FIELDS`; ``similarity``, the sum over matches; ``AssA``,
         ``AssRe`` and ``AssPr``, the sums over matches of the scores of their tracks' pairs.
     """
-    truth_masks, found_masks = overlaps.truth_masks, overlaps.found_masks
+    if len(overlaps.frames):
+        sums = _sum_matches(overlaps)
+    else:
+        sums = dict.fromkeys(SUMS, np.zeros(len(ALPHAS)))
+    hits = sums['HOTA_TP']
+    return dict(
+        **sums,
+        HOTA_FN=overlaps.truth_masks.sum() - hits,
+        HOTA_FP=overlaps.found_masks.sum() - hits,
+    )
+
+
+def _sum_matches(overlaps: Overlaps) -> dict[str, np.ndarray]:
+    """Return the `SUMS` over the M pairs of all frames, P pairs of tracks among them."""
     matched = overlaps.select(match_frames(overlaps))
     valid = matched.similarity >= ALPHAS[:, None] - EPSILON  # (A, M)
-    keys = matched.truths * len(found_masks) + matched.found
+    keys = matched.truths * len(overlaps.found_masks) + matched.found
     pairs, pair = np.unique(keys, return_inverse=True)
     cells = np.arange(len(ALPHAS))[:, None] * len(pairs) + pair
     common = np.bincount(cells[valid], minlength=len(ALPHAS) * len(pairs))
-    common = common.reshape(len(ALPHAS), len(pairs))  # frames in which two tracks match
-    row, column = np.divmod(pairs, max(1, len(found_masks)))
-    own, other = truth_masks[row], found_masks[column]
-    hits = valid.sum(axis=1).astype(float)
+    common = common.reshape(len(ALPHAS), len(pairs))  # (A, P), frames in which two tracks match
+    row, column = np.divmod(pairs, len(overlaps.found_masks))
+    own, other = overlaps.truth_masks[row], overlaps.found_masks[column]
     return dict(
-        HOTA_TP=hits,
-        HOTA_FN=truth_masks.sum() - hits,
-        HOTA_FP=found_masks.sum() - hits,
+        HOTA_TP=valid.sum(axis=1).astype(float),
         similarity=valid @ matched.similarity,
         AssA=(common**2 / (own + other - common)).sum(axis=1),
         AssRe=(common**2 / own).sum(axis=1),

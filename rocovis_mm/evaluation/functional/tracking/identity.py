@@ -25,16 +25,20 @@ def count_identity(overlaps: Overlaps) -> dict[str, int]:
     TrackEval minimises misses and false positives over a matrix of (G + D) rows. Both fall by one
     with each match, so that the most matches in (G, D) are the same optimum.
     """
-    shape = overlaps.truth_present.shape[1], overlaps.found_present.shape[1]
-    shown = overlaps.select(overlaps.similarity >= MATCHED)
-    matches = np.bincount(shown.truths * shape[1] + shown.found, minlength=shape[0] * shape[1])
-    matches = matches.reshape(shape)
-    hits = int(matches[linear_sum_assignment(matches, maximize=True)].sum())
+    hits = _most_matches(overlaps) if len(overlaps.frames) else 0
     return dict(
         IDTP=hits,
         IDFN=int(overlaps.truth_masks.sum()) - hits,
         IDFP=int(overlaps.found_masks.sum()) - hits,
     )
+
+
+def _most_matches(overlaps: Overlaps) -> int:
+    shape = len(overlaps.truth_masks), len(overlaps.found_masks)
+    shown = overlaps.select(overlaps.similarity >= MATCHED)
+    matches = np.bincount(shown.truths * shape[1] + shown.found, minlength=shape[0] * shape[1])
+    matches = matches.reshape(shape)
+    return int(matches[linear_sum_assignment(matches, maximize=True)].sum())
 
 
 def identity_fields(sums: dict[str, int]) -> dict[str, Any]:

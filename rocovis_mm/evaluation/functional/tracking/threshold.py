@@ -106,9 +106,8 @@ def _video_steps(group: VideoGroup, kind: str) -> dict[int, Steps]:
         for row, level in zip(rows[1:], levels):
             kept = scores >= level
             row[-1] = overlaps.found_masks[kept].sum()
-            if len(overlaps.frames):
-                sums = count_hota(overlaps.restrict(everything, kept))
-                row[:-1] = np.concatenate([sums['HOTA_TP'], sums['AssA']])
+            sums = count_hota(overlaps.restrict(everything, kept))
+            row[:-1] = np.concatenate([sums['HOTA_TP'], sums['AssA']])
         steps[category] = Steps(levels, np.diff(rows, axis=0), int(overlaps.truth_masks.sum()))
     return steps
 
