@@ -84,7 +84,7 @@ def report_tracking(
         remark = ', the threshold with the highest class-averaged HOTA' if best else ''
     if threshold is not None:
         kept = above(given, threshold)
-        remark = f', those with scores of {threshold:.6g} or more{remark}'
+        remark = f', those with scores of {threshold} or more{remark}'
     elif score_thr == BEST:
         remark = ', because no threshold has a HOTA above 0'
     scores = evaluate_tracking(truth, kept, kinds, jobs)
