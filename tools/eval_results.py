@@ -31,14 +31,10 @@ from rocovis_mm.evaluation.functional.report import (
     summary_table,
 )
 from rocovis_mm.evaluation.functional.score_groups import GROUPINGS, score_groups
-from rocovis_mm.evaluation.functional.tracking.report import (
-    BEST,
-    merge_class_stats,
-    report_tracking,
-    tracking_class_table,
-)
 from rocovis_mm.evaluation.functional.tracks import (
     MASK_SOURCES,
+    GroundTruth,
+    Track,
     load_ground_truth,
     load_predictions,
 )
@@ -105,11 +101,11 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def _threshold(text: str) -> float | str:
-    if text == BEST:
+    if text == 'best':
         return text
     value = float(text) if text.strip() else math.nan
     if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f'{text!r} is neither a finite score nor {BEST!r}')
+        raise argparse.ArgumentTypeError(f'{text!r} is neither a finite score nor "best"')
     return value
 
 
@@ -146,6 +142,23 @@ def pack(arguments: argparse.Namespace) -> None:
     print(f'{len(results)} predictions are valid; wrote {plain} and {packed}')
 
 
+def score_tracking(
+    arguments: argparse.Namespace,
+    truth: GroundTruth,
+    predictions: Sequence[Track],
+    figures: dict[str, Any],
+) -> list[str]:
+    """Score the predictions as tracks, add the figures to `figures` and return the tables."""
+    # Here, because scipy takes longer to import than small files take to score.
+    from rocovis_mm.evaluation.functional.tracking import report
+
+    kinds = KINDS if arguments.tracking_boundary else KINDS[:1]
+    tracked = report.report_tracking(truth, predictions, kinds, arguments.score_thr, arguments.jobs)
+    rows = report.merge_class_stats(figures.get('per_class', []), tracked.per_class)
+    figures.update(tracked.figures(), per_class=rows)
+    return tracked.tables + [report.tracking_class_table(rows)] * arguments.per_class
+
+
 def score(arguments: argparse.Namespace) -> None:
     """Score a results file, print the tables and write the figures."""
     begin = time.perf_counter()
@@ -160,13 +173,7 @@ def score(arguments: argparse.Namespace) -> None:
         figures['per_class'] = per_class_stats(scores, truth.categories)
         tables.append(class_table(figures['per_class'], len(truth.categories)))
     if arguments.tracking:
-        kinds = KINDS if arguments.tracking_boundary else KINDS[:1]
-        tracked = report_tracking(truth, predictions, kinds, arguments.score_thr, arguments.jobs)
-        rows = merge_class_stats(figures.get('per_class', []), tracked.per_class)
-        figures.update(tracked.figures(), per_class=rows)
-        tables += tracked.tables
-        if arguments.per_class:
-            tables.append(tracking_class_table(rows))
+        tables += score_tracking(arguments, truth, predictions, figures)
     if arguments.errors:
         figures['errors'] = analyze_errors(truth, predictions).summary()
         tables.append(error_table([Path(arguments.predictions).name], [figures['errors']]))
