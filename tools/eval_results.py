@@ -3,15 +3,16 @@
     python tools/eval_results.py GT.json PRED.json --out metrics.json
     python tools/eval_results.py GT.json A.json --compare B.json C.json --latex table.tex
 
-Prints Video AP, Tube-Boundary AP and AP^Pool in percent. --out takes them as fractions at full
-precision, and --csv, --markdown and --latex take the tables. Exit status 0 when scored (or
-packed), 2 with one line on stderr when not.
+Prints Video AP, Tube-Boundary AP and AP^Pool in percent, with --tracking also HOTA, CLEAR MOT and
+Identity. --out takes them as fractions at full precision, and --csv, --markdown and --latex take
+the tables. Exit status 0 when scored (or packed), 2 with one line on stderr when not.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -31,7 +32,7 @@ from rocovis_mm.evaluation.functional.diagnostics import (
     videos_without,
 )
 from rocovis_mm.evaluation.functional.error_analysis import analyze_errors
-from rocovis_mm.evaluation.functional.evaluate import accumulate_kinds, match_videos
+from rocovis_mm.evaluation.functional.evaluate import KINDS, accumulate_kinds, match_videos
 from rocovis_mm.evaluation.functional.quality_report import consistency_table, gap_table
 from rocovis_mm.evaluation.functional.report import (
     Table,
@@ -76,6 +77,13 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         'segmentations and boundaries from segmentations_refined as the official tool has it '
         '(default), or both from one of them')  # fmt: skip
     add('--errors', action='store_true', help='also count duplicates, wrong classes, misses, ...')
+    add('--tracking', action='store_true', help='also HOTA, CLEAR MOT and Identity (TrackEval) of '
+        'the masks, in per_class, too')  # fmt: skip
+    add('--tracking-boundary', action='store_true',
+        help='--tracking, and the same with min(mask IoU, boundary IoU) of each frame')  # fmt: skip
+    add('--score-thr', type=_threshold, metavar='X|best', help='for --tracking: leave out '
+        'predictions with scores below X, or below the threshold with the highest class-averaged '
+        'HOTA (default: all count). AP always takes all')  # fmt: skip
     add('--gaps', action='store_true',
         help='also measure how much AP is lost to tracking, classes and masks')  # fmt: skip
     add('--consistency', action='store_true', help='also measure jitter and flicker of tracks')
@@ -88,7 +96,20 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         help='also groups of categories: a json of name -> category ids')  # fmt: skip
     add('--format-only', type=Path, metavar='PREFIX', help='no scoring: check the results and '
         'write PREFIX.json and PREFIX.zip for a server')  # fmt: skip
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    options.tracking |= options.tracking_boundary
+    if options.score_thr is not None and not options.tracking:
+        parser.error('--score-thr is for --tracking; add it, or drop the threshold')
+    return options
+
+
+def _threshold(text: str) -> float | str:
+    if text == 'best':
+        return text
+    value = float(text) if text.strip() else math.nan
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f'{text!r} is neither a finite score nor "best"')
+    return value
 
 
 def _positive(text: str) -> int:
@@ -147,10 +168,17 @@ def measure(task: Task, predictions: Sequence[Track], matched: Sequence[VideoCel
     figures: Figures = {**name_stats(scores), **name_pooled_stats(scores)}
     if options.per_class:
         figures['per_class'] = per_class_stats(scores, truth.categories)
+    if options.tracking:
+        # Here, because the import of scipy takes longer than all other work of the tool.
+        from rocovis_mm.evaluation.functional.tracking import report
+
+        kinds = KINDS if options.tracking_boundary else KINDS[:1]
+        found = report.report_tracking(truth, predictions, kinds, options.score_thr, options.jobs)
+        rows = report.merge_class_stats(figures.get('per_class', []), found.per_class)
+        figures.update(found.figures(), per_class=rows)
     if options.errors:
         figures['errors'] = analyze_errors(truth, predictions).summary()
     if options.gaps:
-        # Here, because the import of scipy takes longer than all other work of the tool.
         from rocovis_mm.evaluation.functional.oracle_gaps import oracle_gaps
 
         gaps = oracle_gaps(truth, predictions, scores=scores['segm'], jobs=options.jobs)
@@ -170,6 +198,14 @@ def tabulate(task: Task, files: Mapping[str, Figures]) -> list[Table]:
     if task.options.per_class:
         rows = rows_of_files(files, 'per_class', 'name')
         tables.append(class_table(rows, len(task.truth.categories)))
+    if task.options.tracking:
+        from rocovis_mm.evaluation.functional.tracking.report import (
+            tracking_class_table,
+            tracking_table,
+        )
+
+        tables.append(tracking_table(files))
+        tables += [tracking_class_table(rows)] if task.options.per_class else []
     if task.options.errors:
         tables.append(error_table(list(files), [own['errors'] for own in files.values()]))
     if task.options.gaps:

@@ -14,6 +14,7 @@ from vis_reference import random_files, to_rle
 
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
+from rocovis_mm.evaluation.functional.tracking.report import report_tracking
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
 from rocovis_mm.registry import METRICS
 from rocovis_mm.structures import VideoTracks
@@ -166,6 +167,21 @@ def test_ranks_do_not_matter(files, monkeypatch):
     module = 'mmengine.evaluator.metric.collect_results'
     monkeypatch.setattr(module, lambda part, size, *args, **kwargs: ranks)
     assert metric.evaluate(len(frames)) == expected_figures(truth, results)
+
+
+def test_tracking_adds_the_figures_of_the_tool(files):
+    truth, results, path = files
+    metric = build('VISMetric', path, truth, tracking=True, score_thr=0.1)
+    batches = [[track(*frames)] for frames in frame_samples(metric, truth, results).values()]
+    for result in results:  # the metric drops masks without a pixel, which a file may have
+        codes = result['segmentations']
+        result['segmentations'] = [
+            code if code and mask_utils.area(code) else None for code in codes
+        ]
+    checked = load_ground_truth(truth)
+    tracked = report_tracking(checked, load_predictions(results, checked), ['segm'], 0.1)
+    assert 0 < tracked.stats['HOTA'] < 1
+    assert feed(metric, batches) == expected_figures(truth, results) | tracked.stats
 
 
 def test_selections(files):

@@ -133,3 +133,16 @@ def tube_boundary(tube: Tube) -> Runs:
         merge_sorted(mask.starts, inner.ends),
         merge_sorted(mask.ends, inner.starts),
     )
+
+
+def frame_areas(boundary: Runs, tube: Tube) -> np.ndarray:
+    """Return (T,) float64, the pixels of each frame in a boundary or a part of it.
+
+    Args:
+        boundary: in the positions of `tube_boundary`.
+        tube: any tube of the same frames.
+    """
+    gap = 2 * boundary_width(tube.height, tube.width)
+    frames = boundary.starts // ((tube.width + gap) * tube.height)
+    pixels = boundary.ends - boundary.starts
+    return np.bincount(frames, weights=pixels, minlength=len(tube.counts))

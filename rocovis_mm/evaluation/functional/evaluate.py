@@ -6,13 +6,11 @@ they take part in no mean and cost nothing.
 
 from __future__ import annotations
 
-import multiprocessing
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing.connection import Connection
 
 import numpy as np
 
@@ -22,6 +20,7 @@ from rocovis_mm.evaluation.functional.average_precision import (
     precision_recall,
 )
 from rocovis_mm.evaluation.functional.matching import UNMATCHED, match_tracks
+from rocovis_mm.evaluation.functional.parallel import map_items
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
 from rocovis_mm.evaluation.functional.tube_iou import limit_by_boundary, mask_tube_iou
 
@@ -186,10 +185,7 @@ def match_groups(
     """Return what :func:`match_videos` returns for each group; IoUs are computed once for all."""
     videos = group_by_video(truth, predictions)
     score = partial(_score_video, kinds=kinds, groups=groups)
-    if jobs > 1 and len(videos) > 1:
-        matched = _score_in_parallel(videos, score, min(jobs, len(videos)))
-    else:
-        matched = [score(video) for video in videos]
+    matched = map_items(score, videos, video_cost, jobs)
     return [[video[index] for video in matched] for index in range(len(groups))]
 
 
@@ -217,51 +213,12 @@ def group_by_video(truth: GroundTruth, predictions: Sequence[Track]) -> list[Vid
 
 GroupCells = list[dict[str, list[Cell]]]
 """The cells of each kind of one video, for each group of tracks."""
-VideoScorer = Callable[[VideoGroup], GroupCells]
 
 
-def _score_in_parallel(videos: list[VideoGroup], score: VideoScorer, jobs: int) -> list[GroupCells]:
-    """Score videos in `jobs` processes, this one among them; forked ones need no copies."""
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context('fork' if 'fork' in methods else None)
-    shares = _deal_out([_cost(video) for video in videos], jobs)
-    workers = []
-    for share in shares[1:]:
-        receiver, sender = context.Pipe(duplex=False)
-        own = [videos[index] for index in share]
-        worker = context.Process(target=_score_share, args=(sender, own, score), daemon=True)
-        worker.start()
-        sender.close()
-        workers.append((share, receiver, worker))
-    cells = {index: score(videos[index]) for index in shares[0]}
-    for share, receiver, worker in workers:
-        try:
-            cells.update(zip(share, receiver.recv()))
-        except EOFError:
-            raise ChildProcessError('a scoring process died; try again with one job') from None
-        worker.join()
-    return [cells[index] for index in range(len(videos))]
-
-
-def _score_share(sender: Connection, videos: list[VideoGroup], score: VideoScorer) -> None:
-    sender.send([score(video) for video in videos])
-
-
-def _cost(group: VideoGroup) -> int:
+def video_cost(group: VideoGroup) -> int:
     """Return how much there is to do for a video: the length of its run-length codes."""
     tubes = [track.tube for own in group for track in own]
     return 1 + sum(len(code) for tube in tubes for code in tube.counts if code)
-
-
-def _deal_out(costs: Sequence[int], shares: int) -> list[list[int]]:
-    """Return the indices of the costs in shares of about the same sum, the dearest first."""
-    dealt: list[list[int]] = [[] for _ in range(shares)]
-    sums = [0] * shares
-    for index in sorted(range(len(costs)), key=lambda i: -costs[i]):
-        least = sums.index(min(sums))
-        dealt[least].append(index)
-        sums[least] += costs[index]
-    return dealt
 
 
 def rank(predictions: Sequence[Track]) -> list[Track]:
@@ -270,18 +227,21 @@ def rank(predictions: Sequence[Track]) -> list[Track]:
     return [predictions[i] for i in order[: MAX_DETECTIONS[-1]]]
 
 
+def group_by_category(group: VideoGroup) -> dict[int, VideoGroup]:
+    """Return one video's tracks of each category that has any, in ascending order of id."""
+    groups: dict[int, VideoGroup] = defaultdict(lambda: ([], []))
+    for side, tracks in enumerate(group):
+        for track in tracks:
+            groups[track.category_id][side].append(track)
+    return dict(sorted(groups.items()))
+
+
 def _score_video(
     video: VideoGroup, kinds: Sequence[str], groups: Sequence[TrackGroup]
 ) -> GroupCells:
     """Match one video's tracks, category by category in ascending order of id."""
-    truths, predictions = video
-    by_category: dict[int, VideoGroup] = defaultdict(lambda: ([], []))
-    for track in truths:
-        by_category[track.category_id][0].append(track)
-    for track in predictions:
-        by_category[track.category_id][1].append(track)
     cells: GroupCells = [{kind: [] for kind in kinds} for _ in groups]
-    for category, (wanted, found) in sorted(by_category.items()):
+    for category, (wanted, found) in group_by_category(video).items():
         found = rank(found)
         tubes, outlines = [track.tube for track in found], [track.outline for track in wanted]
         crowd = np.array([track.crowd for track in wanted], dtype=bool)

@@ -132,7 +132,7 @@ def summary_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
             for file, figures in files.items():
                 cells = [figures.get(f'{name}{pool}{suffix}') for name in shown]
                 if cells[0] is not None:
-                    rows.append([TITLES[kind] + pool_title, *_only(files, file), *cells])
+                    rows.append([TITLES[kind] + pool_title, *labels_of(files, file), *cells])
     records = [
         {
             'file': file,
@@ -140,11 +140,11 @@ def summary_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
         }
         for file, own in files.items()
     ]
-    return Table('summary', ['%', *_only(files, 'file'), *shown], rows, records)
+    return Table('summary', ['%', *labels_of(files, 'file'), *shown], rows, records)
 
 
-def _only(files: Mapping[str, Any], cell: str) -> list[str]:
-    """Return the cell or key that tells the files apart, none for a single file."""
+def labels_of(files: Mapping[str, Any], cell: str) -> list[str]:
+    """Return a cell that tells several results files apart, none for a single file."""
     return [cell] if len(files) > 1 else []
 
 
@@ -162,7 +162,7 @@ def rows_of_files(
     for file, figures in files.items():
         for row in figures[key]:
             own = by_name.setdefault(tuple(row[name] for name in names), [])
-            own.append({**dict.fromkeys(_only(files, 'file'), file), **row})
+            own.append({**dict.fromkeys(labels_of(files, 'file'), file), **row})
     return [row for own in by_name.values() for row in own]
 
 

@@ -17,6 +17,7 @@ from rocovis_mm.evaluation.functional.report import (
     per_class_stats,
     summary_table,
 )
+from rocovis_mm.evaluation.functional.tracking.report import report_tracking, tracking_table
 from rocovis_mm.evaluation.functional.tracks import (
     GroundTruth,
     load_ground_truth,
@@ -39,7 +40,8 @@ class VISMetric(BaseMetric):
 
     Keys, as fractions: `AP AP50 AP75 APs APm APl AR1 AR10 AR100 ARs ARm ARl`, the same with
     `_boundary`, and `AP_pool AP50_pool AP75_pool`, also with `_boundary`; -1 where there is
-    nothing to measure. Any of them can be `save_best` of a CheckpointHook.
+    nothing to measure. With `tracking` also `HOTA DetA AssA MOTA IDF1 IDSW` and all others of
+    `name_tracking_stats`. Any of them can be `save_best` of a CheckpointHook.
 
     Args:
         ann_file: the benchmark's json (gz and zip allowed).
@@ -57,6 +59,8 @@ class VISMetric(BaseMetric):
         collect_device: see mmengine's BaseMetric.
         prefix: put before each key with a slash; None for plain keys.
         collect_dir: see mmengine's BaseMetric.
+        tracking: whether to also report HOTA, CLEAR MOT and Identity of the masks.
+        score_thr: see `report_tracking`; for `tracking` alone.
 
     Raises:
         ValueError: `parts` is empty or unknown, `format_only` lacks a prefix, or `other_videos`
@@ -79,6 +83,8 @@ class VISMetric(BaseMetric):
         collect_device: str = 'cpu',
         prefix: str | None = None,
         collect_dir: str | None = None,
+        tracking: bool = False,
+        score_thr: float | str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix, collect_dir=collect_dir)
         self.parts = tuple(self.default_parts if parts is None else parts)
@@ -95,6 +101,8 @@ class VISMetric(BaseMetric):
         self.outfile_prefix = outfile_prefix
         self.mask_source = mask_source
         self.jobs = jobs
+        self.tracking = tracking
+        self.score_thr = score_thr
         self._truth: GroundTruth | None = None
         self._collector = TrackCollector()
 
@@ -168,6 +176,11 @@ class VISMetric(BaseMetric):
             rows = per_class_stats(scores, self.truth.categories)
             table = class_table(rows, len(self.truth.categories))
             print_log(f'\n{table}', logger='current')
+        if self.tracking:
+            tracked = report_tracking(self.truth, predictions, KINDS[:1], self.score_thr, self.jobs)
+            table = tracking_table({self.ann_file: tracked.figures()})
+            print_log(f'\n{table}', logger='current')
+            figures.update(tracked.stats)
         return figures
 
     def _select(self, scores: dict[str, TubeScores]) -> dict[str, float]:

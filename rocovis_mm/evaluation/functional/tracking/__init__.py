@@ -1,0 +1,1 @@
+"""HOTA, CLEAR MOT and Identity on masks: how well objects are found, masked and kept apart."""
