@@ -45,6 +45,8 @@ COMMANDS = {
 FORMATS = (
     'vis',
     'mots-txt',
+    'mots-png',
+    'davis-png',
 )
 """Names of formats: ``convert FROM TO`` is ``convert formats FROM TO``."""
 OPENMMLAB = ('torch', 'mmengine', 'mmcv', 'mmdet')

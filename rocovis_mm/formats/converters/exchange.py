@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from rocovis_mm.formats.converters import mots_txt, vis_content
+from rocovis_mm.formats.converters import id_images, mots_txt, vis_content
 from rocovis_mm.formats.converters.vis_content import (
     Record,
     Settings,
@@ -33,6 +33,8 @@ class Format(NamedTuple):
 FORMATS = {
     'vis': Format(vis_content.read_vis, vis_content.write_vis),
     'mots-txt': Format(mots_txt.read_mots_txt, mots_txt.write_mots_txt),
+    'mots-png': Format(id_images.read_mots_png, id_images.write_mots_png),
+    'davis-png': Format(id_images.read_davis, id_images.write_davis),
 }
 
 

@@ -222,7 +222,9 @@ class ContentBuilder:
 
     def content(self, videos: list[Record], categories: list[Record]) -> Record:
         """Return all; the id of an annotation is its track's number if no two tracks share one."""
-        notes = list(self.notes.values())
+        order = {video['id']: index for index, video in enumerate(videos)}
+        keys = sorted(self.notes, key=lambda key: (order[key[0]], key[1]))
+        notes = [self.notes[key] for key in keys]
         numbers = [note.pop('track_id') for note in notes]
         if len(set(numbers)) == len(numbers) and 0 not in numbers:
             notes = [dict(note, id=number) for note, number in zip(notes, numbers)]
