@@ -47,6 +47,9 @@ FORMATS = (
     'mots-txt',
     'mots-png',
     'davis-png',
+    'coco',
+    'cocovid',
+    'cvat-coco',
 )
 """Names of formats: ``convert FROM TO`` is ``convert formats FROM TO``."""
 OPENMMLAB = ('torch', 'mmengine', 'mmcv', 'mmdet')

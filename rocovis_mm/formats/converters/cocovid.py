@@ -193,8 +193,9 @@ def measure(mask: Any, height: int, width: int) -> tuple[list[float], int]:
 
 
 def track_record(track: Record) -> Record:
-    """Return the data of a track that CocoVID's annotations do not hold."""
+    """Return the data of a track, with its instance's id, that CocoVID's annotations lack."""
     record = {key: value for key, value in track.items() if key not in (*PER_MASK, EXTRA)}
+    record['id'] = track.get(EXTRA, {}).get('instance_id', track['id'])
     absent = [not mask for mask in track['segmentations']]
     for key in ('bboxes', 'areas'):
         values = track.get(key)

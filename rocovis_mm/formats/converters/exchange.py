@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from rocovis_mm.formats.converters import id_images, mots_txt, vis_content
+from rocovis_mm.formats.converters import coco_frames, id_images, mots_txt, vis_content
 from rocovis_mm.formats.converters.vis_content import (
     Record,
     Settings,
@@ -35,6 +35,9 @@ FORMATS = {
     'mots-txt': Format(mots_txt.read_mots_txt, mots_txt.write_mots_txt),
     'mots-png': Format(id_images.read_mots_png, id_images.write_mots_png),
     'davis-png': Format(id_images.read_davis, id_images.write_davis),
+    'coco': Format(coco_frames.read_coco, coco_frames.write_coco),
+    'cocovid': Format(coco_frames.read_coco, coco_frames.write_cocovid),
+    'cvat-coco': Format(coco_frames.read_cvat_coco, coco_frames.write_cvat_coco),
 }
 
 
