@@ -50,6 +50,7 @@ FORMATS = (
     'coco',
     'cocovid',
     'cvat-coco',
+    'labelme',
 )
 """Names of formats: ``convert FROM TO`` is ``convert formats FROM TO``."""
 OPENMMLAB = ('torch', 'mmengine', 'mmcv', 'mmdet')

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from rocovis_mm.formats.converters import coco_frames, id_images, mots_txt, vis_content
+from rocovis_mm.formats.converters import coco_frames, id_images, labelme, mots_txt, vis_content
 from rocovis_mm.formats.converters.vis_content import (
     Record,
     Settings,
@@ -38,6 +38,7 @@ FORMATS = {
     'coco': Format(coco_frames.read_coco, coco_frames.write_coco),
     'cocovid': Format(coco_frames.read_coco, coco_frames.write_cocovid),
     'cvat-coco': Format(coco_frames.read_cvat_coco, coco_frames.write_cvat_coco),
+    'labelme': Format(labelme.read_labelme, labelme.write_labelme),
 }
 
 
