@@ -50,6 +50,7 @@ FORMATS = (
     'coco',
     'cocovid',
     'cvat-coco',
+    'cvat-video',
     'labelme',
 )
 """Names of formats: ``convert FROM TO`` is ``convert formats FROM TO``."""

@@ -7,7 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from rocovis_mm.formats.converters import coco_frames, id_images, labelme, mots_txt, vis_content
+from rocovis_mm.formats.converters import (
+    coco_frames,
+    cvat_video,
+    id_images,
+    labelme,
+    mots_txt,
+    vis_content,
+)
 from rocovis_mm.formats.converters.vis_content import (
     Record,
     Settings,
@@ -38,6 +45,7 @@ FORMATS = {
     'coco': Format(coco_frames.read_coco, coco_frames.write_coco),
     'cocovid': Format(coco_frames.read_coco, coco_frames.write_cocovid),
     'cvat-coco': Format(coco_frames.read_cvat_coco, coco_frames.write_cvat_coco),
+    'cvat-video': Format(cvat_video.read_cvat_video, cvat_video.write_cvat_video),
     'labelme': Format(labelme.read_labelme, labelme.write_labelme),
 }
 
