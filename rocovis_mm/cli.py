@@ -52,6 +52,8 @@ FORMATS = (
     'cvat-coco',
     'cvat-video',
     'labelme',
+    'sa-v',
+    'sa-co',
 )
 """Names of formats: ``convert FROM TO`` is ``convert formats FROM TO``."""
 OPENMMLAB = ('torch', 'mmengine', 'mmcv', 'mmdet')

@@ -13,6 +13,7 @@ from rocovis_mm.formats.converters import (
     id_images,
     labelme,
     mots_txt,
+    sa_video,
     vis_content,
 )
 from rocovis_mm.formats.converters.vis_content import (
@@ -47,6 +48,8 @@ FORMATS = {
     'cvat-coco': Format(coco_frames.read_cvat_coco, coco_frames.write_cvat_coco),
     'cvat-video': Format(cvat_video.read_cvat_video, cvat_video.write_cvat_video),
     'labelme': Format(labelme.read_labelme, labelme.write_labelme),
+    'sa-v': Format(sa_video.read_sa_v, sa_video.write_sa_v),
+    'sa-co': Format(sa_video.read_sa_co, sa_video.write_sa_co),
 }
 
 
