@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from pathlib import Path
+from typing import Optional
 
 from rocovis_mm.formats.converters.cocovid import (
     COCO_FORMAT,
@@ -42,6 +43,7 @@ from rocovis_mm.formats.validation import (
     require_type,
 )
 
+Votes = dict[tuple[int, int], list[tuple[int, Optional[float]]]]
 RESULTS = 'each result needs image_id, category_id, segmentation, score and track_id'
 TRACKED = 'each annotation needs a track_id, or attributes.track_id as CVAT exports it'
 
@@ -81,7 +83,7 @@ def read_coco_results(content: list, place: Place, settings: Settings, lines: li
         image: (videos[key], t) for key, images in ids.items() for t, image in enumerate(images)
     }
     builder = ContentBuilder()
-    votes: dict[tuple[int, int], list[tuple[int, float]]] = defaultdict(list)
+    votes: Votes = defaultdict(list)
     for index, record in enumerate(content):
         where = place / index
         require_type(record, dict, where, RESULTS)
@@ -100,20 +102,27 @@ def read_coco_results(content: list, place: Place, settings: Settings, lines: li
         mask = require(record, 'segmentation', where, RESULTS)
         builder.add(video, number, frame, mask, 0, where)
         votes[video['id'], number].append((category, score))
-    for key, cast in votes.items():
-        sums: dict[int, float] = defaultdict(float)
-        for category, score in cast:
-            sums[category] += score
-        builder.notes[key]['category_id'] = max(sums, key=sums.__getitem__)
-        builder.notes[key]['score'] = sum(score for _, score in cast) / len(cast)
-    report_votes(list(votes.values()), lines)
+    settle(builder, votes, lines)
     return builder.content(truth['videos'], truth['categories'])
 
 
-def report_votes(votes: list[list[tuple[int, float]]], lines: list[str]) -> None:
-    """Add a line for tracks whose masks differ in score or class."""
-    scores = sum(len({score for _, score in cast}) > 1 for cast in votes)
-    classes = sum(len({category for category, _ in cast}) > 1 for cast in votes)
+def settle(builder: ContentBuilder, votes: Votes, lines: list[str]) -> None:
+    """Give each track the mean of its masks' scores, and the class with the highest sum of them.
+
+    Args:
+        builder: with the masks of the tracks.
+        votes: (video id, number) -> category id and score of each mask, None for no score.
+        lines: gets a line for tracks whose masks differ.
+    """
+    for key, cast in votes.items():
+        sums: dict[int, float] = defaultdict(float)
+        for category, score in cast:
+            sums[category] += 1 if score is None else score
+        builder.notes[key]['category_id'] = max(sums, key=sums.__getitem__)
+        if cast[0][1] is not None:
+            builder.notes[key]['score'] = sum(score for _, score in cast) / len(cast)
+    scores = sum(len({score for _, score in cast}) > 1 for cast in votes.values())
+    classes = sum(len({category for category, _ in cast}) > 1 for cast in votes.values())
     if scores:
         lines.append(f'{scores} tracks have a score per frame; the mean is kept')
     if classes:
