@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from rocovis_mm.formats.converters.davis import IGNORED, MOTS_CLASSES, read_mots_classes
+from rocovis_mm.formats.converters.id_masks import ids_in
 from rocovis_mm.formats.converters.vis_content import (
     ContentBuilder,
     Overlaps,
@@ -196,11 +197,12 @@ def write_mots_txt(content: Record, path: Path, settings: Settings, lines: list[
     for video, notes in tracks_of(content):
         rows = []
         for t, number in enumerate(frame_numbers(video)):
-            image = np.asfortranarray(overlaps.paint(notes, t, video))
+            image = overlaps.paint(notes, t, video)
             masks: dict[tuple[int, int], np.ndarray] = {}
-            for index in np.unique(image[image > 0]).tolist():
+            for index in ids_in(image):
                 key = mots_key(notes[index - 1], labels)
-                masks[key] = masks.get(key, False) | (image == index)
+                mask = image == index
+                masks[key] = masks[key] | mask if key in masks else mask
             for key, mask in masks.items():
                 code = encode_mask(mask)
                 rows.append((number, *key, *code['size'], code['counts']))

@@ -18,6 +18,7 @@ import numpy as np
 from pycocotools import mask as mask_utils
 
 from rocovis_mm.formats.converters.files import write_dataset
+from rocovis_mm.formats.converters.id_masks import ids_in
 from rocovis_mm.formats.json_files import dump_json, read_json
 from rocovis_mm.formats.record_reader import raise_problems
 from rocovis_mm.formats.validation import Place, as_finite, as_identifier, require, require_type
@@ -257,20 +258,20 @@ class Overlaps:
 
     def paint(self, notes: list[Record], frame: int, video: Record) -> np.ndarray:
         """Return (H, W) int32: 1 + the index of the first annotation that covers a pixel, or 0."""
-        image = np.zeros((video['height'], video['width']), np.int32)
+        image = np.zeros((video['height'], video['width']), np.int32, order='F')
         covered = 0
         for index in range(len(notes), 0, -1):
             code = notes[index - 1]['segmentations'][frame]
             if code is not None:
                 mask = mask_utils.decode(code).view(bool)
                 covered += int(np.count_nonzero(mask))
-                image[mask] = index
+                np.copyto(image, index, where=mask)
         lost = covered - int(np.count_nonzero(image))
         if lost:
             present = sum(note['segmentations'][frame] is not None for note in notes)
             self.pixels += lost
             self.frames += 1
-            self.hidden += present - np.count_nonzero(np.unique(image))
+            self.hidden += present - len(ids_in(image))
         return image
 
     def report(self, lines: list[str], scored: bool) -> None:
