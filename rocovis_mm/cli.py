@@ -31,6 +31,7 @@ COMMANDS = {
     'export': 'tools/deployment/export.py',
     'publish': 'tools/misc/publish_model.py',
     'convert': {
+        'formats': 'tools/dataset_converters/convert_formats.py',
         'categories': 'tools/dataset_converters/coco_to_vis_categories.py',
         'cocovid': 'tools/dataset_converters/cocovid_to_vis.py',
         'cvat': 'tools/dataset_converters/cvat_to_vis.py',
@@ -41,6 +42,20 @@ COMMANDS = {
     },
 }
 """The tool of each command; ``convert`` has commands of its own."""
+FORMATS = (
+    'vis',
+    'mots-txt',
+    'mots-png',
+    'davis-png',
+    'coco',
+    'cocovid',
+    'cvat-coco',
+    'cvat-video',
+    'labelme',
+    'sa-v',
+    'sa-co',
+)
+"""Names of formats: ``convert FROM TO`` is ``convert formats FROM TO``."""
 OPENMMLAB = ('torch', 'mmengine', 'mmcv', 'mmdet')
 
 
@@ -54,6 +69,8 @@ def find_tool(words: Sequence[str]) -> tuple[str, list[str]] | None:
     """Return the tool that a command line names, and the arguments of the tool."""
     found: str | dict | None = COMMANDS
     words = list(words)
+    if words[:1] == ['convert'] and words[2:] and set(words[1:3]) <= set(FORMATS):
+        words.insert(1, 'formats')
     while isinstance(found, dict):
         found = found.get(words.pop(0)) if words else None
     return None if found is None else (found, words)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from rocovis_mm.cli import COMMANDS, OPENMMLAB, describe, find_tool, main, tool_path
+from rocovis_mm.cli import COMMANDS, FORMATS, OPENMMLAB, describe, find_tool, main, tool_path
 
 ALL = [
     [name, *([kind] if kind else [])]
@@ -55,6 +55,19 @@ def test_each_command_has_a_tool_that_says_what_it_does(words):
     tool, rest = find_tool([*words, '--help'])
     assert tool_path(tool).is_file() and rest == ['--help']
     assert describe(tool).endswith('.')
+
+
+@pytest.mark.parametrize('target', FORMATS)
+@pytest.mark.parametrize('source', FORMATS)
+def test_two_formats_are_a_command(source, target):
+    words = [source, target, 'in', 'out', '--overwrite']
+    assert find_tool(['convert', *words]) == find_tool(['convert', 'formats', *words])
+
+
+def test_a_single_format_is_the_command_of_its_name():
+    assert find_tool(['convert', 'cocovid', 'in', 'out'])[0].endswith('cocovid_to_vis.py')
+    assert find_tool(['convert', 'cocovid', 'vis', 'in', 'out'])[0].endswith('convert_formats.py')
+    assert find_tool(['convert', 'vis']) is None
 
 
 def test_the_help_lists_all_commands_and_imports_none(capsys):

@@ -48,6 +48,7 @@ PROMISED = {
     'docs/checkpoints.md': {'.': ('rocovis_r50_ytvis21-????????.pth',)},
     'docs/comparison.md': {'work_dirs/compare': COMPARED, 'work_dirs/compare_mine': COMPARED},
     'docs/data.md': {'data/embedded': DATA, 'data/embedded_hard': DATA},
+    'docs/formats.md': {'work_dirs/mots': ('val_0001.txt',), 'work_dirs': ('from_mots.json',)},
     'docs/joint_training.md': {'data/embedded': DATA},
     'docs/metrics.md': {'plots': ('ap_vs_iou.png', 'precision_recall_*.png')},
     'docs/own_data.md': {
@@ -80,6 +81,7 @@ frames = [np.full((64, 96, 3), 20 * number, np.uint8) for number in range(3)]
 PREPARED = {
     'README.md': FRAMES,
     'docs/compatibility.md': '',
+    'docs/formats.md': '',
     'docs/method.md': """
 import torch
 from mmengine.config import Config
@@ -118,6 +120,7 @@ heir = Config.fromfile('heir.py')
 assert Path(_base_).is_file()
 assert heir.model.type == config.model.type == 'rocovis_mm.RoCoVIS'
 """,
+    'docs/formats.md': "assert Path('from_detections.json').stat().st_size and len(lines) == 1",
     'docs/method.md': 'assert len(state.memory) == 1 and state.queries is not None',
     'docs/speed.md': 'assert masks.masks.shape[1:] == (64, 96) and tracks.length == 3',
     'docs/streaming.md': """
@@ -164,6 +167,8 @@ def program_of(page: str) -> str:
 def test_the_commands_and_programs_of_a_page_run(page, first_desk, tmp_path):
     if 'export.txt' in script_of(page):
         pytest.importorskip('onnxruntime', reason='not pinned for this Python')
+    if 'to_detections' in program_of(page):
+        pytest.importorskip('supervision', reason='not pinned for this Python')
     desk, begin = first_desk.copy(tmp_path / 'desk'), int(time.time())
     config = OTHER_CONFIGS.get(page, 'configs/rocovis/rocovis_demo.py')
     done = desk.run(f'set -ex\n{script_of(page)}', CONFIG_OF_PAGE=config)

@@ -71,12 +71,26 @@ def vis_to_cocovid(source: str | Path, out: str | Path, overwrite: bool = False)
         FileNotFoundError: there is no such file.
         ValueError: it is not valid, or has an id 0, which MMDetection takes for no id.
     """
-    content = read_parts(source, VIS_KEYS, FORMAT)
+    return write_dataset(
+        out, cocovid_records(read_parts(source, VIS_KEYS, FORMAT), str(source)), overwrite
+    )
+
+
+def cocovid_records(content: Record, name: str) -> Record:
+    """Return the content of a CocoVID file, its records as iterators.
+
+    Args:
+        content: of a YouTube-VIS json; may lack annotations.
+        name: of the file, for the messages.
+
+    Raises:
+        ValueError: as for `vis_to_cocovid`.
+    """
     has_tracks = content.get('annotations') is not None
     tracks = content.get('annotations') or []
-    raise_problems(inspect_vis_annotations(content, str(source), bool(tracks))[1])
+    raise_problems(inspect_vis_annotations(content, name, bool(tracks))[1])
     if any(track['id'] == 0 for track in tracks):
-        Place(str(source), 'annotations').fail(
+        Place(name, 'annotations').fail(
             'an id is 0, which MMDetection takes for no id (`mmdet/datasets/base_video_dataset.py:'
             '139`)',
             'number from 1, as tools/misc/check_dataset.py --fix does',
@@ -87,7 +101,7 @@ def vis_to_cocovid(source: str | Path, out: str | Path, overwrite: bool = False)
     if has_tracks:
         records['annotations'] = coco_annotations(content['videos'], tracks)
         records['tracks'] = map(track_record, tracks)
-    return write_dataset(out, records, overwrite)
+    return records
 
 
 def coco_video(video: Record) -> Record:
@@ -179,8 +193,9 @@ def measure(mask: Any, height: int, width: int) -> tuple[list[float], int]:
 
 
 def track_record(track: Record) -> Record:
-    """Return the data of a track that CocoVID's annotations do not hold."""
+    """Return the data of a track, with its instance's id, that CocoVID's annotations lack."""
     record = {key: value for key, value in track.items() if key not in (*PER_MASK, EXTRA)}
+    record['id'] = track.get(EXTRA, {}).get('instance_id', track['id'])
     absent = [not mask for mask in track['segmentations']]
     for key in ('bboxes', 'areas'):
         values = track.get(key)

@@ -1,7 +1,8 @@
 """CVAT's 'COCO 1.0' export of video tasks -> YouTube-VIS json.
 
 The export holds images and annotations in COCO's form and no videos. Annotations with the same
-``attributes.track_id`` are one instance.
+``attributes.track_id`` are one instance. Other COCO files may have ``track_id`` in annotations and
+``video_id`` and ``frame_id`` in images.
 """
 
 from __future__ import annotations
@@ -70,21 +71,10 @@ def convert_cvat(content: Record, place: Place, keep_crowds: bool) -> tuple[Reco
     Returns:
         The new content, and the number of crowds that became instances.
     """
-    folders: dict[str, list[Record]] = defaultdict(list)
-    for index, image in enumerate(content['images']):
-        name = require_type(image['file_name'], str, place / 'images' / index, FORMAT)
-        folders[str(PurePosixPath(name.replace('\\', '/')).parent)].append(image)
     videos, images = [], []
-    for video, folder in enumerate(sorted(folders, key=natural_order), start=1):
-        frames = sorted(folders[folder], key=lambda image: natural_order(image['file_name']))
-        names = [image['file_name'] for image in frames]
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            (place / 'images').fail(
-                f'two are called {twice}', 'export each task by itself, so that each is one video'
-            )
-        videos.append(dict(id=video, name=Path(folder).name or Path(place.file).stem))
-        images += [dict(image, video_id=video, frame_id=t) for t, image in enumerate(frames)]
+    for video, frames in group_frames(content['images'], place):
+        videos.append(video)
+        images += [dict(image, video_id=video['id'], frame_id=t) for t, image in enumerate(frames)]
     notes, brushed = [], 0
     for index, note in enumerate(content['annotations']):
         track = track_of(note, place / 'annotations' / index)
@@ -92,13 +82,44 @@ def convert_cvat(content: Record, place: Place, keep_crowds: bool) -> tuple[Reco
         crowd = note.get('iscrowd') or 0
         if is_brushed and not keep_crowds:
             brushed, crowd = brushed + 1, 0
-        notes.append(dict(note, instance_id=track, iscrowd=crowd))
+        kept = {key: value for key, value in note.items() if key != 'track_id'}
+        notes.append(dict(kept, instance_id=track, iscrowd=crowd))
     tracked = dict(content, videos=videos, images=images, annotations=notes)
     return convert_cocovid(tracked, place.file), brushed
 
 
+def group_frames(images: list[Record], place: Place) -> list[tuple[Record, list[Record]]]:
+    """Return each video and its images in order.
+
+    A video is the images with one ``video_id`` if all have one, else those in one folder. Their
+    order is that of ``frame_id`` if all have one, else that of their names.
+    """
+    groups: dict[Any, list[Record]] = defaultdict(list)
+    known = all('video_id' in image for image in images)
+    for index, image in enumerate(images):
+        name = require_type(image['file_name'], str, place / 'images' / index, FORMAT)
+        folder = str(PurePosixPath(name.replace('\\', '/')).parent)
+        groups[image['video_id'] if known else folder].append(image)
+    found = []
+    for number, group in enumerate(groups if known else sorted(groups, key=natural_order), start=1):
+        frames = sorted(groups[group], key=lambda image: natural_order(image['file_name']))
+        if all('frame_id' in image for image in frames):
+            frames.sort(key=lambda image: image['frame_id'])
+        names = [image['file_name'] for image in frames]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            (place / 'images').fail(
+                f'two are called {twice}', 'export each task by itself, so that each is one video'
+            )
+        name = PurePosixPath(names[0].replace('\\', '/')).parent.name or Path(place.file).stem
+        found.append((dict(id=group if known else number, name=name), frames))
+    return found
+
+
 def track_of(note: Record, place: Place) -> int:
     """Return the track that an annotation belongs to, or fail."""
+    if note.get('track_id') is not None:
+        return as_identifier(note['track_id'], place / 'track_id', SHAPES)
     attributes = note.get('attributes')
     if not isinstance(attributes, dict) or attributes.get('track_id') is None:
         place.fail('it has no attributes.track_id', SHAPES)

@@ -62,7 +62,9 @@ def ids_in(ids: np.ndarray) -> list[int]:
     """Return the numbers in an image (H, W) of ids in ascending order, without 0."""
     if ids.min() < 0 or ids.max() >= MANY:  # 32 bits
         return [number for number in np.unique(ids).tolist() if number]
-    return [number for number in np.flatnonzero(np.bincount(ids.ravel())).tolist() if number]
+    return [
+        number for number in np.flatnonzero(np.bincount(ids.ravel(order='K'))).tolist() if number
+    ]
 
 
 def image_size(path: str | Path) -> tuple[int, int]:

@@ -1,0 +1,379 @@
+"""The form between all formats: the content of a YouTube-VIS json, for annotations and results.
+
+It holds ``videos``, ``categories`` and ``annotations`` with compressed run lengths. The annotation
+of a result has a ``score``. ``track_id`` is the number of a track in its video. A track without one
+has the id of its annotation as number.
+
+Letters: T frames of a video · H, W height and width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as mask_utils
+
+from rocovis_mm.formats.converters.files import write_dataset
+from rocovis_mm.formats.converters.id_masks import ids_in
+from rocovis_mm.formats.json_files import dump_json, read_json
+from rocovis_mm.formats.record_reader import raise_problems
+from rocovis_mm.formats.validation import Place, as_finite, as_identifier, require, require_type
+from rocovis_mm.formats.vis_annotations import inspect_vis_annotations
+from rocovis_mm.formats.whole_files import FileExistsOtherwise, whole_file
+
+Record = dict[str, Any]
+RESULTS = 'a results file is a list of {video_id, category_id, score, segmentations}'
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of a conversion.
+
+    Attributes:
+        truth: content with the videos and categories that the source belongs to.
+        truth_name: its file, for messages.
+        classes: json with the names of classes, as `davis_to_vis.py` reads it.
+        results: whether a json of results is written; None writes one if tracks have scores.
+        polygons: whether masks are written as polygons, in formats that hold both.
+        keep_crowds: whether regions to be ignored become annotations with ``iscrowd`` 1.
+        every: step between annotated frames (SA-V); None takes it from the file names.
+        overwrite: whether a file with another content is replaced.
+    """
+
+    truth: Record | None = None
+    truth_name: str = ''
+    classes: str | Path | None = None
+    results: bool | None = None
+    polygons: bool = False
+    keep_crowds: bool = False
+    every: int | None = None
+    overwrite: bool = False
+
+    def need_truth(self, source: str | Path) -> Record:
+        """Return the videos and categories of the source, or fail."""
+        if self.truth is None:
+            Place(str(source)).fail(
+                'it does not say which videos it belongs to', 'give --ground-truth GT.json'
+            )
+        return self.truth
+
+    def find_video(self, name: str, place: Place) -> Record | None:
+        """Return the ground truth's video of that name, or fail; None without ground truth."""
+        if self.truth is None:
+            return None
+        ids = {known: video_id for video_id, known in video_names(self.truth['videos']).items()}
+        if name not in ids:
+            place.fail(
+                f'no video of {self.truth_name} is called {name!r} (it has {list(ids)[:3]})',
+                'give the ground truth of these videos, or rename the file or folder',
+            )
+        return next(video for video in self.truth['videos'] if video['id'] == ids[name])
+
+    def categories(self, names: Iterable[str], place: Place) -> list[Record]:
+        """Return the ground truth's categories, which must have all names, or number the names."""
+        names = dict.fromkeys(names)
+        if self.truth is None:
+            return [dict(id=number, name=name) for number, name in enumerate(names, start=1)]
+        known = {category['name'] for category in self.truth['categories']}
+        for name in names:
+            if name not in known:
+                place.fail(
+                    f'{self.truth_name} has no category {name!r}',
+                    'rename the class in one of the two, or name the classes with --classes',
+                )
+        return self.truth['categories']
+
+
+def read_vis(path: Path, settings: Settings, lines: list[str]) -> Record:
+    """Read YouTube-VIS annotations or results."""
+    content = read_json(path)
+    if not isinstance(content, list):
+        return require_type(content, dict, Place(str(path)), 'give annotations or results')
+    truth, place = settings.need_truth(path), Place(str(path))
+    notes = []
+    for index, record in enumerate(content):
+        require_type(record, dict, place / index, RESULTS)
+        as_finite(
+            require(record, 'score', place / index, RESULTS), place / index / 'score', RESULTS
+        )
+        number = record.get('track_id', record.get('id'))
+        own = {} if number is None else dict(track_id=number)
+        notes.append({**record, 'id': index + 1, 'iscrowd': 0, **own})
+    if any('track_id' not in note for note in notes):
+        notes = [{key: note[key] for key in note if key != 'track_id'} for note in notes]
+    return dict(videos=truth['videos'], categories=truth['categories'], annotations=notes)
+
+
+def checked(content: Record, name: str) -> Record:
+    """Check content and return it with compressed run lengths, None for each empty mask.
+
+    Args:
+        content: of a YouTube-VIS json; may lack annotations.
+        name: of the source, for messages.
+
+    Raises:
+        ValueError: it is not valid, or two tracks of a video have one number.
+    """
+    with_tracks = isinstance(content, dict) and bool(content.get('annotations'))
+    found, problems = inspect_vis_annotations(content, name, with_tracks, for_scoring=True)
+    raise_problems(problems)
+    codes = {
+        track.id: [
+            dict(size=[video.height, video.width], counts=counts) if area else None
+            for counts, area in zip(track.tube.counts, track.tube.areas)
+        ]
+        for video in found.videos
+        for track in video.tracks
+    }
+    seen = set()
+    notes = []
+    for index, note in enumerate(content.get('annotations') or ()):
+        place = Place(name, f'annotations[{index}]')
+        number = as_identifier(number_of(note), place / 'track_id', 'ids are whole numbers')
+        if (note['video_id'], number) in seen:
+            place.fail(
+                f'video {note["video_id"]} has two tracks with the number {number}',
+                'number the tracks of a video uniquely',
+            )
+        seen.add((note['video_id'], number))
+        if 'score' in note:
+            as_finite(note['score'], place / 'score', 'write a finite score')
+        notes.append({**note, 'segmentations': codes[note['id']]})
+    lengths = {video.id: video.length for video in found.videos}
+    videos = [{**video, 'length': lengths[video['id']]} for video in content['videos']]
+    return {**content, 'videos': videos, 'annotations': notes}
+
+
+def number_of(note: Record) -> int:
+    """Return the number of a track in its video."""
+    return note.get('track_id', note.get('cocovid', {}).get('instance_id', note['id']))
+
+
+def video_names(videos: list[Record]) -> dict[int, str]:
+    """Return the name of each video: of its folder, or else its id."""
+    names = {}
+    for video in videos:
+        files = video.get('file_names') or ['']
+        folder = PurePosixPath(files[0].replace('\\', '/')).parent.name
+        names[video['id']] = folder or str(video.get('name') or video['id'])
+    if len(set(names.values())) < len(names) or any('/' in name for name in names.values()):
+        return {key: str(key) for key in names}
+    return names
+
+
+def frame_stems(video: Record) -> list[str]:
+    """Return the T names of the frames without folder and ending."""
+    files = video.get('file_names') or [f'{t:05d}' for t in range(video['length'])]
+    return [PurePosixPath(name.replace('\\', '/')).stem for name in files]
+
+
+def with_file_names(content: Record) -> Record:
+    """Return content whose videos all have file names."""
+    names = video_names(content['videos'])
+    videos = [
+        video
+        if video.get('file_names')
+        else {**video, 'file_names': [f'{names[video["id"]]}/{s}.jpg' for s in frame_stems(video)]}
+        for video in content['videos']
+    ]
+    return {**content, 'videos': videos}
+
+
+class ContentBuilder:
+    """Gathers masks frame by frame as annotations."""
+
+    def __init__(self) -> None:
+        self.notes: dict[tuple[int, int], Record] = {}
+
+    def add(
+        self,
+        video: Record,
+        number: int,
+        frame: int,
+        code: Record,
+        category_id: int,
+        place: Place,
+        iscrowd: int = 0,
+    ) -> Record:
+        """Add the mask of a track in a frame, or fail, and return the annotation."""
+        note = self.notes.setdefault(
+            (video['id'], number),
+            dict(
+                video_id=video['id'],
+                category_id=category_id,
+                iscrowd=iscrowd,
+                segmentations=[None] * video['length'],
+                track_id=number,
+            ),
+        )
+        if note['category_id'] != category_id:
+            place.fail(
+                f'track {number} is of category {category_id} here and of '
+                f'{note["category_id"]} in another frame',
+                'give each track one class',
+            )
+        if note['segmentations'][frame] is not None:
+            place.fail(f'track {number} has two masks in frame {frame}', 'keep one of them')
+        note['segmentations'][frame] = code
+        return note
+
+    def content(self, videos: list[Record], categories: list[Record]) -> Record:
+        """Return all; the id of an annotation is its track's number if no two tracks share one."""
+        order = {video['id']: index for index, video in enumerate(videos)}
+        keys = sorted(self.notes, key=lambda key: (order[key[0]], key[1]))
+        notes = [self.notes[key] for key in keys]
+        numbers = [note.pop('track_id') for note in notes]
+        if len(set(numbers)) == len(numbers) and 0 not in numbers:
+            notes = [dict(note, id=number) for note, number in zip(notes, numbers)]
+        else:
+            notes = [
+                dict(note, id=index, track_id=number)
+                for index, (note, number) in enumerate(zip(notes, numbers), start=1)
+            ]
+        return dict(videos=videos, categories=categories, annotations=notes)
+
+
+def tracks_of(content: Record) -> Iterator[tuple[Record, list[Record]]]:
+    """Yield each video and its annotations: higher scores first, crowds last."""
+    of_video: dict[int, list[Record]] = {video['id']: [] for video in content['videos']}
+    for note in content['annotations']:
+        of_video[note['video_id']].append(note)
+    for video in content['videos']:
+        notes = of_video[video['id']]
+        yield (
+            video,
+            sorted(notes, key=lambda note: (note.get('iscrowd') or 0, -note.get('score', 0))),
+        )
+
+
+class Overlaps:
+    """Gives each pixel to one track, and counts the pixels that others lose."""
+
+    def __init__(self) -> None:
+        self.pixels = self.frames = self.hidden = 0
+
+    def paint(self, notes: list[Record], frame: int, video: Record) -> np.ndarray:
+        """Return (H, W) int32: 1 + the index of the first annotation that covers a pixel, or 0."""
+        image = np.zeros((video['height'], video['width']), np.int32, order='F')
+        covered = 0
+        for index in range(len(notes), 0, -1):
+            code = notes[index - 1]['segmentations'][frame]
+            if code is not None:
+                mask = mask_utils.decode(code).view(bool)
+                covered += int(np.count_nonzero(mask))
+                np.copyto(image, index, where=mask)
+        lost = covered - int(np.count_nonzero(image))
+        if lost:
+            present = sum(note['segmentations'][frame] is not None for note in notes)
+            self.pixels += lost
+            self.frames += 1
+            self.hidden += present - len(ids_in(image))
+        return image
+
+    def report(self, lines: list[str], scored: bool) -> None:
+        """Add a line if there were overlaps."""
+        if self.pixels:
+            owner = 'of the higher score' if scored else 'that comes first in the file'
+            lines.append(
+                f'overlaps: {self.pixels} pixels in {self.frames} frames are given to the track '
+                f'{owner} alone; {self.hidden} masks disappear'
+            )
+
+
+def has_scores(content: Record) -> bool:
+    """Return whether any annotation has a score."""
+    return any('score' in note for note in content['annotations'])
+
+
+def report_lost(content: Record, lines: list[str], form: str, keys: Mapping[str, str]) -> None:
+    """Add a line for each kind of values that a format has no place for.
+
+    Args:
+        content: that is written.
+        lines: of the output.
+        form: name of the format.
+        keys: key of an annotation -> what its values are called.
+    """
+    for key, kind in keys.items():
+        number = sum(key in note for note in content['annotations'])
+        if number:
+            lines.append(f'{form} holds no {kind}: those of {number} tracks are dropped')
+
+
+def without_crowds(content: Record, lines: list[str], form: str) -> Record:
+    """Return content without the annotations of groups, and add a line with their number."""
+    notes = [note for note in content['annotations'] if not note.get('iscrowd')]
+    dropped = len(content['annotations']) - len(notes)
+    if dropped:
+        lines.append(f'{form} holds no crowds: {dropped} are dropped')
+    return {**content, 'annotations': notes}
+
+
+def wants_results(content: Record, settings: Settings) -> bool:
+    """Return whether results are to be written in place of annotations."""
+    return has_scores(content) if settings.results is None else settings.results
+
+
+def scored(content: Record, lines: list[str]) -> Record:
+    """Return content of results: each track with a score, and no crowds."""
+    content = without_crowds(content, lines, 'a results file')
+    lacking = sum('score' not in note for note in content['annotations'])
+    if lacking:
+        lines.append(f'{lacking} tracks have no score and get the score 1')
+    return {**content, 'annotations': [{'score': 1.0, **note} for note in content['annotations']]}
+
+
+def write_vis(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
+    """Write YouTube-VIS annotations or results."""
+    if not wants_results(content, settings):
+        report_lost(content, lines, 'an annotation file', dict(score='scores'))
+        notes = [
+            {**measures(note), **{key: note[key] for key in note if key != 'score'}}
+            for note in content['annotations']
+        ]
+        lines.append(write_dataset(path, {**content, 'annotations': notes}, settings.overwrite))
+        return
+    keys = ('video_id', 'category_id', 'score', 'track_id', 'segmentations')
+    notes = scored(content, lines)['annotations']
+    write_results(
+        path, [{key: note[key] for key in keys if key in note} for note in notes], settings
+    )
+    lines.append(f'{len(notes)} tracks -> {path}')
+
+
+def write_results(path: Path, results: list[Record], settings: Settings) -> None:
+    """Write a list of results as json."""
+    with whole_file(path, settings.overwrite) as stream:
+        stream.write(dump_json(results).encode())
+
+
+def measures(note: Record) -> Record:
+    """Return the boxes and areas of an annotation."""
+    codes = note['segmentations']
+    return dict(
+        bboxes=[None if code is None else mask_utils.toBbox(code).tolist() for code in codes],
+        areas=[None if code is None else int(mask_utils.area(code)) for code in codes],
+    )
+
+
+def sources(path: Path, ending: str, form: str) -> dict[str, Path]:
+    """Return the files of a folder by their names without `ending`, or the one file given."""
+    if path.is_file():
+        return {path.name.removesuffix(ending): path}
+    if not path.is_dir():
+        raise FileNotFoundError(f'{path}: no such file or folder; {form}')
+    found = {each.name.removesuffix(ending): each for each in sorted(path.glob(f'*{ending}'))}
+    if not found:
+        raise ValueError(f'{path}: no file in it ends in {ending}; {form}')
+    return found
+
+
+def refuse_existing(paths: Iterable[Path], overwrite: bool) -> None:
+    """Refuse to write a set of files over any file, unless that is asked for."""
+    for path in paths:
+        if path.exists() and not overwrite:
+            raise FileExistsOtherwise(path)
