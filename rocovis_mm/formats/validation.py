@@ -76,8 +76,8 @@ def as_integer(value: Any, place: Place, remedy: str, low: int = 0, high: int | 
 
 
 def as_identifier(value: Any, place: Place, remedy: str) -> int:
-    """Return an id, any whole number, or fail."""
-    return as_integer(value, place, remedy, low=-(1 << 62), high=1 << 62)
+    """Return an id, any whole number of 64 bits, or fail."""
+    return as_integer(value, place, remedy, low=-(1 << 63), high=(1 << 63) - 1)
 
 
 def as_finite(value: Any, place: Place, remedy: str) -> float:
