@@ -176,3 +176,21 @@ def test_nothing_is_written_outside_the_folder(tmp_path, form):
         for each in (back, content)
     )
     assert found == expected
+
+
+@pytest.mark.parametrize('form', FORMATS)
+def test_tracks_without_any_mask_are_kept_or_counted(tmp_path, capsys, form):
+    content = make_content(names=('object', 'pedestrian'), numbers=NUMBERS)
+    for note in content['annotations']:
+        note['category_id'] = 7
+    content['annotations'][1]['segmentations'] = [None] * 5
+    truth, results = write_files(tmp_path, content)
+    known = ['--ground-truth', str(truth), '--every', '1']
+    assert main(['vis', form, str(results), str(tmp_path / 'out'), *known]) == 0
+    kept = form in ('vis', 'cocovid', 'sa-co')
+    line = f'{form} holds no tracks without any mask: 1 are dropped'
+    assert (line in capsys.readouterr().out) != kept
+    back = ['--ground-truth', str(truth), '--annotations']
+    assert main([form, 'vis', str(tmp_path / 'out'), str(tmp_path / 'b.json'), *back]) == 0
+    found = json.loads((tmp_path / 'b.json').read_text())
+    assert len(found['annotations']) == (6 if kept else 5)

@@ -173,9 +173,6 @@ def write_coco(content: Record, path: Path, settings: Settings, lines: list[str]
     records = dict(images=coco_images(content['videos']), annotations=notes)
     head = {key: content[key] for key in ('info', 'licenses', 'categories') if key in content}
     lines.append(write_dataset(path, {**head, **records}, settings.overwrite))
-    empty = sum(not any(note['segmentations']) for note in content['annotations'])
-    if empty:
-        lines.append(f'{empty} tracks without any mask are dropped')
 
 
 def write_cvat_coco(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
