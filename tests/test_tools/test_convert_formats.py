@@ -21,8 +21,12 @@ from tests.test_formats.test_converters.track_content import (
 from tools.dataset_converters.convert_formats import main
 
 NUMBERS = (101, 102, 201)
-FILES = ('vis', 'coco', 'cocovid', 'cvat-coco', 'sa-co')
-"""Formats of one file; others are folders."""
+PAIRS = [
+    (source, target)
+    for (m, source), (n, target) in itertools.permutations(enumerate(FORMATS), 2)
+    if (n - m) % len(FORMATS) in (1, 3, 4, 8)
+]
+"""Each format to four others and from four others."""
 
 
 def test_the_command_and_the_docs_know_all_formats():
@@ -49,7 +53,7 @@ def in_all_formats(tmp_path_factory):
     return content, truth, folder
 
 
-@pytest.mark.parametrize(('source', 'target'), list(itertools.permutations(FORMATS, 2)))
+@pytest.mark.parametrize(('source', 'target'), PAIRS)
 def test_any_format_to_any_other(in_all_formats, tmp_path, source, target):
     content, truth, folder = in_all_formats
     known = ['--ground-truth', truth, '--every', 1]
@@ -152,3 +156,41 @@ def test_results_in_other_hands_keep_what_they_have(tmp_path):
     box[3:8, 2:9] = line[:5, 1] = True
     np.testing.assert_array_equal(masks, np.stack([0 * box, box, 0 * box, 0 * box, line]))
     assert score == 0.9
+
+
+@pytest.mark.parametrize('form', ('davis-png', 'labelme', 'mots-txt'))
+def test_nothing_is_written_outside_the_folder(tmp_path, form):
+    content = make_content(scores=False, numbers=NUMBERS)
+    for video in content['videos']:
+        names = ['../0.jpg', '../1/0.jpg', *(f'../{t}.jpg' for t in range(2, video['length']))]
+        video['file_names'] = names
+    truth, _ = write_files(tmp_path, content)
+    assert main(['vis', form, str(truth), str(tmp_path / 'in/out')]) == 0
+    files = [path for path in tmp_path.rglob('*') if path.is_file() and path != truth]
+    assert files and all((tmp_path / 'in/out') in path.parents for path in files)
+    known = ['--ground-truth', str(truth), '--overwrite']
+    assert main([form, 'vis', str(tmp_path / 'in/out'), str(tmp_path / 'b.json'), *known]) == 0
+    back = json.loads((tmp_path / 'b.json').read_text())
+    found, expected = (
+        {(note['video_id'], json.dumps(note['segmentations'])) for note in each['annotations']}
+        for each in (back, content)
+    )
+    assert found == expected
+
+
+@pytest.mark.parametrize('form', FORMATS)
+def test_tracks_without_any_mask_are_kept_or_counted(tmp_path, capsys, form):
+    content = make_content(names=('object', 'pedestrian'), numbers=NUMBERS)
+    for note in content['annotations']:
+        note['category_id'] = 7
+    content['annotations'][1]['segmentations'] = [None] * 5
+    truth, results = write_files(tmp_path, content)
+    known = ['--ground-truth', str(truth), '--every', '1']
+    assert main(['vis', form, str(results), str(tmp_path / 'out'), *known]) == 0
+    kept = form in ('vis', 'cocovid', 'sa-co')
+    line = f'{form} holds no tracks without any mask: 1 are dropped'
+    assert (line in capsys.readouterr().out) != kept
+    back = ['--ground-truth', str(truth), '--annotations']
+    assert main([form, 'vis', str(tmp_path / 'out'), str(tmp_path / 'b.json'), *back]) == 0
+    found = json.loads((tmp_path / 'b.json').read_text())
+    assert len(found['annotations']) == (6 if kept else 5)

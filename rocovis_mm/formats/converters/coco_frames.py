@@ -27,11 +27,11 @@ from rocovis_mm.formats.converters.vis_content import (
     Record,
     Settings,
     number_of,
-    report_lost,
     scored,
     video_names,
     wants_results,
     without_crowds,
+    without_scores,
     write_results,
 )
 from rocovis_mm.formats.json_files import read_json
@@ -140,9 +140,8 @@ def numbered(content: Record) -> Record:
 
 def write_cocovid(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write CocoVID, as `rocovis_mm.formats.converters.cocovid` does."""
-    report_lost(content, lines, 'CocoVID', dict(score='scores'))
-    notes = [{k: v for k, v in note.items() if k != 'score'} for note in content['annotations']]
-    records = cocovid_records(numbered({**content, 'annotations': notes}), str(path))
+    content = without_scores(content, lines, 'CocoVID')
+    records = cocovid_records(numbered(content), str(path))
     lines.append(write_dataset(path, records, settings.overwrite))
 
 
@@ -169,27 +168,22 @@ def write_coco(content: Record, path: Path, settings: Settings, lines: list[str]
         write_results(path, [{key: note[key] for key in keys} for note in notes], settings)
         lines.append(f'{len(notes)} results -> {path}; image ids count the frames of all videos')
         return
-    report_lost(content, lines, 'an annotation file', dict(score='scores'))
-    plain = [{k: v for k, v in note.items() if k != 'score'} for note in content['annotations']]
-    notes = frame_annotations({**content, 'annotations': plain})
+    content = without_scores(content, lines, 'an annotation file')
+    notes = frame_annotations(content)
     records = dict(images=coco_images(content['videos']), annotations=notes)
     head = {key: content[key] for key in ('info', 'licenses', 'categories') if key in content}
     lines.append(write_dataset(path, {**head, **records}, settings.overwrite))
-    empty = sum(not any(note['segmentations']) for note in content['annotations'])
-    if empty:
-        lines.append(f'{empty} tracks without any mask are dropped')
 
 
 def write_cvat_coco(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write COCO annotations as CVAT's 'COCO 1.0' has them."""
-    report_lost(content, lines, "CVAT's COCO", dict(score='scores'))
+    content = without_scores(content, lines, "CVAT's COCO")
     content = without_crowds(content, lines, "CVAT's COCO")
     names = video_names(content['videos'])
     if len(names) > 1:
         lines.append(f'{len(names)} videos are in one file; CVAT has a task per video')
-    plain = [{k: v for k, v in note.items() if k != 'score'} for note in content['annotations']]
     notes = []
-    for note in frame_annotations({**content, 'annotations': plain}):
+    for note in frame_annotations(content):
         attributes = dict(occluded=False, keyframe=True)
         attributes.update(note.get('attributes') or {}, track_id=note['track_id'])
         kept = ('id', 'image_id', 'category_id', 'segmentation', 'area', 'bbox', 'iscrowd')

@@ -26,11 +26,11 @@ from rocovis_mm.formats.converters.vis_content import (
     Record,
     Settings,
     number_of,
-    report_lost,
     sources,
     tracks_of,
     video_names,
     without_crowds,
+    without_scores,
 )
 from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.formats.validation import MAX_LENGTH, MAX_SIDE, Place, as_identifier, as_integer
@@ -239,7 +239,7 @@ def each_frame(shapes: list[Shape], video: Record) -> Iterable[tuple[int, np.nda
 def write_cvat_video(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write an xml file per video into a folder."""
     form, loss = 'CVAT for video', PolygonLoss()
-    report_lost(content, lines, form, dict(score='scores'))
+    content = without_scores(content, lines, form)
     content = without_crowds(content, lines, form)
     names = video_names(content['videos'])
     labels = {category['id']: category['name'] for category in content['categories']}

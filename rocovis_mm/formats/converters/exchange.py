@@ -53,6 +53,10 @@ FORMATS = {
 }
 
 
+WITH_EMPTY = ('vis', 'cocovid', 'sa-co')
+"""Formats that hold tracks without any mask."""
+
+
 def read_tracks(form: str, source: str | Path, settings: Settings, lines: list[str]) -> Record:
     """Read annotations or results of any format.
 
@@ -76,9 +80,14 @@ def write_tracks(
     form: str, content: Record, out: str | Path, settings: Settings, lines: list[str]
 ) -> None:
     """Write checked content in any format; `lines` gets what is lost."""
-    FORMATS[form].write(
-        content if form == 'vis' else with_file_names(content), Path(out), settings, lines
-    )
+    content = content if form == 'vis' else with_file_names(content)
+    if form not in WITH_EMPTY:
+        notes = [note for note in content['annotations'] if any(note['segmentations'])]
+        dropped = len(content['annotations']) - len(notes)
+        if dropped:
+            lines.append(f'{form} holds no tracks without any mask: {dropped} are dropped')
+        content = {**content, 'annotations': notes}
+    FORMATS[form].write(content, Path(out), settings, lines)
 
 
 def read_truth(path: str | Path, settings: Settings) -> Settings:

@@ -45,9 +45,9 @@ from rocovis_mm.formats.converters.vis_content import (
     frame_stems,
     has_scores,
     number_of,
-    report_lost,
     tracks_of,
     video_names,
+    without_scores,
 )
 from rocovis_mm.formats.frame_files import list_folders, list_images
 from rocovis_mm.formats.json_files import dump_json
@@ -260,7 +260,7 @@ def write_masks(
                 image.save(stream, format='PNG')
             frames += 1
     overlaps.report(lines, has_scores(content))
-    report_lost(content, lines, form, dict(score='scores'))
+    without_scores(content, lines, form)
     if renumbered:
         lines.append(f'{renumbered} tracks get other numbers, as {form} masks do not hold theirs')
     lines.append(f'{len(names)} videos, {frames} masks -> {path}')

@@ -26,9 +26,9 @@ from rocovis_mm.formats.converters.vis_content import (
     Settings,
     frame_stems,
     number_of,
-    report_lost,
     tracks_of,
     video_names,
+    without_scores,
 )
 from rocovis_mm.formats.frame_files import in_order, list_folders
 from rocovis_mm.formats.json_files import dump_json, read_json
@@ -218,7 +218,7 @@ def write_labelme(content: Record, path: Path, settings: Settings, lines: list[s
             ) as stream:
                 stream.write(dump_json(frame).encode())
             frames += 1
-    report_lost(content, lines, 'labelme', dict(score='scores'))
+    without_scores(content, lines, 'labelme')
     if settings.polygons:
         loss.report(lines)
     lines.append(f'{len(names)} videos, {frames} frames -> {path}')

@@ -22,10 +22,10 @@ from rocovis_mm.formats.converters.vis_content import (
     frame_stems,
     has_scores,
     number_of,
-    report_lost,
     sources,
     tracks_of,
     video_names,
+    without_scores,
 )
 from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.formats.validation import Place
@@ -43,6 +43,8 @@ def read_mots_txt(path: Path, settings: Settings, lines: list[str]) -> Record:
     first = min((row[0] for each in rows.values() for row in each), default=0)
     if first > 0 and settings.truth is None:
         lines.append(f'frames are counted from {first}, the lowest number in the files')
+    if settings.truth is None:
+        lines.append('videos end at their last mask, as MOTS text holds no lengths')
     builder, videos, ignored = ContentBuilder(), [], 0
     for index, (name, masks) in enumerate(rows.items(), start=1):
         place = Place(str(path), name)
@@ -209,7 +211,7 @@ def write_mots_txt(content: Record, path: Path, settings: Settings, lines: list[
         with whole_file(path / f'{names[video["id"]]}.txt', settings.overwrite) as stream:
             stream.writelines(f'{" ".join(map(str, row))}\n'.encode() for row in rows)
     overlaps.report(lines, has_scores(content))
-    report_lost(content, lines, 'MOTS', dict(score='scores'))
+    without_scores(content, lines, 'MOTS')
     report_classes(content, labels, lines)
     lines.append(f'{len(names)} videos, {len(content["annotations"])} tracks -> {path}')
 

@@ -27,13 +27,13 @@ from rocovis_mm.formats.converters.vis_content import (
     measures,
     number_of,
     read_vis,
-    report_lost,
     scored,
     sources,
     tracks_of,
     video_names,
     wants_results,
     without_crowds,
+    without_scores,
     write_results,
 )
 from rocovis_mm.formats.json_files import dump_json, read_json
@@ -100,6 +100,8 @@ def new_video(index: int, name: str, content: Record, place: Place) -> Record:
 def step_of(video: Record, settings: Settings) -> int:
     """Return the step between the frames to write: 1 if the file names count in steps of 4."""
     if settings.every is not None:
+        if settings.every < 1:
+            raise ValueError(f'--every {settings.every}: the step between frames is 1 or more')
         return settings.every
     numbers = [re.search(r'(\d+)$', stem) for stem in frame_stems(video)]
     steps = {int(b.group()) - int(a.group()) for a, b in zip(numbers, numbers[1:]) if a and b}
@@ -108,7 +110,7 @@ def step_of(video: Record, settings: Settings) -> int:
 
 def write_sa_v(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write a ``VIDEO_manual.json`` per video into a folder."""
-    report_lost(content, lines, 'SA-V', dict(score='scores'))
+    content = without_scores(content, lines, 'SA-V')
     content = without_crowds(content, lines, 'SA-V')
     if [category['name'] for category in content['categories']] != [OBJECT]:
         lines.append(
@@ -197,15 +199,14 @@ def write_sa_co(content: Record, path: Path, settings: Settings, lines: list[str
         write_results(path, results, settings)
         lines.append(f'{len(results)} results -> {path}')
         return
-    report_lost(content, lines, 'an annotation file', dict(score='scores'))
+    content = without_scores(content, lines, 'an annotation file')
     names = {category['id']: category['name'] for category in content['categories']}
     sizes = {video['id']: (video['height'], video['width']) for video in content['videos']}
     notes = []
     for note in content['annotations']:
         height, width = sizes[note['video_id']]
         more = dict(height=height, width=width, noun_phrase=names[note['category_id']])
-        plain = {key: value for key, value in note.items() if key != 'score'}
-        notes.append({**measures(note), **plain, **more})
+        notes.append({**measures(note), **note, **more})
     pairs = content.get(PAIRS)
     if pairs is None:
         found = dict.fromkeys((note['video_id'], note['category_id']) for note in notes)

@@ -9,7 +9,7 @@ Letters: T frames of a video · H, W height and width.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -23,7 +23,7 @@ from rocovis_mm.formats.json_files import dump_json, read_json
 from rocovis_mm.formats.record_reader import raise_problems
 from rocovis_mm.formats.validation import Place, as_finite, as_identifier, require, require_type
 from rocovis_mm.formats.vis_annotations import inspect_vis_annotations
-from rocovis_mm.formats.whole_files import FileExistsOtherwise, whole_file
+from rocovis_mm.formats.whole_files import whole_file
 
 Record = dict[str, Any]
 RESULTS = 'a results file is a list of {video_id, category_id, score, segmentations}'
@@ -159,16 +159,22 @@ def video_names(videos: list[Record]) -> dict[int, str]:
     for video in videos:
         files = video.get('file_names') or ['']
         folder = PurePosixPath(files[0].replace('\\', '/')).parent.name
-        names[video['id']] = folder or str(video.get('name') or video['id'])
-    if len(set(names.values())) < len(names) or any('/' in name for name in names.values()):
+        names[video['id']] = folder if folder.strip('.') else str(video.get('name') or video['id'])
+    if len(set(names.values())) < len(names) or any(
+        '/' in name or not name.strip('.') for name in names.values()
+    ):
         return {key: str(key) for key in names}
     return names
 
 
 def frame_stems(video: Record) -> list[str]:
-    """Return the T names of the frames without folder and ending."""
-    files = video.get('file_names') or [f'{t:05d}' for t in range(video['length'])]
-    return [PurePosixPath(name.replace('\\', '/')).stem for name in files]
+    """Return the T names of the frames without folder and ending, or numbers if two are equal."""
+    stems = [PurePosixPath(name.replace('\\', '/')).stem for name in video.get('file_names') or ()]
+    return (
+        stems
+        if len(set(stems)) == video['length']
+        else [f'{t:05d}' for t in range(video['length'])]
+    )
 
 
 def with_file_names(content: Record) -> Record:
@@ -289,19 +295,13 @@ def has_scores(content: Record) -> bool:
     return any('score' in note for note in content['annotations'])
 
 
-def report_lost(content: Record, lines: list[str], form: str, keys: Mapping[str, str]) -> None:
-    """Add a line for each kind of values that a format has no place for.
-
-    Args:
-        content: that is written.
-        lines: of the output.
-        form: name of the format.
-        keys: key of an annotation -> what its values are called.
-    """
-    for key, kind in keys.items():
-        number = sum(key in note for note in content['annotations'])
-        if number:
-            lines.append(f'{form} holds no {kind}: those of {number} tracks are dropped')
+def without_scores(content: Record, lines: list[str], form: str) -> Record:
+    """Return content without the scores, and add a line with their number."""
+    number = sum('score' in note for note in content['annotations'])
+    if number:
+        lines.append(f'{form} holds no scores: those of {number} tracks are dropped')
+    notes = [{k: v for k, v in note.items() if k != 'score'} for note in content['annotations']]
+    return {**content, 'annotations': notes}
 
 
 def without_crowds(content: Record, lines: list[str], form: str) -> Record:
@@ -330,11 +330,8 @@ def scored(content: Record, lines: list[str]) -> Record:
 def write_vis(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write YouTube-VIS annotations or results."""
     if not wants_results(content, settings):
-        report_lost(content, lines, 'an annotation file', dict(score='scores'))
-        notes = [
-            {**measures(note), **{key: note[key] for key in note if key != 'score'}}
-            for note in content['annotations']
-        ]
+        content = without_scores(content, lines, 'an annotation file')
+        notes = [{**measures(note), **note} for note in content['annotations']]
         lines.append(write_dataset(path, {**content, 'annotations': notes}, settings.overwrite))
         return
     keys = ('video_id', 'category_id', 'score', 'track_id', 'segmentations')
@@ -370,10 +367,3 @@ def sources(path: Path, ending: str, form: str) -> dict[str, Path]:
     if not found:
         raise ValueError(f'{path}: no file in it ends in {ending}; {form}')
     return found
-
-
-def refuse_existing(paths: Iterable[Path], overwrite: bool) -> None:
-    """Refuse to write a set of files over any file, unless that is asked for."""
-    for path in paths:
-        if path.exists() and not overwrite:
-            raise FileExistsOtherwise(path)

@@ -10,7 +10,7 @@ from pycocotools import mask as mask_utils
 from rocovis_mm.formats.converters.exchange import convert
 from rocovis_mm.formats.converters.vis_content import Settings
 
-BIG = (1 << 62) - 3
+BIG = (1 << 63) - 3
 """A track's number that neither 32 bits nor a float hold."""
 
 
