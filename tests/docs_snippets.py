@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,19 +15,35 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FENCED = RawFencedCodeBlockLexer(re.compile(r'(?P<language>\w*)[^\n]*\n'))
+NOT_RUN = re.compile(r'<!-- not run: (.+?) -->\s*\Z', re.DOTALL)
+"""The comment above a block of commands that tests only parse, with the reason."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its page relative to the repository, its first line, its language."""
+    """A fenced block.
+
+    Attributes:
+        page: relative to the repository.
+        line: number of its first line in the page.
+        language: after the fence.
+        text: between the fences.
+        not_run: reason why its commands are only parsed; empty if they run.
+    """
 
     page: str
     line: int
     language: str
     text: str
+    not_run: str
 
     def __str__(self) -> str:
         return f'{self.page}:{self.line}'
+
+    def commands(self) -> list[list[str]]:
+        """Return the words of each command of a block of bash."""
+        lines = self.text.replace('\\\n', ' ').replace(' && ', '\n').splitlines()
+        return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
 
 
 def pages() -> list[Path]:
@@ -43,7 +60,8 @@ def blocks_of(page: Path) -> Iterator[Block]:
     name = str(page.relative_to(REPOSITORY))
     for region in sorted(FENCED(document), key=lambda each: each.start):
         line = document.text.count('\n', 0, region.start) + 2
-        yield Block(name, line, region.lexemes['language'], str(region.lexemes['source']))
+        text, comment = str(region.lexemes['source']), NOT_RUN.search(document.text[: region.start])
+        yield Block(name, line, region.lexemes['language'], text, comment[1] if comment else '')
 
 
 def running_text(page: Path) -> str:

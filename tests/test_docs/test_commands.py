@@ -10,11 +10,12 @@ import runpy
 import shlex
 import sys
 from functools import cache
-from pathlib import Path
 from unittest import mock
 
 import pytest
 
+from rocovis_mm.cli import find_tool
+from rocovis_mm.utils import load_config
 from tests.docs_snippets import REPOSITORY, blocks_of, pages, running_text
 
 LAUNCHES = {  # script -> its tool, and which of its arguments are not the tool's
@@ -23,18 +24,10 @@ LAUNCHES = {  # script -> its tool, and which of its arguments are not the tool'
     'tools/slurm_train.sh': ('tools/train.py', (0, 1)),
     'tools/slurm_test.sh': ('tools/test.py', (0, 1)),
 }
-
-
-def commands_of(page: Path) -> list[list[str]]:
-    """Return the words of each command in the bash blocks of a page."""
-    found = []
-    for block in blocks_of(page):
-        if block.language == 'bash':
-            for line in block.text.replace('\\\n', ' ').splitlines():
-                words = shlex.split(line, comments=True)
-                parts = ' '.join('\n' if word == '&&' else shlex.quote(word) for word in words)
-                found += [shlex.split(part) for part in parts.split('\n')]
-    return [words for words in found if words]
+COMMANDS = {
+    page: [w for b in blocks_of(page) if b.language == 'bash' for w in b.commands()]
+    for page in pages()
+}
 
 
 @cache
@@ -57,10 +50,19 @@ def parser_of(tool: str) -> argparse.ArgumentParser:
     return found[0]
 
 
+def tool_of(words: list[str]) -> tuple[str, list[str]]:
+    """Return the tool that a command runs and the arguments of the tool; '' if it runs none."""
+    if words[0] == 'rocovis':
+        return find_tool(words[1:]) or (f'rocovis {words[1]}', [])
+    for number, word in enumerate(words):
+        if re.match(r'(tools|demo)/[\w./-]+\.(py|sh)$', word):
+            name, not_its = LAUNCHES.get(word, (word, ()))
+            return name, [w for n, w in enumerate(words[number + 1 :]) if n not in not_its]
+    return '', []
+
+
 def problems_of(words: list[str], whole: bool = True) -> list[str]:
     """Return what a command names that does not exist; one in running text may not be whole."""
-    words = [word for word in words if word not in ('...', '...]')]
-    words = [re.sub(r'^\[(?=-)|(?<!\[)(?<=[A-Z.a-z])\]$', '', word) for word in words]
     problems = []
     if 'make' in words:
         makefile = (REPOSITORY / 'Makefile').read_text(encoding='utf-8')
@@ -69,27 +71,33 @@ def problems_of(words: list[str], whole: bool = True) -> list[str]:
     for word in words:
         if re.match(r'(configs|tools|demo|requirements)/[\w./-]+\.\w+$', word):
             problems += [] if (REPOSITORY / word).exists() else [word]
-    tools = [n for n, w in enumerate(words) if re.match(r'(tools|demo)/[\w./-]+\.(py|sh)$', w)]
-    if tools and (REPOSITORY / words[tools[0]]).exists():
-        name, given = words[tools[0]], words[tools[0] + 1 :]
-        name, not_its = LAUNCHES.get(name, (name, ()))
-        given = [word for n, word in enumerate(given) if n not in not_its]
-        parser = parser_of(name)
+    tool, arguments = tool_of(words)
+    if tool and tool not in problems:
+        if not (REPOSITORY / tool).is_file():
+            return [*problems, tool]
+        parser = parser_of(tool)
         known = parser._option_string_actions
-        problems += [w for w in given if w.startswith('--') and w.partition('=')[0] not in known]
+        given = [word.partition('=')[0] for word in arguments if word.startswith('--')]
+        problems += [option for option in given if option not in known]
         if whole and not problems:
-            problems += refusal(parser, given)
+            problems += refusal(parser, arguments)
     return problems
 
 
 def refusal(parser: argparse.ArgumentParser, arguments: list[str]) -> list[str]:
-    """Return the last line of what a parser says to arguments that it refuses."""
+    """Return the last line of what a parser says to arguments, or a config to ``--cfg-options``."""
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            parser.parse_args(arguments)
+            given = parser.parse_args(arguments)
     except SystemExit:
         return said.getvalue().splitlines()[-1:]
+    config = REPOSITORY / str(getattr(given, 'config', ''))
+    if config.is_file() and getattr(given, 'cfg_options', None):
+        try:
+            load_config(config, given.cfg_options)
+        except ValueError as error:
+            return [str(error)]
     return []
 
 
@@ -117,22 +125,33 @@ def missing_on(text: str) -> list[str]:
 
 @pytest.mark.parametrize('page', pages(), ids=lambda page: page.name)
 def test_a_page_names_what_exists(page):
-    problems = {shlex.join(words): problems_of(words) for words in commands_of(page)}
+    problems = {shlex.join(words): problems_of(words) for words in COMMANDS[page]}
     assert not {command: found for command, found in problems.items() if found}
     assert not missing_on(running_text(page))
+    reasons = ' '.join(block.not_run for block in blocks_of(page))
+    assert all((REPOSITORY / name).exists() for name in re.findall(r'tests/[\w/.]+\w', reasons))
 
 
 def test_commands_are_found_and_their_mistakes_too():
-    found = [shlex.join(words) for page in pages() for words in commands_of(page)]
+    found = [shlex.join(words) for commands in COMMANDS.values() for words in commands]
     assert 'python tools/dataset_converters/generate_embedded.py data/embedded' in found
     assert len(found) > 90
-    wrong = 'python tools/train.py configs/rocovis/none.py --work-dirs x'
-    assert problems_of(wrong.split()) == ['configs/rocovis/none.py', '--work-dirs']
-    assert problems_of(['make', 'tost']) == ['tost']
-    (said,) = problems_of('python tools/train.py --launcher none'.split())
-    assert said.endswith('the following arguments are required: config')
-    assert 'invalid choice' in problems_of('tools/train.py x --launcher mpy'.split())[0]
-    assert not problems_of('tools/dist_test.sh CONFIG CHECKPOINT 8 [--out RESULTS.json]'.split())
+    train = 'configs/rocovis/rocovis_demo.py --cfg-options max_iter=3'
+    for wrong, problems in {
+        'python tools/train.py configs/rocovis/none.py --work-dirs x': [
+            'configs/rocovis/none.py', '--work-dirs',
+        ],
+        'make tost': ['tost'],
+        'rocovis trian x.py': ['rocovis trian'],
+        'rocovis convert cvat x --wrok-dir x': ['--wrok-dir'],
+        'python tools/train.py --launcher none': ['the following arguments are required: config'],
+        'tools/train.py x --launcher mpy': ['invalid choice'],
+        'tools/dist_train.sh x.py 8 9': ['unrecognized arguments: 9'],
+        f'rocovis train {train}': ['max_iter'],
+        f'tools/slurm_train.sh PARTITION NAME {train}': ['max_iter'],
+    }.items():  # fmt: skip
+        said = problems_of(wrong.split())
+        assert len(said) == len(problems) and all(map(str.count, said, problems)), (wrong, said)
 
 
 def test_mistakes_in_running_text_are_found():
