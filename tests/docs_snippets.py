@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import re
 import shlex
 from collections.abc import Iterator
@@ -15,21 +14,13 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FENCED = RawFencedCodeBlockLexer(re.compile(r'(?P<language>\w*)[^\n]*\n'))
-NOT_RUN = re.compile(r'<!-- not run: (.+?) -->\s*\Z', re.DOTALL)
+NOT_RUN = re.compile(r'<!-- not run: (.+) -->\n\Z')
 """The comment above a block of commands that tests only parse, with the reason."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block.
-
-    Attributes:
-        page: relative to the repository.
-        line: number of its first line in the page.
-        language: after the fence.
-        text: between the fences.
-        not_run: reason why its commands are only parsed; empty if they run.
-    """
+    """A fenced block. `not_run` is the reason why its commands do not run, or empty."""
 
     page: str
     line: int
@@ -48,10 +39,8 @@ class Block:
 
 def pages() -> list[Path]:
     """Return README, CONTRIBUTING, and all pages of docs/ and demo/."""
-    found = [REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md']
-    return found + [
-        p for folder in ('docs', 'demo') for p in sorted((REPOSITORY / folder).rglob('*.md'))
-    ]
+    folders = [sorted((REPOSITORY / folder).rglob('*.md')) for folder in ('docs', 'demo')]
+    return [REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *sum(folders, [])]
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
@@ -59,16 +48,10 @@ def blocks_of(page: Path) -> Iterator[Block]:
     document = Document(page.read_text(encoding='utf-8'), str(page))
     name = str(page.relative_to(REPOSITORY))
     for region in sorted(FENCED(document), key=lambda each: each.start):
-        line = document.text.count('\n', 0, region.start) + 2
-        text, comment = str(region.lexemes['source']), NOT_RUN.search(document.text[: region.start])
-        yield Block(name, line, region.lexemes['language'], text, comment[1] if comment else '')
-
-
-def running_text(page: Path) -> str:
-    """Return a page without its fenced blocks."""
-    document = Document(page.read_text(encoding='utf-8'), str(page))
-    fenced = [document.text[region.start : region.end] for region in FENCED(document)]
-    return functools.reduce(lambda text, block: text.replace(block, ''), fenced, document.text)
+        before, text = document.text[: region.start], str(region.lexemes['source'])
+        reason = NOT_RUN.search(before)
+        line = before.count('\n') + 2
+        yield Block(name, line, region.lexemes['language'], text, reason[1] if reason else '')
 
 
 def read_snippet(document: str, name: str, folder: Path) -> Config:

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -25,14 +25,9 @@ import rocovis_mm.registry
 from tests.docs_snippets import REPOSITORY, Block, blocks_of, pages
 from tests.test_configs.reduced_configs import parts_of
 
-READERS = {
-    'bash': str,
-    'bibtex': str,
-    'text': str,
-    'python': ast.parse,
-    'json': json.loads,
-    'yaml': yaml.safe_load,
-}
+READERS = dict(
+    bash=str, bibtex=str, text=str, python=ast.parse, json=json.loads, yaml=yaml.safe_load
+)
 GIVEN = 'train_pipeline, test_pipeline, videos, images = [], [], {}, {}\n'
 """Names that the text around a config's block introduces."""
 BLOCKS = [block for page in pages() for block in blocks_of(page)]
@@ -70,21 +65,20 @@ def checkout(tmp_path_factory) -> Path:
     return folder
 
 
-def installed(checkout: Path, package: str) -> str:
-    """Return the folder of a package, of ours as a wheel installs it."""
-    ours = package.partition('.')[0] == 'rocovis_mm'
-    return str(checkout / 'rocovis_mm') if ours else get_installed_path(package)
-
-
 def read_block(block: Block, checkout: Path) -> Config:
     """Read a block as the config that it is, in the folder from which its `_base_` is found."""
+
+    def installed(package: str) -> str:
+        ours = str(checkout / 'rocovis_mm')
+        return ours if package == 'rocovis_mm' else get_installed_path(package)
+
     bases = re.findall(r"'((?:\.\./|configs/)?[\w./-]+\.py)'", block.text)
     folders = [checkout, *sorted(checkout.glob('configs/*/'))]
     fitting = [f for f in folders if all((f / base).is_file() for base in bases)]
     assert fitting, f'{block}: no folder from which {bases} are found'
     path = fitting[0] / f'block_{block.line}.py'
     path.write_text(GIVEN + parsable(block.text))
-    with mock.patch.object(mmengine_config, 'get_installed_path', partial(installed, checkout)):
+    with mock.patch.object(mmengine_config, 'get_installed_path', installed):
         return Config.fromfile(path)
 
 

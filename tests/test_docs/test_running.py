@@ -53,14 +53,19 @@ touch $(make -s --eval 'stamp: ; @echo $(INSTALLED)' stamp)
 python tools/run_demo.py --cfg-options max_iters=60 load_from=None
 cp work_dirs/demo/best_AP_iter_60.pth start.pth
 cp -r work_dirs/demo work_dirs/mine
-python tools/dataset_converters/generate_embedded.py data/my_videos
+python tools/dataset_converters/generate_embedded.py data/my_videos --train-videos 20
+mkdir data/youtube_vis_2021 data/youtube_vis_2022
+python tools/dataset_converters/split_dataset.py data/my_videos/train.json --fraction 0.5 \
+    --out data/youtube_vis_2022/other.json data/youtube_vis_2021/valid.json
+cp data/my_videos/train.json data/youtube_vis_2021
+cp data/my_videos/train.json data/youtube_vis_2022/gt.json
 python demo/video_demo.py data/embedded/JPEGImages/val_0001 configs/rocovis/rocovis_demo.py \
     start.pth --out video.mp4 --results-jsonl stream.jsonl
 mkdir rocovis_mm/.mim
 cp -r configs tools demo model-index.yml rocovis_mm/.mim
 """
-"""Commands in the new copy: an environment that make accepts, a model that finds something, a video
-and its log, and the folder that an installation has."""
+"""Commands in the new copy: an environment that make accepts, a model that finds something, data, a
+video and its log, and the folder that an installation has."""
 GIVEN = """
 import cv2, numpy as np, torch
 from mmengine.config import Config
