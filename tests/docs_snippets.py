@@ -54,6 +54,9 @@ def blocks_of(page: Path) -> Iterator[Block]:
         yield Block(name, line, region.lexemes['language'], text, reason[1] if reason else '')
 
 
+BLOCKS = [block for page in pages() for block in blocks_of(page)]
+
+
 def read_snippet(document: str, name: str, folder: Path) -> Config:
     """Return the config in the block of a document that begins with ``# <name>``.
 

@@ -22,7 +22,7 @@ from mmengine.registry import Registry
 from mmengine.utils import get_installed_path
 
 import rocovis_mm.registry
-from tests.docs_snippets import REPOSITORY, Block, blocks_of, pages
+from tests.docs_snippets import BLOCKS, REPOSITORY, Block
 from tests.test_configs.reduced_configs import parts_of
 
 READERS = dict(
@@ -30,7 +30,6 @@ READERS = dict(
 )
 GIVEN = 'train_pipeline, test_pipeline, videos, images = [], [], {}, {}\n'
 """Names that the text around a config's block introduces."""
-BLOCKS = [block for page in pages() for block in blocks_of(page)]
 SHOWN = ('rocovis/rocovis_r50_ovis', 'rocovis/rocovis_r50_custom')
 """Configs that docs/configs.md goes through."""
 

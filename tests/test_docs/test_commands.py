@@ -16,7 +16,7 @@ import pytest
 
 from rocovis_mm.cli import find_tool
 from rocovis_mm.utils import load_config
-from tests.docs_snippets import REPOSITORY, blocks_of, pages
+from tests.docs_snippets import BLOCKS, REPOSITORY, pages
 
 LAUNCHES = {  # script -> its tool, and which of its arguments are not the tool's
     'tools/dist_train.sh': ('tools/train.py', (1,)),
@@ -24,7 +24,6 @@ LAUNCHES = {  # script -> its tool, and which of its arguments are not the tool'
     'tools/slurm_train.sh': ('tools/train.py', (0, 1)),
     'tools/slurm_test.sh': ('tools/test.py', (0, 1)),
 }
-BLOCKS = {page: list(blocks_of(page)) for page in pages()}
 
 
 @cache
@@ -109,21 +108,24 @@ def missing_on(text: str) -> list[str]:
     return missing
 
 
-@pytest.mark.parametrize('page', BLOCKS, ids=lambda page: page.name)
-def test_a_page_names_what_exists(page):
+@pytest.mark.parametrize('block', [b for b in BLOCKS if b.language == 'bash'], ids=str)
+def test_a_command_names_what_exists(block):
+    for words in block.commands():
+        assert not problems_of(words), shlex.join(words)
+    for name in re.findall(r'\btests/[\w/.]+\w', block.not_run):
+        assert (REPOSITORY / name).exists()
+
+
+@pytest.mark.parametrize('page', pages(), ids=lambda page: page.name)
+def test_running_text_names_what_exists(page):
     text = page.read_text(encoding='utf-8')
-    for block in BLOCKS[page]:
+    for block in BLOCKS:
         text = text.replace(block.text, '')
-        for words in block.commands() if block.language == 'bash' else ():
-            assert not problems_of(words), f'{block}: {shlex.join(words)}'
-        for name in re.findall(r'\btests/[\w/.]+\w', block.not_run):
-            assert (REPOSITORY / name).exists(), block
     assert not missing_on(text)
 
 
 def test_commands_are_found():
-    blocks = [block for page in BLOCKS.values() for block in page if block.language == 'bash']
-    found = [shlex.join(words) for block in blocks for words in block.commands()]
+    found = [shlex.join(w) for b in BLOCKS if b.language == 'bash' for w in b.commands()]
     assert 'python tools/dataset_converters/generate_embedded.py data/embedded' in found
     assert len(found) > 90
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs_snippets import REPOSITORY, blocks_of, pages
+from tests.docs_snippets import BLOCKS, REPOSITORY
 from tests.test_docs.test_blocks import PROGRAMS
 
 SMALL = {
@@ -93,13 +93,8 @@ ENVIRONMENT = dict(
 """Variables by which pip installs nothing and fetches nothing, and `make test` runs no test."""
 WRITES = ('--out', '--out-dir', '--show-dir', '--work-dir', '--masks', '--json')
 LEFT_OUT = ('.*', '__pycache__', 'work_dirs', 'data', 'build', 'dist', 'tests', '*.egg-info')
-RUN = {
-    str(page.relative_to(REPOSITORY)): [
-        block for block in blocks_of(page) if block.language == 'bash' and not block.not_run
-    ]
-    for page in pages()
-}
-"""Page -> the blocks of commands that run."""
+RUN = [block for block in BLOCKS if block.language == 'bash' and not block.not_run]
+"""The blocks of commands that run."""
 
 
 def run(folder: Path, text: str) -> None:
@@ -137,16 +132,17 @@ def checkout(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('page', sorted({*filter(RUN.get, RUN), *(b.page for b in PROGRAMS)}))
+@pytest.mark.parametrize('page', sorted({block.page for block in RUN + PROGRAMS}))
 def test_a_page_runs(page, checkout, tmp_path):
     """All goes well, and the files that the commands name as their outputs are there."""
     folder = tmp_path / 'checkout'
     shutil.copytree(checkout, folder, symlinks=True)
-    script = '\n'.join(block.text for block in RUN[page])
+    blocks = [block for block in RUN if block.page == page]
+    script = '\n'.join(block.text for block in blocks)
     if 'export.txt' in script:
         pytest.importorskip('onnxruntime', reason='not pinned for this Python')
     run(folder, script)
-    for words in (words for block in RUN[page] for words in block.commands()):
+    for words in (words for block in blocks for words in block.commands()):
         for option, name in zip(words, words[1:]):
             assert option not in WRITES or (folder / name).exists(), words
     texts = [block.text for block in PROGRAMS if block.page == page]
