@@ -51,9 +51,13 @@ SMALL = {
 """File -> text of it -> the text that the copy has in its place."""
 SET_UP = """
 touch $(make -s --eval 'stamp: ; @echo $(INSTALLED)' stamp)
-python tools/run_demo.py --cfg-options max_iters=60 load_from=None
-cp work_dirs/demo/best_AP_iter_60.pth start.pth
-cp -r work_dirs/demo work_dirs/mine
+python tools/dataset_converters/generate_embedded.py data/embedded
+python tools/train.py configs/rocovis/rocovis_demo.py --work-dir work_dirs/start \
+    --cfg-options max_iters=60 load_from=None
+mv work_dirs/start/best_AP_iter_60.pth start.pth
+make demo
+mkdir work_dirs/mine
+cp work_dirs/demo/results.json work_dirs/mine
 python tools/dataset_converters/generate_embedded.py data/my_videos --train-videos 20
 mkdir data/youtube_vis_2021 data/youtube_vis_2022
 python tools/dataset_converters/split_dataset.py data/my_videos/train.json --fraction 0.5 \
@@ -66,8 +70,8 @@ mkdir rocovis_mm/.mim tests
 echo 'def test_nothing(): pass' > tests/test_nothing.py
 cp -r configs tools demo model-index.yml rocovis_mm/.mim
 """
-"""Commands in the new copy: an environment that make accepts, a model that finds something, data, a
-video and its log, the folder that an installation has, and a test in place of this suite."""
+"""Commands in the new copy: an environment that make accepts, a model that finds something, the demo,
+data, a video and its log, the folder that an installation has, and a test in place of this suite."""
 GIVEN = """
 import cv2, numpy as np, torch
 from mmengine.config import Config
