@@ -70,8 +70,8 @@ mkdir rocovis_mm/.mim tests
 echo 'def test_nothing(): pass' > tests/test_nothing.py
 cp -r configs tools demo model-index.yml rocovis_mm/.mim
 """
-"""Commands in the new copy: an environment that make accepts, a model that finds something, the demo,
-data, a video and its log, the folder that an installation has, and a test in place of this suite."""
+"""Commands in the new copy. They make the stamp of an installed environment, a model that finds
+something, the demo, more data, a video and its log, the folder that a wheel has, and a test."""
 GIVEN = """
 import cv2, numpy as np, torch
 from mmengine.config import Config
