@@ -69,7 +69,7 @@ def read_block(block: Block, checkout: Path) -> Config:
 
     def installed(package: str) -> str:
         ours = str(checkout / 'rocovis_mm')
-        return ours if package == 'rocovis_mm' else get_installed_path(package)
+        return ours if package.startswith('rocovis_mm') else get_installed_path(package)
 
     bases = re.findall(r"'((?:\.\./|configs/)?[\w./-]+\.py)'", block.text)
     folders = [checkout, *sorted(checkout.glob('configs/*/'))]
