@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,27 +14,33 @@ from sybil.parsers.markdown.lexers import RawFencedCodeBlockLexer
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FENCED = RawFencedCodeBlockLexer(re.compile(r'(?P<language>\w*)[^\n]*\n'))
+NOT_RUN = re.compile(r'<!-- not run: (.+) -->\n\Z')
+"""The comment above a block of commands that tests only parse, with the reason."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: its page relative to the repository, its first line, its language."""
+    """A fenced block. `not_run` is the reason why its commands do not run, or empty."""
 
     page: str
     line: int
     language: str
     text: str
+    not_run: str
 
     def __str__(self) -> str:
         return f'{self.page}:{self.line}'
 
+    def commands(self) -> list[list[str]]:
+        """Return the words of each command of a block of bash."""
+        lines = self.text.replace('\\\n', ' ').replace(' && ', '\n').splitlines()
+        return [words for words in (shlex.split(line, comments=True) for line in lines) if words]
+
 
 def pages() -> list[Path]:
     """Return README, CONTRIBUTING, and all pages of docs/ and demo/."""
-    found = [REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md']
-    return found + [
-        p for folder in ('docs', 'demo') for p in sorted((REPOSITORY / folder).rglob('*.md'))
-    ]
+    folders = [sorted((REPOSITORY / folder).rglob('*.md')) for folder in ('docs', 'demo')]
+    return [REPOSITORY / 'README.md', REPOSITORY / 'CONTRIBUTING.md', *sum(folders, [])]
 
 
 def blocks_of(page: Path) -> Iterator[Block]:
@@ -42,15 +48,13 @@ def blocks_of(page: Path) -> Iterator[Block]:
     document = Document(page.read_text(encoding='utf-8'), str(page))
     name = str(page.relative_to(REPOSITORY))
     for region in sorted(FENCED(document), key=lambda each: each.start):
-        line = document.text.count('\n', 0, region.start) + 2
-        yield Block(name, line, region.lexemes['language'], str(region.lexemes['source']))
+        before, text = document.text[: region.start], str(region.lexemes['source'])
+        reason = NOT_RUN.search(before)
+        line = before.count('\n') + 2
+        yield Block(name, line, region.lexemes['language'], text, reason[1] if reason else '')
 
 
-def running_text(page: Path) -> str:
-    """Return a page without its fenced blocks."""
-    document = Document(page.read_text(encoding='utf-8'), str(page))
-    fenced = [document.text[region.start : region.end] for region in FENCED(document)]
-    return functools.reduce(lambda text, block: text.replace(block, ''), fenced, document.text)
+BLOCKS = [block for page in pages() for block in blocks_of(page)]
 
 
 def read_snippet(document: str, name: str, folder: Path) -> Config:

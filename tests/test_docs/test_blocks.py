@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import builtins
+import importlib
 import json
 import re
 import shutil
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,20 +22,14 @@ from mmengine.registry import Registry
 from mmengine.utils import get_installed_path
 
 import rocovis_mm.registry
-from tests.docs_snippets import REPOSITORY, Block, blocks_of, pages
+from tests.docs_snippets import BLOCKS, REPOSITORY, Block
 from tests.test_configs.reduced_configs import parts_of
 
-READERS = {
-    'bash': str,
-    'bibtex': str,
-    'text': str,
-    'python': ast.parse,
-    'json': json.loads,
-    'yaml': yaml.safe_load,
-}
-FREE = {'train_pipeline': [], 'test_pipeline': [], 'videos': {}, 'images': {}}
-"""Names of the text around a config's block, and what may stand for them."""
-BLOCKS = [block for page in pages() for block in blocks_of(page)]
+READERS = dict(
+    bash=str, bibtex=str, text=str, python=ast.parse, json=json.loads, yaml=yaml.safe_load
+)
+GIVEN = 'train_pipeline, test_pipeline, videos, images = [], [], {}, {}\n'
+"""Names that the text around a config's block introduces."""
 SHOWN = ('rocovis/rocovis_r50_ovis', 'rocovis/rocovis_r50_custom')
 """Configs that docs/configs.md goes through."""
 
@@ -45,26 +39,19 @@ def parsable(text: str) -> str:
     return re.sub(r',(\s*#[^\n]*\n)?\s*\.\.\.(?=\s*[)\]}])', r'\1', text)
 
 
+def nodes_of(block: Block, kind: type[ast.AST]) -> list[Any]:
+    """Return the nodes of a kind in a block of Python."""
+    return [node for node in ast.walk(ast.parse(parsable(block.text))) if isinstance(node, kind)]
+
+
 def is_config(block: Block) -> bool:
     """Whether a block of Python is (part of) a config: it calls nothing but `dict` and the like."""
-    calls = [
-        node for node in ast.walk(ast.parse(parsable(block.text))) if isinstance(node, ast.Call)
-    ]
     known = r'dict|len|read_base|\w+\.update'
-    return all(re.fullmatch(known, ast.unparse(call.func)) for call in calls)
+    return all(re.fullmatch(known, ast.unparse(n.func)) for n in nodes_of(block, ast.Call))
 
 
 CONFIGS = [block for block in BLOCKS if block.language == 'python' and is_config(block)]
 PROGRAMS = [block for block in BLOCKS if block.language == 'python' and not is_config(block)]
-
-
-def free_names(text: str) -> set[str]:
-    """Return the names that a block reads and never sets."""
-    names = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)]
-    stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
-    imports = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
-    imported = {alias.name for node in imports for alias in node.names}
-    return {n.id for n in names} - stored - set(dir(builtins)) - {'_base_'} - imported
 
 
 @pytest.fixture(scope='module')
@@ -77,35 +64,20 @@ def checkout(tmp_path_factory) -> Path:
     return folder
 
 
-def installed(checkout: Path, package: str) -> str:
-    """Return the folder of a package, of ours as a wheel installs it."""
-    ours = package.partition('.')[0] == 'rocovis_mm'
-    return str(checkout / 'rocovis_mm') if ours else get_installed_path(package)
-
-
-def bases_of(text: str) -> list[str]:
-    """Return what the first `_base_` of a config names."""
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == '_base_':
-            bases = ast.literal_eval(node.value)
-            return [bases] if isinstance(bases, str) else bases
-    return []
-
-
 def read_block(block: Block, checkout: Path) -> Config:
-    """Read a block as the config that it is, from the place that its `_base_` speaks of."""
-    text = parsable(block.text)
-    if 'import *' not in text:
-        unknown = free_names(text) - set(FREE)
-        assert not unknown, f'{block}: {unknown} are set nowhere'
-        text = ''.join(f'{name} = {FREE[name]!r}\n' for name in free_names(text)) + text
-    bases = [base for base in bases_of(text) if '::' not in base]
-    folders = [checkout, *sorted((checkout / 'configs').iterdir())]
-    fitting = [f for f in folders if f.is_dir() and all((f / base).is_file() for base in bases)]
+    """Read a block as the config that it is, in the folder from which its `_base_` is found."""
+
+    def installed(package: str) -> str:
+        ours = str(checkout / 'rocovis_mm')
+        return ours if package.startswith('rocovis_mm') else get_installed_path(package)
+
+    bases = re.findall(r"'((?:\.\./|configs/)?[\w./-]+\.py)'", block.text)
+    folders = [checkout, *sorted(checkout.glob('configs/*/'))]
+    fitting = [f for f in folders if all((f / base).is_file() for base in bases)]
     assert fitting, f'{block}: no folder from which {bases} are found'
     path = fitting[0] / f'block_{block.line}.py'
-    path.write_text(text)
-    with mock.patch.object(mmengine_config, 'get_installed_path', partial(installed, checkout)):
+    path.write_text(GIVEN + parsable(block.text))
+    with mock.patch.object(mmengine_config, 'get_installed_path', installed):
         return Config.fromfile(path)
 
 
@@ -114,6 +86,15 @@ def test_a_block_is_of_its_language(block):
     assert block.language in READERS, f'{block}: say what it is, bash or one of {list(READERS)}'
     text = parsable(block.text) if block.language == 'python' else block.text
     assert READERS[block.language](text)
+
+
+@pytest.mark.parametrize('block', PROGRAMS, ids=str)
+def test_a_program_imports_what_exists(block):
+    for node in nodes_of(block, ast.Import):
+        assert [importlib.import_module(alias.name) for alias in node.names]
+    for node in nodes_of(block, ast.ImportFrom):
+        module = importlib.import_module(node.module)
+        assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
 
 
 @pytest.mark.parametrize('block', CONFIGS, ids=str)
@@ -129,7 +110,7 @@ def test_a_config_is_read_and_its_parts_exist(block, checkout):
 
 
 def leaves(config: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Yield the places of a config, and what stands there; lists are one value."""
+    """Yield the places of a config and their values; lists are one value."""
     if isinstance(config, dict):
         for key, value in config.items():
             yield from leaves(value, (*place, key))

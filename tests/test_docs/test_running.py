@@ -1,193 +1,164 @@
-"""Every command and program of README and docs runs, page by page, in a copy of the checkout.
+"""The commands and programs of README and docs run as they are written, page by page.
 
-The commands are those of the page, in their order, in one shell; data, models and numbers are
-small (desk.py, short_python.py).
+They run in a copy of the checkout in which SMALL makes data and trainings small. The commands of a
+page run in their order, then its programs as one. A page marks a block that does not run by the
+comment ``<!-- not run: REASON -->`` above it; test_commands.py parses all commands.
 """
 
 from __future__ import annotations
 
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
 import time
+import venv
+from pathlib import Path
 
 import pytest
 
-from tests.docs_snippets import REPOSITORY, blocks_of, pages
-from tests.test_docs.desk import OTHER_CONFIGS, set_up
+from tests.docs_snippets import BLOCKS, REPOSITORY
 from tests.test_docs.test_blocks import PROGRAMS
 
-NOT_RUN = {
-    'pip install -r requirements/backbones.txt': 'fetches packages that are not pinned',
-    'pip install --no-deps mmpretrain': 'fetches packages that are not pinned',
-    'pip install -r requirements/mim.txt': 'fetches packages that are not pinned',
-    'mim ': 'tests/test_packaging/test_installation.py runs mim on an installed wheel',
-    'python3.11 -m venv work_dirs/mmtrack': 'an environment of its own: `make mmtrack`',
-    'work_dirs/mmtrack/bin/': 'an environment of its own: `make mmtrack`',
-    'python tools/train.py configs/hosts/mmtrack': 'an environment of its own: `make mmtrack`',
-    'python tools/test.py configs/hosts/mmtrack': 'an environment of its own: `make mmtrack`',
-}
-"""How a command begins that is not run -> why."""
-COMMANDS = {
-    str(page.relative_to(REPOSITORY)): [b.text for b in blocks_of(page) if b.language == 'bash']
-    for page in pages()
-}
-TRAINED = ('last_checkpoint', 'iter_*.pth', '*/vis_data/scalars.json')
-DRAWN = ('overlay.mp4', 'overlay.gif', 'contact_sheet.png')
-DEMO = (*TRAINED, *DRAWN, 'results.json', 'results.zip', 'metrics.json', 'curves.png')
-DATA = ('train.json', 'val.json', 'JPEGImages/val_0001/*')
-COMPARED = tuple(f'comparison.{ending}' for ending in ('md', 'json', 'png'))
-PROMISED = {
-    'README.md': {
-        'work_dirs/demo': DEMO,
-        'work_dirs/mine': TRAINED,
-        '.': ('overlay.mp4', 'tracks.json', 'metrics.json', 'report.html'),
+SMALL = {
+    'rocovis_mm/datasets/embedded/embedded_dataset.py': {
+        'height: int = 96': 'height: int = 64',
+        'width: int = 160': 'width: int = 96',
+        'train_videos: int = 160': 'train_videos: int = 4',
+        'train_frames: int = 14': 'train_frames: int = 8',
+        'val_videos: int = 24': 'val_videos: int = 2',
+        'val_frames: int = 18': 'val_frames: int = 6',
+        'train_videos=240': 'train_videos=2',
+        'val_videos=80': 'val_videos=1',
     },
-    'docs/benchmarks.md': {
-        'data/youtube_vis_2021': ('train_train.json', 'train_val.json'),
-        'data/vipseg_things': ('train.json', 'val.json'),
-        'work_dirs/check_ovis': ('problems.txt', 'summary.json', '*.png'),
+    'configs/_base_/datasets/demo_vis.py': {'input_size = (208, 128)': 'input_size = (96, 64)'},
+    'configs/_base_/datasets/custom_vis_tiny.py': {
+        'input_size = (320, 192)': 'input_size = (96, 64)',
+        'test_size = (448, 256)': 'test_size = (96, 64)',
     },
-    'docs/checkpoints.md': {'.': ('rocovis_r50_ytvis21-????????.pth',)},
-    'docs/comparison.md': {'work_dirs/compare': COMPARED, 'work_dirs/compare_mine': COMPARED},
-    'docs/data.md': {'data/embedded': DATA, 'data/embedded_hard': DATA},
-    'docs/formats.md': {'work_dirs/mots': ('val_0001.txt',), 'work_dirs': ('from_mots.json',)},
-    'docs/joint_training.md': {'data/embedded': DATA},
-    'docs/metrics.md': {'plots': ('ap_vs_iou.png', 'precision_recall_*.png')},
-    'docs/own_data.md': {
-        'data/my_videos': DATA,
-        'data/embedded': DATA,
-        'work_dirs/demo': TRAINED,
-        'work_dirs/mine': TRAINED,
-        'work_dirs/mine/frames': ('1/*.jpg', '2/*.jpg'),
-        'work_dirs/mine/pictures': (*DRAWN, 'curves.png'),
-    },
-    'docs/streaming.md': {'work_dirs/demo': DEMO},
-    'docs/training.md': {'work_dirs/ovis': TRAINED},
-    'docs/visualization.md': {
-        'data/embedded': DATA,
-        'shown': ('1/*.jpg', '2/*.jpg'),
-        'work_dirs/rocovis_demo/*/vis_data/vis_image': ('*',),
+    'configs/_base_/schedules/schedule_tiny.py': {'max_iters = 1000': 'max_iters = 4'},
+    'configs/_base_/schedules/schedule_tiny_custom.py': {'max_iters = 6600': 'max_iters = 4'},
+    'configs/_base_/default_runtime.py': {'load_from = None': "load_from = 'start.pth'"},
+    'tools/analysis_tools/benchmark_stream.py': {'[100, 1000]': '[12, 16]'},
+    'tools/analysis_tools/benchmark_training.py': {
+        "choices=[*ROWS], help='": "choices=[*ROWS], default=['bfloat16'], help='",
+        'default=3, help=\'timed': 'default=1, help=\'timed',
+        'default=2, help=\'over': 'default=1, help=\'over',
     },
 }  # fmt: skip
-"""Page -> folder -> what the page says that its commands leave there."""
-TAKEN = {
-    'cv2.VideoCapture(0)': "cv2.VideoCapture('video.mp4')",
-    "'work_dirs/demo/best.pth'": "'checkpoint.pth'",
-}
-"""What stands in programs -> what is there."""
-FRAMES = """
-import cv2
-import numpy as np
-frames = [np.full((64, 96, 3), 20 * number, np.uint8) for number in range(3)]
+"""File -> text of it -> the text that the copy has in its place."""
+SET_UP = """
+touch $(make -s --eval 'stamp: ; @echo $(INSTALLED)' stamp)
+python tools/dataset_converters/generate_embedded.py data/embedded
+python tools/train.py configs/rocovis/rocovis_demo.py --work-dir work_dirs/start \
+    --cfg-options max_iters=60 load_from=None
+mv work_dirs/start/best_AP_iter_60.pth start.pth
+make demo
+mkdir work_dirs/mine
+cp work_dirs/demo/results.json work_dirs/mine
+python tools/dataset_converters/generate_embedded.py data/my_videos --train-videos 20
+mkdir data/youtube_vis_2021 data/youtube_vis_2022
+python tools/dataset_converters/split_dataset.py data/my_videos/train.json --fraction 0.5 \
+    --out data/youtube_vis_2022/other.json data/youtube_vis_2021/valid.json
+cp data/my_videos/train.json data/youtube_vis_2021
+cp data/my_videos/train.json data/youtube_vis_2022/gt.json
+python demo/video_demo.py data/embedded/JPEGImages/val_0001 configs/rocovis/rocovis_demo.py \
+    start.pth --out video.mp4 --results-jsonl stream.jsonl
+mkdir rocovis_mm/.mim tests
+echo 'def test_nothing(): pass' > tests/test_nothing.py
+cp -r configs tools demo model-index.yml rocovis_mm/.mim
 """
-PREPARED = {
-    'README.md': FRAMES,
-    'docs/compatibility.md': '',
-    'docs/formats.md': '',
-    'docs/method.md': """
-import torch
+"""Commands in the new copy. They make the stamp of an installed environment, a model that finds
+something, the demo, more data, a video and its log, the folder that a wheel has, and a test."""
+GIVEN = """
+import cv2, numpy as np, torch
 from mmengine.config import Config
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import StreamState
+frames = [np.full((360, 640, 3), 20 * number, np.uint8) for number in range(3)]
+frame, classes = frames[0], ('ball', 'star')
+cameras = [cv2.VideoCapture('video.mp4') for _ in range(4)]
+def predict(frame):
+    return np.ones((2, 360, 640), bool), np.arange(2), np.arange(2), np.full(2, 0.9)
 model = MODELS.build(Config.fromfile('configs/rocovis/rocovis_demo.py').model).eval()
 head, state = model.track_head, StreamState()
 features = model.extract_features(torch.rand(1, 3, 64, 96))
 keep = torch.ones(1, head.num_queries)
-""",
-    'docs/speed.md': f'{FRAMES}\nframe = frames[0]',
-    'docs/streaming.md': """
-import cv2
-cameras = [cv2.VideoCapture('video.mp4') for _ in range(4)]
-""",
-    'docs/visualization.md': f"""{FRAMES}
-classes = ('ball', 'star')
-def predict(frame):
-    return np.ones((2, 64, 96), bool), np.arange(2), np.arange(2), np.full(2, 0.9)
-""",
-}
-"""Page -> what its text takes for granted before its programs."""
-BEFORE = {
-    'docs/compatibility.md': 'mkdir rocovis_mm/.mim && cp -r configs tools model-index.yml '
-    'rocovis_mm/.mim',  # as a wheel has them
-    'docs/model_zoo.md': 'mkdir -p work_dirs && ln -s rocovis_r50_ovis work_dirs/NAME',
-}
-"""Page -> the command before its own."""
-AFTERWARDS = {
-    'README.md': 'assert now.masks.shape[1:] == (64, 96) and len(now.ids) == len(now.masks)',
-    'docs/compatibility.md': """
-from pathlib import Path
-from mmengine.config import Config
-Path('heir.py').write_text("_base_ = 'rocovis_mm::rocovis/rocovis_r50_ovis.py'")
-heir = Config.fromfile('heir.py')
-assert Path(_base_).is_file()
-assert heir.model.type == config.model.type == 'rocovis_mm.RoCoVIS'
-""",
-    'docs/formats.md': "assert Path('from_detections.json').stat().st_size and len(lines) == 1",
-    'docs/method.md': 'assert len(state.memory) == 1 and state.queries is not None',
-    'docs/speed.md': 'assert masks.masks.shape[1:] == (64, 96) and tracks.length == 3',
-    'docs/streaming.md': """
-from pathlib import Path
-assert all(Path(name).stat().st_size for name in ('tracks.json', 'drawn.mp4'))
-assert found.frame == 0 and isinstance(tracks, list) and line['frame'] == 5
-""",
-    'docs/visualization.md': """
-from pathlib import Path
-assert shown.shape == (64, 96, 3) and len(list(Path('masks').glob('*.png'))) == 3
-""",
-}
-"""Page -> what its programs leave behind."""
+"""
+"""Names that the text of a page introduces before its programs."""
+ENVIRONMENT = dict(
+    OMP_NUM_THREADS='1',
+    MPLBACKEND='agg',
+    PIP_DRY_RUN='1',
+    PIP_NO_INDEX='1',
+    PIP_NO_DEPS='1',
+    PIP_NO_BUILD_ISOLATION='0',
+    TEST_JOBS='0',
+)
+"""Variables by which pip installs nothing and fetches nothing."""
+WRITES = ('--out', '--out-dir', '--show-dir', '--work-dir', '--masks', '--json')
+LEFT_OUT = ('.*', '__pycache__', 'work_dirs', 'data', 'build', 'dist', 'tests', '*.egg-info')
+RUN = [block for block in BLOCKS if block.language == 'bash' and not block.not_run]
+"""The blocks of commands that run."""
+
+
+def run(folder: Path, text: str) -> None:
+    """Run lines of bash in a copy of the checkout; all must go well."""
+    path = f'{Path(sys.executable).parent}:{os.environ["PATH"]}'
+    done = subprocess.run(
+        ['bash', '-exc', text],
+        cwd=folder,
+        env={**os.environ, **ENVIRONMENT, 'PATH': path, 'PYTHONPATH': str(folder)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=1800,
+    )
+    assert done.returncode == 0 and 'Traceback' not in done.stdout, done.stdout[-6000:]
 
 
 @pytest.fixture(scope='module')
-def first_desk(tmp_path_factory):
-    return set_up(tmp_path_factory.mktemp('desks') / 'first')
+def checkout(tmp_path_factory) -> Path:
+    """A small copy of the checkout, with a ``.venv`` that sees the packages of this one."""
+    folder = tmp_path_factory.mktemp('docs') / 'checkout'
+    shutil.copytree(REPOSITORY, folder, ignore=shutil.ignore_patterns(*LEFT_OUT), symlinks=True)
+    for name, changes in SMALL.items():
+        text = (folder / name).read_text()
+        for old, new in changes.items():
+            text = text.replace(old, new)
+        (folder / name).write_text(text)
+    venv.create(folder / '.venv', symlinks=True)
+    (site,) = (folder / '.venv/lib').glob('python*/site-packages')
+    (site / 'packages.pth').write_text(sysconfig.get_path('purelib'))
+    run(folder, SET_UP)
+    return folder
 
 
-def script_of(page: str) -> str:
-    """Return the commands of a page that are run."""
-    text = '\n'.join([BEFORE.get(page, ''), *COMMANDS[page]]).replace('\\\n', ' ')
-    lines = [line for line in text.splitlines() if not line.startswith(tuple(NOT_RUN))]
-    for number, line in enumerate(lines):  # two machines run at once
-        if 'NODE_RANK=0' in line:
-            lines[number] = f'{{\n{line}\n}} & first=$!'
-        elif 'NODE_RANK=1' in line:
-            lines[number] = f'{line}\nwait $first'
-    return '\n'.join(lines)
-
-
-def program_of(page: str) -> str:
-    """Return the programs of a page as one, with what its text takes for granted."""
-    texts = [b.text for b in PROGRAMS if b.page == page]
-    text = '\n'.join([PREPARED.get(page, ''), *texts, AFTERWARDS.get(page, '')])
-    for there, here in TAKEN.items():
-        text = text.replace(there, here)
-    return text
+def test_the_texts_to_change_are_there():
+    for name, changes in SMALL.items():
+        assert all((REPOSITORY / name).read_text().count(old) == 1 for old in changes), name
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize('page', [page for page in COMMANDS if COMMANDS[page] or page in PREPARED])
-def test_the_commands_and_programs_of_a_page_run(page, first_desk, tmp_path):
-    if 'export.txt' in script_of(page):
+@pytest.mark.parametrize('page', sorted({block.page for block in RUN + PROGRAMS}))
+def test_a_page_runs(page, checkout, tmp_path):
+    """All goes well, and the files that the commands name as their outputs are new."""
+    folder, begin = tmp_path / 'checkout', time.time() - 1
+    shutil.copytree(checkout, folder, symlinks=True)
+    blocks = [block for block in RUN if block.page == page]
+    script = '\n'.join(block.text for block in blocks)
+    if 'export.txt' in script:
         pytest.importorskip('onnxruntime', reason='not pinned for this Python')
-    if 'to_detections' in program_of(page):
-        pytest.importorskip('supervision', reason='not pinned for this Python')
-    desk, begin = first_desk.copy(tmp_path / 'desk'), int(time.time())
-    config = OTHER_CONFIGS.get(page, 'configs/rocovis/rocovis_demo.py')
-    done = desk.run(f'set -ex\n{script_of(page)}', CONFIG_OF_PAGE=config)
-    assert done.returncode == 0 and 'Traceback' not in done.stdout, done.stdout[-6000:]
-    for folder, names in PROMISED.get(page, {}).items():
-        for name in names:
-            new = [p for p in desk.folder.glob(f'{folder}/{name}') if p.stat().st_mtime >= begin]
-            assert any(p.stat().st_size or p.name == 'problems.txt' for p in new), (folder, name)
-    (desk.folder / 'program.py').write_text(program_of(page))
-    done = desk.run('python program.py')
-    assert done.returncode == 0, done.stdout[-6000:]
-
-
-def test_the_tables_speak_of_what_is_there():
-    """No line of a table is idle, and what is not run is little."""
-    lines = [line for blocks in COMMANDS.values() for text in blocks for line in text.splitlines()]
-    for start in NOT_RUN:
-        assert any(line.startswith(start) for line in lines), start
-    assert sum(line.startswith(tuple(NOT_RUN)) for line in lines) <= 15
-    assert {*PROMISED, *BEFORE, *OTHER_CONFIGS} <= {page for page in COMMANDS if COMMANDS[page]}
-    assert {block.page for block in PROGRAMS} == set(PREPARED) == set(AFTERWARDS)
-    assert len(PROGRAMS) >= 9
+    run(folder, script)
+    for words in (words for block in blocks for words in block.commands()):
+        for option, name in zip(words, words[1:]):
+            files = [folder / name, *(folder / name).rglob('*')] if option in WRITES else []
+            assert not files or max(map(os.path.getmtime, files)) > begin, words
+    texts = [block.text for block in PROGRAMS if block.page == page]
+    program = re.sub(r"'work_dirs/[^']+\.pth'", "'start.pth'", '\n'.join([GIVEN, *texts]))
+    (folder / 'program.py').write_text(program)
+    if texts:
+        run(folder, 'python program.py')
