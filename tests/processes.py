@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import multiprocessing
 import os
@@ -40,6 +41,7 @@ def enter(function, arguments, log, environment) -> None:
     import quick_mmengine  # noqa: F401
     import torch
 
+    gc.freeze()  # as conftest.py does
     os.environ.update(environment)
     torch.set_num_threads(1)
     if log is None:

@@ -10,7 +10,6 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
-from processes import run_script
 
 from rocovis_mm.deployment import ExportedModel
 from rocovis_mm.registry import MODELS
@@ -29,25 +28,28 @@ def checkpoint(tmp_path_factory) -> Path:
     return path
 
 
-def test_writes_a_file_that_equals_the_model(checkpoint, tmp_path):
+def run(monkeypatch, *arguments: object) -> None:
+    """Run the tool in this process."""
+    tool = runpy.run_path(str(ROOT / 'tools/deployment/export.py'))
+    words = ['export.py', ROOT / CONFIG, *arguments]
+    monkeypatch.setattr(sys, 'argv', [str(word) for word in words])
+    tool['main']()
+
+
+def test_writes_a_file_that_equals_the_model(checkpoint, tmp_path, monkeypatch, capsys):
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
         pytest.importorskip(package, reason=f'{package} is missing: requirements/export.txt')
     out = tmp_path / 'model.onnx'
-    options = ('--size', 64, 96, '--out', out, '--verify', 3)
-    done = run_script('tools/deployment/export.py', CONFIG, checkpoint, *options, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    assert out.is_file() and 'logits differ by at most' in done.stdout
+    run(monkeypatch, checkpoint, '--size', 64, 96, '--out', out, '--verify', 3)
+    assert out.is_file() and 'logits differ by at most' in capsys.readouterr().out
     model, classes = ExportedModel(out), Config.fromfile(ROOT / CONFIG).classes
     assert model.classes == classes and model.category_ids == tuple(range(1, len(classes) + 1))
 
 
 def refusal(monkeypatch, *arguments: object) -> SystemExit:
-    """Run the tool in this process and return how it exits."""
-    tool = runpy.run_path(str(ROOT / 'tools/deployment/export.py'))
-    words = ['export.py', ROOT / CONFIG, *arguments]
-    monkeypatch.setattr(sys, 'argv', [str(word) for word in words])
+    """Run the tool and return how it exits."""
     with pytest.raises(SystemExit) as found:
-        tool['main']()
+        run(monkeypatch, *arguments)
     return found.value
 
 

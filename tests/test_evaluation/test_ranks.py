@@ -1,16 +1,15 @@
 """Real processes, joined by gloo: unequal shares of frames score as one whole."""
 
 import json
+import os
 
-import rocovis_mm.registry  # noqa: F401  (prepares each new process before any mmdet import)
-
-# isort: split
 import numpy as np
 import pytest
 import torch
 from mmdet.structures import DetDataSample, TrackDataSample
 from mmengine.evaluator import Evaluator
 from mmengine.structures import InstanceData
+from processes import run_ranks
 from pycocotools import mask as mask_utils
 from vis_reference import random_files
 
@@ -38,13 +37,11 @@ def frame_samples(truth, results):
             yield sample
 
 
-def score_on_rank(rank, ranks, folder):
+def score_on_rank(ranks, folder):
     """One process: takes its share, every rank has the figures afterwards."""
-    torch.set_num_threads(1)
+    rank = int(os.environ.get('RANK', 0))
     if ranks > 1:
-        torch.distributed.init_process_group(
-            'gloo', init_method=f'file://{folder}/meeting', rank=rank, world_size=ranks
-        )
+        torch.distributed.init_process_group('gloo')
     truth, results = random_files(7, videos=5, scores=0)
     path = str(folder / 'truth.json')
     metric = METRICS.build(dict(type='rocovis_mm.VISMetric', ann_file=path))
@@ -65,7 +62,7 @@ def test_two_ranks_score_like_one(tmp_path):
     truth, _ = random_files(7, videos=5, scores=0)
     (tmp_path / 'truth.json').write_text(json.dumps(truth))
     for ranks in (1, 2):
-        torch.multiprocessing.spawn(score_on_rank, (ranks, tmp_path), nprocs=ranks)
+        run_ranks(ranks, score_on_rank, ranks, tmp_path, folder=tmp_path)
     alone, first, second = (
         json.loads((tmp_path / name).read_text()) for name in ('1_0.json', '2_0.json', '2_1.json')
     )

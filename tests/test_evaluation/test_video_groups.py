@@ -76,7 +76,7 @@ def test_crowds_do_not_count(tmp_path):
     ('lengths', 'groups'),
     [
         ([3, 1, 2], {'short (1 frames)': 1, 'medium (2 frames)': 1, 'long (3 frames)': 1}),
-        ([9, 1, 2, 8], {'short (1-2 frames)': 2, 'long (8-9 frames)': 2}),
+        ([9, 1, 2, 8], {'short (1-2 frames)': 2, 'medium (8 frames)': 1, 'long (9 frames)': 1}),
         ([4, 4, 4], {'short (4 frames)': 3}),
         ([4, 4, 4, 4, 30], {'short (4 frames)': 4, 'long (30 frames)': 1}),
         ([], {}),

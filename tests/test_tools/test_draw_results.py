@@ -23,7 +23,7 @@ def call(monkeypatch, *arguments: object) -> None:
 
 
 def test_results_are_drawn_and_mistakes_end_in_one_line(monkeypatch, tmp_path, recwarn):
-    data = make_tiny_dataset(tmp_path / 'data')
+    data = make_tiny_dataset(tmp_path / 'data', val_videos=2, val_frames=3)
     annotations = json.loads(data.val_json.read_text())['annotations']
     results = [
         dict(score=0.9, **{key: a[key] for key in ('video_id', 'category_id', 'segmentations')})

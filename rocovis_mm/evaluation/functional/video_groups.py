@@ -72,14 +72,15 @@ def boxes(tube: Tube, frames: np.ndarray) -> np.ndarray:
 def group_by_length(truth: GroundTruth) -> dict[str, list[int]]:
     """Return the ids of the short, the medium and the long videos.
 
-    The borders are the terciles of the lengths of the videos. Videos of one length are in one
-    group, so that groups may differ in size and may be empty. The names have the range of the
-    lengths.
+    The borders are the terciles of the lengths of the videos: the shortest length that a third,
+    and that two thirds, of the videos do not exceed. Videos of one length are in one group, so
+    that groups may differ in size and may be empty. The names have the range of the lengths.
     """
     lengths = np.array([video.length for video in truth.videos.values()])
     if not lengths.size:
         return {}
-    ranks = np.searchsorted(np.quantile(lengths, [1 / 3, 2 / 3]), lengths)
+    borders = [np.sort(lengths)[-(-len(lengths) * third // 3) - 1] for third in (1, 2)]
+    ranks = np.searchsorted(borders, lengths)
     groups = {}
     for rank, name in enumerate(('short', 'medium', 'long')):
         own = lengths[ranks == rank]
