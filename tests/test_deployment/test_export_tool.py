@@ -16,13 +16,16 @@ from rocovis_mm.registry import MODELS
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = 'configs/rocovis/rocovis_tiny_custom.py'
+ONE_LAYER = {'model.track_head.transformer_decoder.num_layers': 1}  # exported in less time
 
 
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory) -> Path:
     init_default_scope('mmdet')
     torch.manual_seed(0)
-    model = MODELS.build(Config.fromfile(ROOT / CONFIG).model)
+    config = Config.fromfile(ROOT / CONFIG)
+    config.merge_from_dict(ONE_LAYER)
+    model = MODELS.build(config.model)
     path = tmp_path_factory.mktemp('weights') / 'tiny.pth'
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, path)
     return path
@@ -40,7 +43,9 @@ def test_writes_a_file_that_equals_the_model(checkpoint, tmp_path, monkeypatch, 
     for package in ('onnx', 'onnxscript', 'onnxruntime'):
         pytest.importorskip(package, reason=f'{package} is missing: requirements/export.txt')
     out = tmp_path / 'model.onnx'
-    run(monkeypatch, checkpoint, '--size', 64, 96, '--out', out, '--verify', 3)
+    settings = [f'{key}={value}' for key, value in ONE_LAYER.items()]
+    options = ('--size', 64, 96, '--out', out, '--verify', 3, '--cfg-options', *settings)
+    run(monkeypatch, checkpoint, *options)
     assert out.is_file() and 'logits differ by at most' in capsys.readouterr().out
     model, classes = ExportedModel(out), Config.fromfile(ROOT / CONFIG).classes
     assert model.classes == classes and model.category_ids == tuple(range(1, len(classes) + 1))
