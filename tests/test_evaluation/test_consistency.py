@@ -1,5 +1,7 @@
 """Jitter and flicker on made tracks, and against an implementation on images."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
@@ -200,6 +202,18 @@ def test_only_matched_tracks_count_and_a_dropped_frame_raises_flicker_alone():
     assert lost['flicker'] == pytest.approx(1 / 8 / 3)
     assert lost['flicker_videos'] == pytest.approx(1 / 8 / 2 / 2)
     assert [video['flicker'] for video in lost['videos']] == [0, pytest.approx(1 / 16)]
+
+
+def test_jitter_is_that_of_the_refined_masks_where_tube_boundary_ap_takes_them():
+    steady, shaking = film(path()), film(path(shake=1))
+    refined = film(path(shake=1), np.pad(BLOB, 1, mode='edge'))
+    truth, found = files([(1, 1, 0, steady)], [(1, 1, shaking)])
+    (row,) = track_consistency(truth, found)
+    assert row.jitter == pytest.approx(images_jitter(shaking, steady)) and row.jitter > 0.2
+    truth = replace(truth, tracks=[replace(truth.tracks[0], boundary_tube=tube(refined))])
+    (row,) = track_consistency(truth, found)
+    assert row.jitter == pytest.approx(images_jitter(shaking, refined)) and row.jitter < 0.1
+    assert row.flicker == 0
 
 
 def test_nothing_matched():

@@ -44,7 +44,9 @@ class TrackConsistency:
 def track_consistency(truth: GroundTruth, predictions: Sequence[Track]) -> list[TrackConsistency]:
     """Measure each ground-truth track that the official matching gives a prediction.
 
-    Tracks are matched within their class at tube IoU 0.5. Crowds do not count.
+    Tracks are matched within their class at tube IoU 0.5. Crowds do not count. The jitter is that
+    of the masks whose boundaries Tube-Boundary AP takes, see `Track.outline`. The flicker is that
+    of the masks that are matched.
 
     Args:
         truth: the ground truth.
@@ -62,7 +64,7 @@ def track_consistency(truth: GroundTruth, predictions: Sequence[Track]) -> list[
                 continue
             own = wanted[match]
             flicker, lost = flicker_of(prediction.tube, own.tube)
-            jitter = jitter_of(prediction.tube, own.tube)
+            jitter = jitter_of(prediction.tube, own.outline)
             rows.append(
                 TrackConsistency(own.video_id, own.index, prediction.index, jitter, flicker, lost)
             )
