@@ -79,6 +79,17 @@ def test_the_best_threshold_is_found_and_said(files):
     assert report_tracking(truth, [], ['segm'], 'best').score_thr is None
 
 
+@pytest.mark.parametrize('value', ['Best', '0.5', float('nan'), float('inf'), True, [0.5]])
+def test_a_threshold_that_is_none(files, value):
+    with pytest.raises(ValueError, match="choose a finite score, 'best' or None"):
+        report_tracking(*files, ['segm'], value)
+
+
+def test_a_threshold_may_be_of_numpy(files):
+    truth, found = files
+    assert report_tracking(truth, found, ['segm'], np.float32(0.75)).score_thr == 0.75
+
+
 def test_tables_of_classes_are_merged_by_category():
     one = [dict(category_id=2, name='b', AP=0.5), dict(category_id=9, name='c', AP=-1.0)]
     other = [dict(category_id=1, name='a', HOTA=0.1), dict(category_id=2, name='b', HOTA=0.2)]

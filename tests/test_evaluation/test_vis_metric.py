@@ -252,6 +252,10 @@ def test_clear_errors(files):
         build('VISMetric', path, truth, parts=['bbox'])
     with pytest.raises(ValueError, match='outfile_prefix'):
         build('VISMetric', path, truth, format_only=True)
+    with pytest.raises(ValueError, match="'Best'; choose a finite score, 'best' or None"):
+        build('VISMetric', path, truth, tracking=True, score_thr='Best')
+    with pytest.raises(ValueError, match='score_thr=0.5 is for tracking alone'):
+        build('VISMetric', path, truth, score_thr=0.5)
     metric = build('VISMetric', path, truth)
     with pytest.raises(ValueError, match=r"truth.json: no category is called 'unheard' \(1 of 2"):
         metric.dataset_meta = dict(classes=('c1', 'unheard'))

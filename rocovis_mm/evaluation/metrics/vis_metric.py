@@ -17,7 +17,11 @@ from rocovis_mm.evaluation.functional.report import (
     per_class_stats,
     summary_table,
 )
-from rocovis_mm.evaluation.functional.tracking.report import report_tracking, tracking_table
+from rocovis_mm.evaluation.functional.tracking.report import (
+    check_threshold,
+    report_tracking,
+    tracking_table,
+)
 from rocovis_mm.evaluation.functional.tracks import (
     GroundTruth,
     load_ground_truth,
@@ -63,8 +67,8 @@ class VISMetric(BaseMetric):
         score_thr: see `report_tracking`; for `tracking` alone.
 
     Raises:
-        ValueError: `parts` is empty or unknown, `format_only` lacks a prefix, or `other_videos`
-            is something else.
+        ValueError: `parts` is empty or unknown, `format_only` lacks a prefix, `other_videos` is
+            something else, or `score_thr` is no threshold or stands without `tracking`.
     """
 
     default_prefix = ''  # plain keys, so that save_best='AP' works
@@ -94,6 +98,11 @@ class VISMetric(BaseMetric):
             raise ValueError('format_only=True needs outfile_prefix, where to write to')
         if other_videos not in ('error', 'ignore'):
             raise ValueError(f"other_videos is {other_videos!r}; choose 'error' or 'ignore'")
+        check_threshold(score_thr)
+        if score_thr is not None and not tracking:
+            raise ValueError(
+                f'score_thr={score_thr!r} is for tracking alone; add tracking=True, or drop it'
+            )
         self.ann_file = ann_file
         self.other_videos = other_videos
         self.classwise = classwise

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -59,6 +61,21 @@ class TrackingReport:
         return {**self.stats, **more}
 
 
+def check_threshold(score_thr: float | str | None) -> None:
+    """Check a score threshold before anything is measured.
+
+    Raises:
+        ValueError: it is neither None nor `BEST` nor a finite number.
+    """
+    if score_thr is None or score_thr == BEST:
+        return
+    number = isinstance(score_thr, Real) and not isinstance(score_thr, bool)
+    if not (number and math.isfinite(score_thr)):
+        raise ValueError(
+            f"score_thr is {score_thr!r}; choose a finite score, '{BEST}' or None (all predictions)"
+        )
+
+
 def report_tracking(
     truth: GroundTruth,
     predictions: Sequence[Track],
@@ -75,7 +92,11 @@ def report_tracking(
         score_thr: predictions of lower scores do not count; 'best' for the threshold that
             `best_threshold` finds, None for all predictions.
         jobs: processes to share the videos among.
+
+    Raises:
+        ValueError: `score_thr` is something else.
     """
+    check_threshold(score_thr)
     given = [track for track in predictions if track.video_id in truth.videos]
     threshold, kept, remark = score_thr, given, ''
     if score_thr == BEST:
