@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import importlib.util
 import json
 from pathlib import Path
@@ -67,6 +68,24 @@ def test_a_threshold_is_for_tracking_alone(run, capsys):
     assert best['HOTA'] >= max(strong['HOTA'], everything['HOTA'])
     assert 'HOTA_boundary' in best and isinstance(best['score_thr'], float)
     assert 'highest class-averaged HOTA' in capsys.readouterr().out
+
+
+def test_lines_of_the_csv_file_have_the_figures_of_their_table_alone(run, tmp_path):
+    """A figure is in one table of files and in one table of classes."""
+    path = tmp_path / 't.csv'
+    _, figures = run('--tracking-boundary', '--per-class', '--csv', str(path))
+    lines = list(csv.DictReader(path.open()))
+    of_class = {line['table']: line for line in lines if line['class'] == 'c2'}
+    assert of_class.keys() == {'classes', 'tracking_classes'}
+    (row,) = (row for row in figures['per_class'] if row['name'] == 'c2')
+    for name in row.keys() - {'name', 'category_id'}:
+        filled = [line[name] for line in of_class.values() if line[name]]
+        assert filled == [str(row[name])]
+    assert all(line['category_id'] == '2' for line in of_class.values())
+    summary = next(line for line in lines if line['table'] == 'summary')
+    assert summary['AP_pool'] == str(figures['AP_pool']) and not summary['HOTA']
+    tracking = {line['tracking']: line for line in lines if line['table'] == 'tracking'}
+    assert tracking['class-agnostic, boundaries']['MOTA'] == str(figures['MOTA_agnostic_boundary'])
 
 
 @pytest.mark.parametrize(

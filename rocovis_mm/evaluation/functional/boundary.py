@@ -143,6 +143,16 @@ def frame_areas(boundary: Runs, tube: Tube) -> np.ndarray:
         tube: any tube of the same frames.
     """
     gap = 2 * boundary_width(tube.height, tube.width)
-    frames = boundary.starts // ((tube.width + gap) * tube.height)
-    pixels = boundary.ends - boundary.starts
-    return np.bincount(frames, weights=pixels, minlength=len(tube.counts))
+    return block_areas(boundary, (tube.width + gap) * tube.height, len(tube.counts))
+
+
+def block_areas(runs: Runs, size: int, number: int) -> np.ndarray:
+    """Return (number,) float64, the pixels of runs in each block of `size` positions.
+
+    Args:
+        runs: of which none is in two blocks.
+        size: positions of a block, for example of a frame.
+        number: of blocks, from position 0.
+    """
+    areas = np.bincount(runs.starts // size, runs.ends - runs.starts, number)
+    return areas.astype(np.float64)  # numpy counts no runs in whole numbers

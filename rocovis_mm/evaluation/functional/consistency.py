@@ -11,7 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.boundary import boundary_width, column_runs, tube_boundary
+from rocovis_mm.evaluation.functional.boundary import (
+    block_areas,
+    boundary_width,
+    column_runs,
+    tube_boundary,
+)
 from rocovis_mm.evaluation.functional.error_analysis import match_by_class, rank_by_class
 from rocovis_mm.evaluation.functional.evaluate import group_by_video
 from rocovis_mm.evaluation.functional.matching import UNMATCHED
@@ -22,7 +27,7 @@ from rocovis_mm.formats.run_lengths import Runs, Tube, intersect
 
 @dataclass(frozen=True)
 class TrackConsistency:
-    """What was measured on a matched track.
+    """The figures of a matched track.
 
     Attributes:
         video_id: its video.
@@ -168,16 +173,11 @@ def _boundary_changes(tube: Tube, motion: np.ndarray) -> np.ndarray:
     first, second = np.flatnonzero(frame < len(motion)), np.flatnonzero(frame > 0)
     moved = place(first, frame[first], motion[frame[first]])
     still = place(second, frame[second] - 1, np.zeros((len(second), 2), dtype=np.int64))
-    areas = [_areas(runs, 9 * width * height, len(motion)) for runs in (moved, still)]
-    common = _areas(intersect(moved, still), 9 * width * height, len(motion))
+    blocks = 9 * width * height, len(motion)
+    areas = [block_areas(runs, *blocks) for runs in (moved, still)]
+    common = block_areas(intersect(moved, still), *blocks)
     united = areas[0] + areas[1] - common
     return np.divide(common, united, out=np.ones_like(common), where=united > 0)
-
-
-def _areas(runs: Runs, size: int, number: int) -> np.ndarray:
-    """Return (number,) float64 positions covered in each block of `size` positions."""
-    areas = np.bincount(runs.starts // size, runs.ends - runs.starts, number)
-    return areas.astype(np.float64)  # numpy counts no runs in whole numbers
 
 
 def flicker_of(prediction: Tube, truth: Tube) -> tuple[float, int]:
@@ -191,8 +191,7 @@ def flicker_of(prediction: Tube, truth: Tube) -> tuple[float, int]:
         without a held frame), and the number of lost frames.
     """
     common = intersect(column_runs(prediction, 0), column_runs(truth, 0))
-    size = truth.height * truth.width
-    held = np.bincount(common.starts // size, minlength=len(truth.areas)) > 0
+    held = block_areas(common, truth.height * truth.width, len(truth.areas)) > 0
     if not held.any():
         return 0.0, 0
     first, last = np.flatnonzero(held)[[0, -1]]

@@ -9,13 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.evaluate import group_by_video, rank
-from rocovis_mm.evaluation.functional.matching import UNMATCHED, match_tracks
+from rocovis_mm.evaluation.functional.evaluate import group_by_category, group_by_video, rank
+from rocovis_mm.evaluation.functional.matching import GOOD_IOU, UNMATCHED, match_tracks
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
 from rocovis_mm.evaluation.functional.tube_iou import frame_ious, mask_tube_iou
 
-GOOD_IOU = 0.5
-"""Tube IoU from which a prediction has found a track, and frame IoU from which it holds it."""
 BACKGROUND_IOU = 0.1
 """Tube IoU below which a prediction has nothing to do with a track (as in TIDE)."""
 SWITCH_GAP = 0.1
@@ -90,10 +88,8 @@ def analyze_errors(
 
 def rank_by_class(found: Sequence[Track]) -> list[Track]:
     """Return the predictions of one video that are scored: class by class, best first."""
-    by_class: dict[int, list[Track]] = {}
-    for track in found:
-        by_class.setdefault(track.category_id, []).append(track)
-    return [track for _, own in sorted(by_class.items()) for track in rank(own)]
+    by_class = group_by_category(([], list(found)))
+    return [track for _, own in by_class.values() for track in rank(own)]
 
 
 def match_by_class(found: Sequence[Track], wanted: Sequence[Track], ious: np.ndarray) -> np.ndarray:

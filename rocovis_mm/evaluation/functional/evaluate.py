@@ -73,7 +73,7 @@ EVERYTHING = TrackGroup('all')
 
 @dataclass(frozen=True)
 class TubeScores:
-    """All that was measured with one kind of tube IoU; -1 where nothing counts.
+    """The scores of one kind of tube IoU; -1 where nothing counts.
 
     Attributes:
         category_ids: K ids in ascending order, those that have tracks or predictions.
@@ -157,7 +157,7 @@ def evaluate_tracks(
         jobs: processes to share the videos among; the figures do not depend on it.
 
     Returns:
-        What each kind measured.
+        The scores of each kind.
     """
     return accumulate_kinds(match_videos(truth, predictions, kinds, jobs), kinds)
 
@@ -182,7 +182,7 @@ def match_groups(
     kinds: Sequence[str] = KINDS,
     jobs: int = 1,
 ) -> list[list[dict[str, list[Cell]]]]:
-    """Return what :func:`match_videos` returns for each group; IoUs are computed once for all."""
+    """Return the cells of :func:`match_videos` for each group; IoUs are computed once for all."""
     videos = group_by_video(truth, predictions)
     score = partial(_score_video, kinds=kinds, groups=groups)
     matched = map_items(score, videos, video_cost, jobs)
@@ -192,7 +192,7 @@ def match_groups(
 def accumulate_kinds(
     videos: Sequence[Mapping[str, Sequence[Cell]]], kinds: Sequence[str] = KINDS
 ) -> dict[str, TubeScores]:
-    """Return what each kind measured, from the cells of some videos in ascending order of id."""
+    """Return the scores of each kind, from the cells of some videos in ascending order of id."""
     return {kind: accumulate([cell for video in videos for cell in video[kind]]) for kind in kinds}
 
 

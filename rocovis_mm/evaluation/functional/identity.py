@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rocovis_mm.evaluation.functional.evaluate import group_by_video
+from rocovis_mm.evaluation.functional.matching import GOOD_IOU
 from rocovis_mm.evaluation.functional.tracking.clear import count_clear
 from rocovis_mm.evaluation.functional.tracking.frames import (
     distinct,
@@ -16,9 +17,6 @@ from rocovis_mm.evaluation.functional.tracking.frames import (
 )
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
 from rocovis_mm.evaluation.functional.tube_iou import mask_tube_iou
-
-GOOD_IOU = 0.5
-"""Tube IoU from which a prediction finds an object."""
 
 
 def identity_stats(truth: GroundTruth, predictions: Sequence[Track]) -> dict[str, float]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+GOOD_IOU = 0.5
+"""IoU of tubes, or of the masks of a frame, from which a prediction has found an object."""
 UNMATCHED = -1
 
 

@@ -53,7 +53,7 @@ class Pairs:
         return self.truth, self.source, self.frame, self.common, self.area
 
     def gains(self) -> np.ndarray:
-        """Return (L, P) int64: what a pair adds to the left side of :func:`required`."""
+        """Return (L, P) int64, the number that a pair adds to the left side of :func:`required`."""
         return np.multiply.outer(20 + STEPS, self.common) - np.multiply.outer(STEPS, self.area)
 
     def helpful(self) -> np.ndarray:

@@ -97,7 +97,7 @@ class OracleGaps:
 
 @dataclass(frozen=True)
 class _Video:
-    """What the predictions of a video share with its objects.
+    """The overlaps of the predictions and the objects of a video.
 
     Attributes:
         wanted: G ground truths that count.
@@ -192,7 +192,7 @@ def _measure(wanted: list[Track], found: Sequence[Track], counted: Counter[int])
     classes: dict[tuple[str | None, ...], set[int]] = {}
     tubes: dict[tuple[str | None, ...], Tube] = {}
     for track in found:
-        key = tuple(track.tube.counts)
+        key = track.masks
         classes.setdefault(key, set()).add(track.category_id)
         tubes.setdefault(key, track.tube)
     sources = list(tubes.values())

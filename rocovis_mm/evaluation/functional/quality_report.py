@@ -1,4 +1,4 @@
-"""Tables of where AP is lost and of temporal consistency, and the losses in words."""
+"""Tables of the losses of AP and of temporal consistency, and the losses in words."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rocovis_mm.evaluation.functional.report import Table, percent
 
 
 def gap_table(names: Sequence[str], summaries: Sequence[Mapping[str, Any]]) -> Table:
-    """Return a table of what AP loses, one row for each results file, with the words below.
+    """Return a table of the losses of AP, one row for each results file, with the words below.
 
     Args:
         names: of the files.
@@ -53,7 +53,7 @@ def gap_segments(figures: Mapping[str, Any]) -> dict[str, float]:
 
 
 def gap_words(figures: Mapping[str, Any]) -> list[str]:
-    """Return sentences on what AP loses.
+    """Return sentences on the losses of AP.
 
     Args:
         figures: ``OracleGaps.summary()``.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,7 +11,11 @@ from rocovis_mm.evaluation.functional.error_analysis import PREDICTION_VERDICTS
 from rocovis_mm.evaluation.functional.evaluate import TubeScores
 
 SUFFIXES = {'segm': '', 'boundary': '_boundary'}
-"""What is added to a figure's name for each kind of tube IoU."""
+"""Suffix of a figure's name for each kind of tube IoU."""
+STATS = ('AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl')
+"""Figures of `TubeScores.stats`."""
+POOLS = {'': '', '_pool': ' pooled (AP^Pool)'}
+"""Suffix of a figure's name for each ranking of the classes, and its title."""
 TITLES = {'segm': 'Video AP', 'boundary': 'Tube-Boundary AP'}
 
 
@@ -125,27 +129,45 @@ def summary_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
     Args:
         files: the figures of each file by its name; a single file is not named.
     """
-    shown = ['AP', 'AP50', 'AP75', 'APs', 'APm', 'APl', 'AR1', 'AR10', 'AR100', 'ARs', 'ARm', 'ARl']
     rows: list[list[Cell]] = []
-    for pool, pool_title in (('', ''), ('_pool', ' pooled (AP^Pool)')):
+    for pool, pool_title in POOLS.items():
         for kind, suffix in SUFFIXES.items():
             for file, figures in files.items():
-                cells = [figures.get(f'{name}{pool}{suffix}') for name in shown]
+                cells = [figures.get(f'{name}{pool}{suffix}') for name in STATS]
                 if cells[0] is not None:
                     rows.append([TITLES[kind] + pool_title, *labels_of(files, file), *cells])
-    records = [
-        {
-            'file': file,
-            **{key: value for key, value in own.items() if isinstance(value, (int, float))},
-        }
-        for file, own in files.items()
+    keys = [
+        f'{name}{pool}{suffix}' for name in STATS for pool in POOLS for suffix in SUFFIXES.values()
     ]
-    return Table('summary', ['%', *labels_of(files, 'file'), *shown], rows, records)
+    records = [{'file': file, **own_columns(own, keys)} for file, own in files.items()]
+    return Table('summary', ['%', *labels_of(files, 'file'), *STATS], rows, records)
 
 
 def labels_of(files: Mapping[str, Any], cell: str) -> list[str]:
     """Return a cell that tells several results files apart, none for a single file."""
     return [cell] if len(files) > 1 else []
+
+
+def file_label(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the label `file` if rows of :func:`rows_of_files` are those of several files."""
+    return ['file'] if rows and 'file' in rows[0] else []
+
+
+def own_columns(row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    """Return the figures of a row that one table has; other tables have the others."""
+    return {key: row[key] for key in keys if key in row}
+
+
+def class_records(rows: Sequence[Mapping[str, Any]], names: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the records of a table of classes, with the name of each class as `class`.
+
+    Args:
+        rows: of classes.
+        names: of the figures of the table, without the suffixes of `SUFFIXES`.
+    """
+    keys = [f'{name}{suffix}' for suffix in SUFFIXES.values() for name in names]
+    labels = [*file_label(rows), 'category_id']
+    return [{'class': row['name'], **own_columns(row, [*labels, *keys])} for row in rows]
 
 
 def rows_of_files(
@@ -179,13 +201,13 @@ def class_table(rows: Sequence[Mapping[str, Any]], number: int) -> Table:
         for name in ('AP', 'AP50', 'AP75', 'AR10')
         if rows and f'{name}{suffix}' in rows[0]
     ]
-    labels = ['name', *(['file'] if rows and 'file' in rows[0] else [])]
+    labels = ['name', *file_label(rows)]
     empty = number - len({row['category_id'] for row in rows})
     return Table(
         'classes',
         ['class (%)', *labels[1:], *shown],
         [[row[key] for key in (*labels, *shown)] for row in rows],
-        [{'class' if key == 'name' else key: row[key] for key in row} for row in rows],
+        class_records(rows, STATS),
         empty_classes(empty, 'tracks or predictions'),
     )
 
@@ -206,7 +228,7 @@ def group_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     labels = [
         'group',
         *(['grouping'] if several else []),
-        *(['file'] if rows and 'file' in rows[0] else []),
+        *file_label(rows),
         *('videos', 'tracks'),
     ]
     return Table(

@@ -57,6 +57,11 @@ class Track:
         """The masks whose boundaries count."""
         return self.tube if self.boundary_tube is None else self.boundary_tube
 
+    @property
+    def masks(self) -> tuple[str | None, ...]:
+        """The codes of all frames. One query under several classes gives tracks of equal codes."""
+        return tuple(self.tube.counts)
+
 
 @dataclass(frozen=True)
 class GroundTruth:

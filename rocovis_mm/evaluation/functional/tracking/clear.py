@@ -11,22 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.tracking.frames import Overlaps
+from rocovis_mm.evaluation.functional.matching import GOOD_IOU
+from rocovis_mm.evaluation.functional.tracking.frames import EPSILON, Overlaps
 
-MATCHED = 0.5
-"""Similarity from which a prediction shows an object."""
 CONTINUED = 1000.0
-"""What is added to the similarity of a pair that the frame before has (`clear.py:88`)."""
+"""Added to the similarity of a pair that the frame before has (`clear.py:88`)."""
 MOSTLY_TRACKED, MOSTLY_LOST = 0.8, 0.2
 """Shares of an object's masks: above, it is mostly tracked, below mostly lost."""
 NOBODY = -1
-EPSILON = np.finfo(float).eps
 COUNT_FIELDS = ('CLR_TP', 'CLR_FN', 'CLR_FP', 'IDSW', 'MT', 'PT', 'ML', 'Frag', 'CLR_Frames')
 """Numbers; class averages add them."""
 
 
 def count_clear(overlaps: Overlaps) -> dict[str, float]:
-    """Return what CLEAR adds up over videos, and over classes.
+    """Return the numbers that CLEAR adds up over videos, and over classes.
 
     Returns:
         `COUNT_FIELDS` and ``MOTP_sum``, the sum of the similarities of all pairs. A switch is an
@@ -84,7 +82,7 @@ def match_frames(overlaps: Overlaps) -> Overlaps:
     Returns:
         The same tracks with the entries that are pairs.
     """
-    overlaps = overlaps.select(overlaps.similarity >= MATCHED - EPSILON)
+    overlaps = overlaps.select(overlaps.similarity >= GOOD_IOU - EPSILON)
     contested = overlaps.contested()
     matched = ~contested
     both = np.flatnonzero(_seen_by_both(overlaps))

@@ -19,6 +19,9 @@ from rocovis_mm.evaluation.functional.tracks import Track
 from rocovis_mm.evaluation.functional.tube_iou import frame_ious
 from rocovis_mm.formats.run_lengths import Runs, Tube, intersect
 
+EPSILON = np.finfo(float).eps
+"""Rounding that TrackEval allows below a threshold of HOTA and of CLEAR."""
+
 
 class Places(NamedTuple):
     """Where the masks of entries are among all masks of their frames, on one side.
@@ -159,11 +162,11 @@ def with_masks(tracks: Sequence[Track]) -> list[Track]:
 def distinct(predictions: Sequence[Track]) -> list[int]:
     """Return the indices of the predictions of one video that do not repeat an earlier one's masks.
 
-    One query under several classes gives such predictions.
+    See `Track.masks`.
     """
     first: dict[tuple[str | None, ...], int] = {}
     for index, track in enumerate(predictions):
-        first.setdefault(tuple(track.tube.counts), index)
+        first.setdefault(track.masks, index)
     return list(first.values())
 
 
@@ -171,7 +174,8 @@ def measure_overlaps(truths: Sequence[Track], found: Sequence[Track]) -> Overlap
     """Return the mask IoUs of the tracks of one video.
 
     Args:
-        truths: G ground truths that have masks, see :func:`with_masks`. Crowds are as good as any.
+        truths: G ground truths that have masks, see :func:`with_masks`. Crowds count as other
+            ground truths.
         found: D predictions that have masks.
     """
     parts = [(np.zeros(0, np.int64),) * 3 + (np.zeros(0),)]
@@ -195,8 +199,8 @@ def limit_by_frame_boundary(
 ) -> Overlaps:
     """Return min(mask IoU, boundary IoU) of each entry, the mask IoU alone for crowds.
 
-    What `limit_by_boundary` does with whole tubes. A track's boundary is computed if it overlaps
-    one of the other side.
+    `limit_by_boundary` does the same with whole tubes. A track's boundary is computed if the track
+    overlaps one of the other side.
 
     Args:
         overlaps: of the masks.
@@ -229,13 +233,18 @@ def _measure_boundary(tube: Tube) -> tuple[Runs, np.ndarray]:
     return boundary, frame_areas(boundary, tube)
 
 
-def measure_kind(truths: Sequence[Track], found: Sequence[Track], kind: str) -> Overlaps:
-    """Return the similarities of the tracks of one video.
+def measure_kinds(
+    truths: Sequence[Track], found: Sequence[Track], kinds: Sequence[str]
+) -> dict[str, Overlaps]:
+    """Return the similarities of each kind of the tracks of one video.
 
     Args:
         truths: G ground truths that have masks.
         found: D predictions that have masks.
-        kind: 'segm' for mask IoUs, 'boundary' for :func:`limit_by_frame_boundary`.
+        kinds: 'segm' for mask IoUs, 'boundary' for :func:`limit_by_frame_boundary`.
     """
-    overlaps = measure_overlaps(truths, found)
-    return limit_by_frame_boundary(overlaps, truths, found) if kind == 'boundary' else overlaps
+    masks = measure_overlaps(truths, found)
+    return {
+        kind: limit_by_frame_boundary(masks, truths, found) if kind == 'boundary' else masks
+        for kind in kinds
+    }

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.tracking.frames import Overlaps
+from rocovis_mm.evaluation.functional.tracking.frames import EPSILON, Overlaps
 
 ALPHAS = np.arange(0.05, 0.99, 0.05)
 """(A,) similarities from which a pair is a match (`hota.py:22`)."""
@@ -19,11 +19,10 @@ ALPHA_FIELDS = ('HOTA', 'DetA', 'AssA', 'DetRe', 'DetPr', 'AssRe', 'AssPr', 'Loc
 COUNT_FIELDS = ('HOTA_TP', 'HOTA_FN', 'HOTA_FP')
 """Numbers, for each threshold; class averages add them."""
 SUMS = ('HOTA_TP', 'similarity', 'AssA', 'AssRe', 'AssPr')
-EPSILON = np.finfo(float).eps
 
 
 def count_hota(overlaps: Overlaps) -> dict[str, np.ndarray]:
-    """Return what HOTA adds up over videos, and over classes.
+    """Return the numbers that HOTA adds up over videos, and over classes.
 
     Returns:
         (A,) float64 each: `COUNT_FIELDS`; ``similarity``, the sum over matches; ``AssA``,

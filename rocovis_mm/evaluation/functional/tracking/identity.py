@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from rocovis_mm.evaluation.functional.matching import GOOD_IOU
 from rocovis_mm.evaluation.functional.tracking.frames import Overlaps
 
-MATCHED = 0.5
-"""Similarity from which a prediction shows an object."""
 COUNT_FIELDS = ('IDTP', 'IDFN', 'IDFP')
 """Numbers; class averages add them."""
 
@@ -35,7 +34,7 @@ def count_identity(overlaps: Overlaps) -> dict[str, int]:
 
 def _most_matches(overlaps: Overlaps) -> int:
     shape = len(overlaps.truth_masks), len(overlaps.found_masks)
-    shown = overlaps.select(overlaps.similarity >= MATCHED)
+    shown = overlaps.select(overlaps.similarity >= GOOD_IOU)
     matches = np.bincount(shown.truths * shape[1] + shown.found, minlength=shape[0] * shape[1])
     matches = matches.reshape(shape)
     return int(matches[linear_sum_assignment(matches, maximize=True)].sum())

@@ -10,7 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.report import SUFFIXES, Table, labels_of
+from rocovis_mm.evaluation.functional.report import (
+    SUFFIXES,
+    Table,
+    class_records,
+    file_label,
+    labels_of,
+)
 from rocovis_mm.evaluation.functional.tracking.hota import ALPHAS
 from rocovis_mm.evaluation.functional.tracking.summary import (
     Fields,
@@ -30,8 +36,9 @@ FAMILY_NAMES = {
 }
 NUMBERS = ('IDSW', 'Frag', 'MT', 'PT', 'ML')
 """Figures of CLEAR that are no shares."""
+ALL_NAMES = (*(name for own in FAMILY_NAMES.values() for name in own), *NUMBERS)
 AVERAGES = {'': 'class average', '_det': 'detection average', '_agnostic': 'class-agnostic'}
-"""What is added to a figure's name for each way to combine classes, and the title of each."""
+"""Suffix of a figure's name for each way to combine classes, and the title of each."""
 KIND_TITLES = {'segm': 'masks', 'boundary': 'boundaries'}
 CLASS_NAMES = ('HOTA', 'DetA', 'AssA', 'MOTA', 'IDF1', 'IDSW')
 """Figures in the table of classes."""
@@ -39,7 +46,7 @@ CLASS_NAMES = ('HOTA', 'DetA', 'AssA', 'MOTA', 'IDF1', 'IDSW')
 
 @dataclass(frozen=True)
 class TrackingReport:
-    """What the scoring tool says of tracks.
+    """The figures of tracks, as the scoring tool writes them.
 
     Attributes:
         stats: of :func:`name_tracking_stats`.
@@ -160,7 +167,7 @@ def tracking_class_stats(
 
     Args:
         scores: of each kind.
-        truth: what was scored.
+        truth: the ground truth.
         predictions: all of them, also those below a score threshold.
     """
     rows = []
@@ -191,14 +198,13 @@ def tracking_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
     Args:
         files: the figures of each results file by its name; a single file is not named.
     """
-    names = [*(name for own in FAMILY_NAMES.values() for name in own), *NUMBERS]
     rows: list[list[str]] = []
     records: list[dict[str, Any]] = []
     for kind, suffix in SUFFIXES.items():
         for average, title in AVERAGES.items():
             for file, figures in files.items():
                 if f'HOTA{average}{suffix}' in figures:
-                    values = {name: figures[f'{name}{average}{suffix}'] for name in names}
+                    values = {name: figures[f'{name}{average}{suffix}'] for name in ALL_NAMES}
                     cells = [_cell(name, value) for name, value in values.items()]
                     label = f'{title}, {KIND_TITLES[kind]}'
                     rows.append([label, *labels_of(files, file), *cells])
@@ -207,7 +213,7 @@ def tracking_table(files: Mapping[str, Mapping[str, Any]]) -> Table:
         ': '.join([*labels_of(files, file), figures['tracks_note']])
         for file, figures in files.items()
     ]
-    columns = ['tracking (%)', *labels_of(files, 'file'), *names]
+    columns = ['tracking (%)', *labels_of(files, 'file'), *ALL_NAMES]
     return Table('tracking', columns, rows, records, notes)
 
 
@@ -223,11 +229,10 @@ def tracking_class_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         for name in CLASS_NAMES
         if rows and f'{name}{suffix}' in rows[0]
     ]
-    labels = ['name', *(['file'] if rows and 'file' in rows[0] else [])]
+    labels = ['name', *file_label(rows)]
     columns = ['tracking of class (%)', *labels[1:], *(key for _, key in shown)]
     cells = [
         [*(row[key] for key in labels), *(_cell(name, row[key]) for name, key in shown)]
         for row in rows
     ]
-    records = [{key: row[key] for key in (*labels, *(key for _, key in shown))} for row in rows]
-    return Table('tracking_classes', columns, cells, records)
+    return Table('tracking_classes', columns, cells, class_records(rows, ALL_NAMES))

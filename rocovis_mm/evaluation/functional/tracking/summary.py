@@ -25,7 +25,7 @@ from rocovis_mm.evaluation.functional.tracking import clear, hota, identity
 from rocovis_mm.evaluation.functional.tracking.frames import (
     Overlaps,
     distinct,
-    limit_by_frame_boundary,
+    measure_kinds,
     measure_overlaps,
     with_masks,
 )
@@ -40,8 +40,8 @@ class Family(NamedTuple):
     """A family of metrics.
 
     Attributes:
-        count: what a video adds.
-        fields: what the sums make.
+        count: returns the numbers that a video adds.
+        fields: returns the figures of sums of these numbers.
         numbers: fields that class averages add instead of averaging them.
     """
 
@@ -70,7 +70,7 @@ FAMILIES = {
 
 @dataclass(frozen=True)
 class TrackingScores:
-    """All that was measured with one kind of similarity.
+    """The figures of one kind of similarity.
 
     Attributes:
         per_class: of each category id that has tracks or predictions, in ascending order.
@@ -109,7 +109,7 @@ def evaluate_tracking(
         jobs: processes to share the videos among; the figures do not depend on it.
 
     Returns:
-        What each kind measured.
+        The figures of each kind.
     """
     groups = group_by_video(truth, predictions)
     counts = map_items(partial(_count_video, kinds=kinds), groups, video_cost, jobs)
@@ -117,7 +117,7 @@ def evaluate_tracking(
 
 
 VideoCounts = tuple[dict[int, Fields], Fields]
-"""What a video adds to each of its categories, and without regard to them."""
+"""The numbers that a video adds to each of its categories, and without regard to them."""
 
 
 def _count_video(group: VideoGroup, kinds: Sequence[str]) -> dict[str, VideoCounts]:
@@ -126,10 +126,8 @@ def _count_video(group: VideoGroup, kinds: Sequence[str]) -> dict[str, VideoCoun
     group = tuple(map(with_masks, group))
     classes = [np.array([place[track.category_id] for track in own], np.int64) for own in group]
     single = np.isin(np.arange(len(group[1])), distinct(group[1]))
-    masks = measure_overlaps(*group)
     counts = {}
-    for kind in kinds:
-        overlaps = limit_by_frame_boundary(masks, *group) if kind == 'boundary' else masks
+    for kind, overlaps in measure_kinds(*group, kinds).items():
         per_class = {
             category: _count(overlaps.restrict(*(own == index for own in classes)))
             for category, index in place.items()
@@ -160,7 +158,7 @@ def _combine(videos: Sequence[VideoCounts], truth: GroundTruth) -> TrackingScore
 
 
 NOTHING = _count(measure_overlaps([], []))
-"""What a video without tracks adds."""
+"""The numbers that a video without tracks adds."""
 
 
 def _add(parts: Iterable[Fields]) -> Fields:

@@ -20,7 +20,7 @@ from rocovis_mm.evaluation.functional.evaluate import (
     video_cost,
 )
 from rocovis_mm.evaluation.functional.parallel import map_items
-from rocovis_mm.evaluation.functional.tracking.frames import measure_kind, with_masks
+from rocovis_mm.evaluation.functional.tracking.frames import measure_kinds, with_masks
 from rocovis_mm.evaluation.functional.tracking.hota import ALPHAS, count_hota
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
 
@@ -41,12 +41,12 @@ class Threshold(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What HOTA adds up in one video and class, as the score threshold falls.
+    """The numbers that HOTA adds up in one video and class, as the score threshold falls.
 
     Attributes:
         scores: (K,) distinct, in descending order.
-        added: (K, 2 A + 1), what each adds to the matches, to the sum of the matches' association
-            scores, and to the masks of predictions.
+        added: (K, 2 A + 1), the numbers that each adds to the matches, to the sum of the
+            association scores of the matches, and to the masks of predictions.
         truth_masks: masks of ground truths.
     """
 
@@ -98,7 +98,7 @@ def _video_steps(group: VideoGroup, kind: str) -> dict[int, Steps]:
     steps = {}
     for category, own in group_by_category(group).items():
         truths, found = map(with_masks, own)
-        overlaps = measure_kind(truths, found, kind)
+        overlaps = measure_kinds(truths, found, [kind])[kind]
         everything = np.ones(len(truths), dtype=bool)
         scores = np.array([track.score for track in found])
         levels = np.unique(scores)[::-1]
