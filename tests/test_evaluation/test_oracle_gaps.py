@@ -245,6 +245,28 @@ def test_a_file_in_another_order_has_the_same_stages():
     assert second == pytest.approx(first)
 
 
+def test_processes_change_nothing():
+    content, results = random_files(9, videos=6)
+    truth = load_ground_truth(content)
+    predictions = load_predictions(results, truth)
+    alone, shared = (oracle_gaps(truth, predictions, jobs=jobs) for jobs in (1, 2))
+    assert shared.summary() == alone.summary()
+    for name, stage in shared.stages.items():
+        assert as_results(stage.tracks) == as_results(alone.stages[name].tracks)
+
+
+def test_without_time_left_the_bounds_are_those_without_a_programme():
+    for seed in range(4, 8):
+        content, results = random_files(seed, videos=8, categories=1)
+        truth = load_ground_truth(content)
+        predictions = load_predictions(results, truth)
+        late, small = (
+            oracle_gaps(truth, predictions, limits).summary()
+            for limits in (Limits(total=0), Limits(variables=0))
+        )
+        assert late == small
+
+
 def test_what_is_too_large_is_bounded():
     found_unsolved = False
     for seed in range(4, 8):

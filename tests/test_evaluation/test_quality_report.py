@@ -30,7 +30,8 @@ def test_words():
         'Of the 75.00 AP that are missing, 35.00 are lost to tracking (12.50 of them to ranking: '
         'scores, duplicates and false positives), 15.00 to classes and 25.00 to masks.'
     )
-    assert second.startswith('2 videos too large') and 'between 75.00 and 80.00' in second
+    assert second.startswith('2 videos are not solved exactly')
+    assert 'between 75.00 and 80.00' in second
     assert len(gap_words({**FIGURES, 'unsolved_class': 0})) == 1
     assert gap_words({'AP': -1.0}) == ['No ground truth counts, so no AP is lost.']
 

@@ -61,9 +61,16 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default=10.0,
         help='limit of one integer programme; a bound replaces it [10]',
     )
+    parser.add_argument(
+        '--gap-total-seconds',
+        type=float,
+        default=60.0,
+        help='limit of the integer programmes of a results file; bounds replace the others [60]',
+    )
     options = parser.parse_args(arguments)
-    if not 0 < options.gap_seconds < float('inf'):
-        parser.error(f'--gap-seconds {options.gap_seconds} is not a number above 0')
+    for name in ('gap_seconds', 'gap_total_seconds'):
+        if not 0 < (value := getattr(options, name)) < float('inf'):
+            parser.error(f'--{name.replace("_", "-")} {value} is not a number above 0')
     return options
 
 
@@ -77,7 +84,7 @@ def measure_gaps(
     from rocovis_mm.evaluation.functional.oracle_assignment import Limits
     from rocovis_mm.evaluation.functional.oracle_gaps import oracle_gaps
 
-    limits = Limits(seconds=options.gap_seconds)
+    limits = Limits(seconds=options.gap_seconds, total=options.gap_total_seconds)
     return {path: oracle_gaps(truth, tracks, limits) for path, tracks in found.items()}
 
 

@@ -8,6 +8,8 @@ so a tube IoU that equals a threshold is compared as in the official matching.
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -71,10 +73,12 @@ class Limits:
     Attributes:
         seconds: for one programme.
         variables: of one programme; a larger one is not started.
+        total: seconds for all videos of a results file; later, no programme is started.
     """
 
     seconds: float = 10.0
     variables: int = 20_000
+    total: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,11 @@ def count_hits(common: np.ndarray, masks: np.ndarray, areas: np.ndarray) -> np.n
 
 
 def assign_masks(
-    pairs: Pairs, areas: np.ndarray, weights: np.ndarray, limits: Limits | None = None
+    pairs: Pairs,
+    areas: np.ndarray,
+    weights: np.ndarray,
+    limits: Limits | None = None,
+    deadline: float = math.inf,
 ) -> Assignment:
     """Assign masks so that the weighted sum of hits is highest.
 
@@ -134,6 +142,7 @@ def assign_masks(
         areas: (G,) int64, pixels of each ground truth in all frames.
         weights: (G,) float64 above 0, value of a hit.
         limits: of an integer programme.
+        deadline: time of `time.monotonic` from which no programme goes on.
 
     Returns:
         The best assignment. Where a programme is too large, the best that was found, and a bound.
@@ -148,7 +157,7 @@ def assign_masks(
         own = pairs[rows]
         local = np.searchsorted(members, own.truth)
         own = Pairs(local, own.source, own.frame, own.common, own.area)
-        solved = _solve_group(own, areas[members], weights[members], limits)
+        solved = _solve_group(own, areas[members], weights[members], limits, deadline)
         chosen[rows] = solved.chosen
         upper += solved.upper
         exact &= solved.exact
@@ -213,7 +222,7 @@ def _independent(pairs: Pairs, needed: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _solve_group(
-    pairs: Pairs, areas: np.ndarray, weights: np.ndarray, limits: Limits
+    pairs: Pairs, areas: np.ndarray, weights: np.ndarray, limits: Limits, deadline: float
 ) -> Assignment:
     chosen, most = _independent(pairs, required(areas))
     upper = float(weights @ most)
@@ -223,9 +232,10 @@ def _solve_group(
     chosen, hits = _search(pairs, areas, weights, most)
     if (hits == most).all():
         return Assignment(chosen, hits, upper, exact=True)
-    if len(pairs.truth) + most.sum() > limits.variables:
+    seconds = min(limits.seconds, deadline - time.monotonic())
+    if len(pairs.truth) + most.sum() > limits.variables or seconds <= 0:
         return Assignment(chosen, hits, upper, exact=False)
-    return _programme(pairs, areas, weights, most, chosen, limits)
+    return _programme(pairs, areas, weights, most, chosen, seconds)
 
 
 def _search(
@@ -273,7 +283,7 @@ def _programme(
     weights: np.ndarray,
     most: np.ndarray,
     found: np.ndarray,
-    limits: Limits,
+    seconds: float,
 ) -> Assignment:
     """Solve a group by an integer programme; its variables are the pairs and the hits.
 
@@ -283,7 +293,7 @@ def _programme(
         weights: (G,) value of a hit.
         most: (G,) the highest hits that each can have.
         found: (P,) bool, an assignment that counts if the programme finds no better one.
-        limits: of the programme.
+        seconds: after which the programme stops.
     """
     owner = np.repeat(np.arange(len(areas)), most)  # of each hit
     level = np.concatenate([np.arange(count) for count in most])
@@ -294,7 +304,7 @@ def _programme(
         integrality=np.ones(len(value)),
         bounds=Bounds(0, 1),
         constraints=[_once(pairs, len(owner)), _reach(pairs, areas, owner, level)],
-        options={'time_limit': limits.seconds, 'mip_rel_gap': 0.0},
+        options={'time_limit': seconds, 'mip_rel_gap': 0.0},
     )
     hits = _hits_of(pairs, found, areas)
     upper = float(weights @ most)

@@ -11,10 +11,12 @@ Letters: G ground truths · S sources (distinct predicted tubes) · L thresholds
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -23,16 +25,18 @@ from rocovis_mm.evaluation.functional.average_precision import IOU_THRESHOLDS, R
 from rocovis_mm.evaluation.functional.evaluate import (
     AREA_RANGES,
     TubeScores,
+    VideoGroup,
     evaluate_tracks,
     group_by_video,
+    video_cost,
 )
 from rocovis_mm.evaluation.functional.oracle_assignment import (
-    Assignment,
     Limits,
     Pairs,
     assign_masks,
     count_hits,
 )
+from rocovis_mm.evaluation.functional.parallel import map_items
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track, mean_area
 from rocovis_mm.evaluation.functional.tube_iou import frame_overlaps
 from rocovis_mm.formats.run_lengths import Tube
@@ -56,7 +60,7 @@ class Stage:
         tracks: the predictions of the file.
         figures: AP, AP50 and AP75 of the file; -1 where nothing counts.
         upper: AP if all videos are solved, else a bound of the AP of all files of the stage.
-        unsolved: ids of the videos whose integer programme was too large.
+        unsolved: ids of the videos with an integer programme that was too large or too slow.
     """
 
     tracks: list[Track]
@@ -150,9 +154,10 @@ def oracle_gaps(
     Args:
         truth: the ground truth.
         predictions: those of other videos are left out.
-        limits: of each integer programme.
+        limits: of the integer programmes.
         scores: Video AP of the file, where it is known already.
-        jobs: processes that score the files.
+        jobs: processes to share the videos among; the figures do not depend on it, unless a limit
+            of time is reached.
 
     Returns:
         The stages.
@@ -161,18 +166,21 @@ def oracle_gaps(
     files['default'].tracks = list(predictions)
     recall = dict.fromkeys(STAGES, 0.0)
     counted = Counter(track.category_id for track in truth.tracks if _counts(track))
-    for wanted, found in group_by_video(truth, predictions):
-        wanted = [track for track in wanted if _counts(track)]
-        if not (wanted and found):
-            continue
-        video = _measure(wanted, found, counted)
-        for name in ('ranking', 'class_only'):
-            files[name].tracks += _keep_tracks(video, any_class=name == 'class_only')
-        for name in ('tracking', 'class'):
-            solved, tracks = _link_masks(video, name == 'class', limits)
-            files[name].tracks += tracks
-            recall[name] += solved.upper
-            if not solved.exact:
+    groups = [
+        ([track for track in wanted if _counts(track)], found)
+        for wanted, found in group_by_video(truth, predictions)
+    ]
+    groups = [group for group in groups if all(group)]
+    limits = limits or Limits()
+    rebuild = partial(
+        _rebuild_video, counted=counted, limits=limits, deadline=time.monotonic() + limits.total
+    )
+    parts = map_items(rebuild, groups, video_cost, jobs)
+    for (wanted, _), video in zip(groups, parts):
+        for name, part in video.items():
+            files[name].tracks += part.tracks
+            recall[name] += part.upper
+            if not part.exact:
                 files[name].unsolved.append(wanted[0].video_id)
     for name, stage in files.items():
         if name != 'default' or scores is None:
@@ -185,6 +193,41 @@ def oracle_gaps(
 def _counts(track: Track) -> bool:
     low, high = AREA_RANGES[0]
     return not track.crowd and bool(low <= track.average_area <= high)
+
+
+class _Part(NamedTuple):
+    """The rebuilt tracks of a video in one stage.
+
+    Attributes:
+        tracks: predictions.
+        upper: bound of the weighted sum of hits, where masks are linked anew.
+        exact: whether no other tracks have a higher sum.
+    """
+
+    tracks: list[Track]
+    upper: float = 0.0
+    exact: bool = True
+
+
+def _rebuild_video(
+    group: VideoGroup, counted: Counter[int], limits: Limits, deadline: float
+) -> dict[str, _Part]:
+    """Return the part of a video in each stage but the first.
+
+    Args:
+        group: ground truths that count, and predictions; neither is empty.
+        counted: ground truths of each class in the data set.
+        limits: of the integer programmes.
+        deadline: see `assign_masks`.
+    """
+    video = _measure(*group, counted)
+    parts = {
+        name: _Part(_keep_tracks(video, any_class=name == 'class_only'))
+        for name in ('ranking', 'class_only')
+    }
+    for name in ('tracking', 'class'):
+        parts[name] = _link_masks(video, name == 'class', limits, deadline)
+    return parts
 
 
 def _measure(wanted: list[Track], found: Sequence[Track], counted: Counter[int]) -> _Video:
@@ -231,13 +274,11 @@ def _keep_tracks(video: _Video, any_class: bool) -> list[Track]:
     ]
 
 
-def _link_masks(
-    video: _Video, any_class: bool, limits: Limits | None
-) -> tuple[Assignment, list[Track]]:
-    """Return the best assignment of single masks and the tracks that it makes."""
+def _link_masks(video: _Video, any_class: bool, limits: Limits, deadline: float) -> _Part:
+    """Return the tracks of the best assignment of single masks."""
     pairs = video.pairs
     pairs = pairs[video.own_class[pairs.truth, pairs.source] | any_class]
-    solved = assign_masks(pairs, video.areas, video.weights, limits)
+    solved = assign_masks(pairs, video.areas, video.weights, limits, deadline)
     taken = pairs[solved.chosen]
     tracks = []
     for truth in np.flatnonzero(solved.hits):
@@ -250,7 +291,7 @@ def _link_masks(
         areas[own.frame] = own.area
         tube = Tube(size.height, size.width, counts, areas)
         tracks.append(_rebuilt(video.wanted[truth], tube, int(own.common.sum())))
-    return solved, tracks
+    return _Part(tracks, solved.upper, solved.exact)
 
 
 def _rebuilt(wanted: Track, tube: Tube, common: int) -> Track:

@@ -71,9 +71,10 @@ def gap_words(figures: Mapping[str, Any]) -> list[str]:
     for stage, title in (('tracking', 'perfect tracking'), ('class', 'perfect classes')):
         if number := figures[f'unsolved_{stage}']:
             low, high = (percent(figures[f'AP_{stage}{end}']) for end in ('', '_upper'))
+            videos = 'videos are' if number > 1 else 'video is'
             lines.append(
-                f'{number} video{"s" * (number > 1)} too large to solve exactly: the AP with '
-                f'{title} is between {low} and {high}.'
+                f'{number} {videos} not solved exactly (too large, '
+                f'or the time ran out). The AP with {title} is between {low} and {high}.'
             )
     return lines
 
