@@ -1,18 +1,22 @@
-"""Time and memory of Tube-Boundary AP: run lengths against decode-and-erode.
+"""Time and memory of the metrics: run lengths against decode-and-erode, and against TrackEval.
 
     python tools/analysis_tools/benchmark_metrics.py
     python tools/analysis_tools/benchmark_metrics.py --ground-truth GT.json --predictions PRED.json
+    python tools/analysis_tools/benchmark_metrics.py --ovis --jobs 2 --no-naive --no-trackeval
 
 Makes a workload (or takes yours), scores it with rocovis_mm and with a straightforward
 implementation, which decodes each mask, erodes it with OpenCV and encodes the boundary again, in
-the same process and on one thread each; prints the ratio, peak memory against the size of the
-decoded json files, and with --growth how the time grows with each size.
+the same process and on one thread each. Prints the ratio, peak memory against the size of the
+decoded json files, and with --growth how the time grows with each size. HOTA, CLEAR and Identity
+are also measured with TrackEval (pip install --no-deps trackeval==1.3.0), which has to give the
+same figures. --ovis takes the size of OVIS' validation set.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +28,7 @@ from typing import Any
 import cv2  # noqa: E402
 import numpy as np  # noqa: E402
 from pycocotools import mask as mask_utils  # noqa: E402
+from trackeval_scores import has_trackeval, score_folders, write_folders
 
 from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.evaluation.functional.boundary import boundary_width
@@ -33,6 +38,7 @@ from rocovis_mm.evaluation.functional.evaluate import (
     group_by_video,
     rank,
 )
+from rocovis_mm.evaluation.functional.tracking.summary import TrackingScores, evaluate_tracking
 from rocovis_mm.evaluation.functional.tracks import (
     load_ground_truth,
     load_predictions,
@@ -41,6 +47,10 @@ from rocovis_mm.formats.run_lengths import Tube
 
 Files = tuple[Path, Path]
 """Annotation file and results file."""
+SCORING_TOOL = Path(__file__).resolve().parents[1] / 'eval_results.py'
+EVERYTHING = ('--tracking', '--errors', '--gaps', '--consistency')
+OVIS = dict(videos=140, frames=70, height=1080, width=1920, tracks=5, predictions='10', classes=25)
+"""Size of the validation set of OVIS, with ten predictions a video."""
 SIZES = ('videos', 'frames', 'height', 'width', 'tracks', 'predictions')
 
 
@@ -59,10 +69,18 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--classes', type=int, default=5)
     parser.add_argument('--jobs', type=int, default=1, help='processes, of ours only')
     parser.add_argument('--repeats', type=int, default=3, help='the best of so many counts')
-    parser.add_argument('--no-naive', action='store_true', help='ours only')
+    parser.add_argument('--no-naive', action='store_true', help='no decode and erode')
+    parser.add_argument('--no-trackeval', action='store_true', help='no TrackEval')
+    parser.add_argument('--everything', action='store_true', help='also the scoring tool with '
+        f'{" ".join(EVERYTHING)}')  # fmt: skip
+    parser.add_argument('--ovis', action='store_true', help="the size of OVIS' validation set, and "
+        '--everything')  # fmt: skip
     parser.add_argument('--growth', action='store_true', help='also double each size in turn')
     parser.add_argument('--seed', type=int, default=0)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.ovis:
+        vars(options).update(OVIS, everything=True)
+    return options
 
 
 def object_outlines(
@@ -162,6 +180,18 @@ def score(files: Files, kind: str, jobs: int = 1) -> TubeScores:
     return evaluate_tracks(truth, load_predictions(files[1], truth), [kind], jobs)[kind]
 
 
+def score_tracks(files: Files, jobs: int = 1) -> TrackingScores:
+    """Return HOTA, CLEAR and Identity with rocovis_mm, from file to figures."""
+    truth = load_ground_truth(files[0])
+    return evaluate_tracking(truth, load_predictions(files[1], truth), jobs=jobs)['segm']
+
+
+def score_everything(files: Files, jobs: int) -> None:
+    """Run the scoring tool with `EVERYTHING` in a process of its own, as a user does."""
+    command = [sys.executable, SCORING_TOOL, *files, *EVERYTHING, '--jobs', str(jobs)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
 def naive_boundaries(tube: Tube) -> list[dict[str, Any] | None]:
     """Return each frame's boundary by decoding, eroding with 3x3 and encoding again."""
     iterations = boundary_width(tube.height, tube.width)
@@ -252,7 +282,10 @@ def decoded_bytes(files: Files) -> int:
 def measure(files: Files, options: argparse.Namespace) -> list[list[str]]:
     """Return the rows of the table for one pair of files."""
     decoded = decoded_bytes(files)
-    rows = []
+    rows = tracking_rows(files, options)
+    if options.everything:
+        spent = seconds(lambda: score_everything(files, options.jobs), 1)
+        rows.append([f'all of it ({" ".join(EVERYTHING)})', f'{spent:.2f} s', '', ''])
     for kind, name in (('segm', 'Video AP'), ('boundary', 'Tube-Boundary AP')):
         spent = seconds(lambda kind=kind: score(files, kind, options.jobs), options.repeats)
         peak = peak_bytes(lambda kind=kind: score(files, kind))
@@ -264,6 +297,35 @@ def measure(files: Files, options: argparse.Namespace) -> list[list[str]]:
             ['decode and erode', f'{slow:.2f} s', '', f'ours is {slow / spent:.0f} x faster']
         )
     return rows
+
+
+def tracking_rows(files: Files, options: argparse.Namespace) -> list[list[str]]:
+    """Return the rows of HOTA, CLEAR and Identity, TrackEval's among them.
+
+    Raises:
+        ValueError: TrackEval's HOTA is another one.
+    """
+    spent = seconds(lambda: score_tracks(files, options.jobs), options.repeats)
+    truth = load_ground_truth(files[0])
+    found = load_predictions(files[1], truth)
+    alone = seconds(lambda: evaluate_tracking(truth, found, jobs=options.jobs), options.repeats)
+    name, on_top = 'HOTA, CLEAR, Identity', f'{alone:.3f} s on top of AP'
+    if options.no_trackeval:
+        return [[name, f'{spent:.3f} s', '', on_top]]
+    if not has_trackeval():
+        hint = 'not installed: pip install --no-deps trackeval==1.3.0'
+        return [[name, f'{spent:.3f} s', '', on_top], ['TrackEval', '', '', hint]]
+    with tempfile.TemporaryDirectory() as folder:
+        write_folders(truth, found, Path(folder))
+        theirs: dict[str, Any] = {}
+        slow = seconds(lambda: theirs.update(score_folders(Path(folder))), 1)
+    own = score_tracks(files).class_averaged['HOTA']['HOTA']
+    if not np.allclose(own, theirs['cls_comb_cls_av']['HOTA']['HOTA'], rtol=0, atol=1e-9):
+        raise ValueError(f"{files[1]}: TrackEval's HOTA is another one; please report this")
+    return [
+        [name, f'{spent:.3f} s', '', on_top],
+        ['TrackEval', f'{slow:.2f} s', '', f'ours is {slow / spent:.0f} x faster, equal figures'],
+    ]
 
 
 def growth_rows(folder: Path, options: argparse.Namespace) -> list[list[str]]:
