@@ -177,14 +177,14 @@ def measure(task: Task, predictions: Sequence[Track], matched: Sequence[VideoCel
         rows = report.merge_class_stats(figures.get('per_class', []), found.per_class)
         figures.update(found.figures(), per_class=rows)
     if options.errors:
-        figures['errors'] = analyze_errors(truth, predictions).summary()
+        figures['errors'] = analyze_errors(truth, predictions, jobs=options.jobs).summary()
     if options.gaps:
         from rocovis_mm.evaluation.functional.oracle_gaps import oracle_gaps
 
         gaps = oracle_gaps(truth, predictions, scores=scores['segm'], jobs=options.jobs)
         figures['gaps'] = gaps.summary()
     if options.consistency:
-        rows = track_consistency(truth, predictions)
+        rows = track_consistency(truth, predictions, options.jobs)
         figures['consistency'] = summarize_consistency(rows)
     if options.group_by or task.groups:
         how = dict(jobs=options.jobs, matched=matched, **task.groups)

@@ -125,8 +125,17 @@ def tube_boundary(tube: Tube) -> Runs:
     Returns:
         The boundary in `column_runs` positions with a gap of ``2 * d``.
     """
+    return cut_boundary(column_runs(tube, 2 * boundary_width(tube.height, tube.width)), tube)
+
+
+def cut_boundary(mask: Runs, tube: Tube) -> Runs:
+    """Return the boundary of a tube whose runs are known.
+
+    Args:
+        mask: of `column_runs` with a gap of ``2 * d``.
+        tube: any tube of the same frames.
+    """
     distance = boundary_width(tube.height, tube.width)
-    mask = column_runs(tube, 2 * distance)
     inner = erode(mask, tube.height, distance)
     # an eroded run lies strictly inside a run of the mask, so it cuts that run in two
     return Runs(

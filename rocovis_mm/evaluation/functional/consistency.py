@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from rocovis_mm.evaluation.functional.boundary import (
     block_areas,
     boundary_width,
     column_runs,
-    tube_boundary,
+    cut_boundary,
 )
 from rocovis_mm.evaluation.functional.error_analysis import match_by_class, rank_by_class
-from rocovis_mm.evaluation.functional.evaluate import group_by_video
+from rocovis_mm.evaluation.functional.evaluate import VideoGroup, group_by_video, video_cost
 from rocovis_mm.evaluation.functional.matching import UNMATCHED
+from rocovis_mm.evaluation.functional.parallel import map_items
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
 from rocovis_mm.evaluation.functional.tube_iou import mask_tube_iou
 from rocovis_mm.formats.run_lengths import Runs, Tube, intersect
@@ -46,7 +48,29 @@ class TrackConsistency:
     lost_frames: int
 
 
-def track_consistency(truth: GroundTruth, predictions: Sequence[Track]) -> list[TrackConsistency]:
+class _Film:
+    """A tube whose runs are computed once."""
+
+    def __init__(self, tube: Tube) -> None:
+        self.tube = tube
+        self.gap = 2 * boundary_width(tube.height, tube.width)
+        self.frame = (tube.width + self.gap) * tube.height  # positions of a frame
+
+    @cached_property
+    def runs(self) -> Runs:
+        """The masks, as `column_runs` with `gap` returns them."""
+        return column_runs(self.tube, self.gap)
+
+    def places(self, runs: Runs) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the frame of each run of the masks or of a part of them, and its first x and y."""
+        column = runs.starts // self.tube.height
+        frame, x = np.divmod(column, self.tube.width + self.gap)
+        return frame, x, runs.starts - column * self.tube.height
+
+
+def track_consistency(
+    truth: GroundTruth, predictions: Sequence[Track], jobs: int = 1
+) -> list[TrackConsistency]:
     """Measure each ground-truth track that the official matching gives a prediction.
 
     Tracks are matched within their class at tube IoU 0.5. Crowds do not count. The jitter is that
@@ -56,23 +80,30 @@ def track_consistency(truth: GroundTruth, predictions: Sequence[Track]) -> list[
     Args:
         truth: the ground truth.
         predictions: any order; at most 100 per video and class take part, as in scoring.
+        jobs: processes to share the videos among.
 
     Returns:
         A row for each matched track; videos in ascending order of id.
     """
+    groups = group_by_video(truth, predictions)
+    return [row for rows in map_items(_measure_video, groups, video_cost, jobs) for row in rows]
+
+
+def _measure_video(group: VideoGroup) -> list[TrackConsistency]:
+    wanted, found = group
+    ranked = rank_by_class(found)
+    ious = mask_tube_iou([t.tube for t in ranked], [t.tube for t in wanted])
     rows = []
-    for wanted, found in group_by_video(truth, predictions):
-        ranked = rank_by_class(found)
-        ious = mask_tube_iou([t.tube for t in ranked], [t.tube for t in wanted])
-        for prediction, match in zip(ranked, match_by_class(ranked, wanted, ious)):
-            if match == UNMATCHED or wanted[match].crowd:
-                continue
-            own = wanted[match]
-            flicker, lost = flicker_of(prediction.tube, own.tube)
-            jitter = jitter_of(prediction.tube, own.outline)
-            rows.append(
-                TrackConsistency(own.video_id, own.index, prediction.index, jitter, flicker, lost)
-            )
+    for prediction, match in zip(ranked, match_by_class(ranked, wanted, ious)):
+        if match == UNMATCHED or wanted[match].crowd:
+            continue
+        own = wanted[match]
+        film, masks = _Film(prediction.tube), _Film(own.tube)
+        flicker, lost = _flicker(film, masks)
+        jitter = _jitter(film, masks if own.boundary_tube is None else _Film(own.outline))
+        rows.append(
+            TrackConsistency(own.video_id, own.index, prediction.index, jitter, flicker, lost)
+        )
     return rows
 
 
@@ -126,7 +157,11 @@ def jitter_of(prediction: Tube, truth: Tube) -> float:
     Returns:
         0 (steady) to 1, or -1 without such a pair of frames.
     """
-    present = (truth.areas > 0) & (prediction.areas > 0)
+    return _jitter(_Film(prediction), _Film(truth))
+
+
+def _jitter(prediction: _Film, truth: _Film) -> float:
+    present = (truth.tube.areas > 0) & (prediction.tube.areas > 0)
     pairs = present[1:] & present[:-1]
     if not pairs.any():
         return -1.0
@@ -137,32 +172,28 @@ def jitter_of(prediction: Tube, truth: Tube) -> float:
     return float(np.maximum(0, own - other)[pairs].mean())
 
 
-def _centroids(tube: Tube) -> np.ndarray:
+def _centroids(film: _Film) -> np.ndarray:
     """Return (T, 2) float64 mean x and y of the pixels of each frame; NaN without pixels."""
-    runs, (width, height) = column_runs(tube, 0), (tube.width, tube.height)
-    lengths = runs.ends - runs.starts
-    column = runs.starts // height
-    frame, x = column // width, column % width
-    y = (runs.starts + runs.ends - 1) / 2 - column * height
-    sums = np.stack([np.bincount(frame, v * lengths, len(tube.areas)) for v in (x, y)], axis=1)
-    return np.divide(sums, tube.areas[:, None], out=np.full_like(sums, np.nan),
-                     where=tube.areas[:, None] > 0)  # fmt: skip
+    areas, lengths = film.tube.areas, film.runs.ends - film.runs.starts
+    frame, x, y = film.places(film.runs)
+    centres = x, y + (lengths - 1) / 2
+    sums = np.stack([np.bincount(frame, v * lengths, len(areas)) for v in centres], axis=1)
+    return np.divide(sums, areas[:, None], out=np.full_like(sums, np.nan), where=areas[:, None] > 0)
 
 
-def _boundary_changes(tube: Tube, motion: np.ndarray) -> np.ndarray:
+def _boundary_changes(film: _Film, motion: np.ndarray) -> np.ndarray:
     """Return (T - 1,) the Boundary IoU of each frame, shifted, with the next.
 
     The boundaries are moved on a plane without borders: no pixel is lost at the image's edge.
 
     Args:
-        tube: the masks.
+        film: the masks.
         motion: (T - 1, 2) int64, shift of each frame in x and y, less than the image's size.
     """
-    width, height = tube.width + 2 * boundary_width(tube.height, tube.width), tube.height
-    runs = tube_boundary(tube)
-    column = runs.starts // height
-    frame, x = column // width, column % width
-    y, lengths = runs.starts - column * height, runs.ends - runs.starts
+    width, height = film.tube.width + film.gap, film.tube.height
+    runs = cut_boundary(film.runs, film.tube)
+    frame, x, y = film.places(runs)
+    lengths = runs.ends - runs.starts
 
     def place(rows: np.ndarray, slot: np.ndarray, shift: np.ndarray) -> Runs:
         """Return runs on a plane of three times the size for each pair of frames."""
@@ -190,11 +221,15 @@ def flicker_of(prediction: Tube, truth: Tube) -> tuple[float, int]:
         lost frames over frames of the life in which the ground truth has pixels (0 for a track
         without a held frame), and the number of lost frames.
     """
-    common = intersect(column_runs(prediction, 0), column_runs(truth, 0))
-    held = block_areas(common, truth.height * truth.width, len(truth.areas)) > 0
+    return _flicker(_Film(prediction), _Film(truth))
+
+
+def _flicker(prediction: _Film, truth: _Film) -> tuple[float, int]:
+    areas = truth.tube.areas
+    held = block_areas(intersect(prediction.runs, truth.runs), truth.frame, len(areas)) > 0
     if not held.any():
         return 0.0, 0
     first, last = np.flatnonzero(held)[[0, -1]]
-    present = truth.areas[first : last + 1] > 0
+    present = areas[first : last + 1] > 0
     lost = int((present & ~held[first : last + 1]).sum())
     return lost / int(present.sum()), lost

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from rocovis_mm.evaluation.functional.evaluate import group_by_category, group_by_video, rank
+from rocovis_mm.evaluation.functional.evaluate import (
+    VideoGroup,
+    group_by_category,
+    group_by_video,
+    rank,
+    video_cost,
+)
 from rocovis_mm.evaluation.functional.matching import GOOD_IOU, UNMATCHED, match_tracks
+from rocovis_mm.evaluation.functional.parallel import map_items
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
 from rocovis_mm.evaluation.functional.tube_iou import frame_ious, mask_tube_iou
 
@@ -50,7 +58,10 @@ class ErrorReport:
 
 
 def analyze_errors(
-    truth: GroundTruth, predictions: Sequence[Track], min_score: float = float('-inf')
+    truth: GroundTruth,
+    predictions: Sequence[Track],
+    min_score: float = float('-inf'),
+    jobs: int = 1,
 ) -> ErrorReport:
     """Judge each prediction and each ground-truth track at tube IoU 0.5.
 
@@ -67,22 +78,32 @@ def analyze_errors(
         truth: the ground truth.
         predictions: any order; at most 100 per video and class are judged, as in scoring.
         min_score: leave out predictions below.
+        jobs: processes to share the videos among.
     """
     report = ErrorReport()
     kept = [track for track in predictions if track.score >= min_score]
-    for wanted, found in group_by_video(truth, kept):
-        ranked = rank_by_class(found)
-        ious = mask_tube_iou([t.tube for t in ranked], [t.tube for t in wanted])
-        taken = match_by_class(ranked, wanted, ious)
-        report.predictions += [
-            _prediction_row(track, truth, _verdict(track, wanted, row, match))
-            for track, row, match in zip(ranked, ious, taken)
-        ]
-        best, joint = held_shares(ranked, wanted)
-        for index, track in enumerate(wanted):
-            if not track.crowd:
-                row = _track_row(track, truth, float(best[index]), float(joint[index]))
-                report.tracks.append({**row, 'missed': index not in taken})
+    judge = partial(_judge_video, categories=truth.categories)
+    for video in map_items(judge, group_by_video(truth, kept), video_cost, jobs):
+        report.predictions += video.predictions
+        report.tracks += video.tracks
+    return report
+
+
+def _judge_video(group: VideoGroup, categories: Mapping[int, str]) -> ErrorReport:
+    wanted, found = group
+    ranked = rank_by_class(found)
+    ious = mask_tube_iou([t.tube for t in ranked], [t.tube for t in wanted])
+    taken = match_by_class(ranked, wanted, ious)
+    report = ErrorReport()
+    report.predictions = [
+        _prediction_row(track, categories, _verdict(track, wanted, row, match))
+        for track, row, match in zip(ranked, ious, taken)
+    ]
+    best, joint = held_shares(ranked, wanted)
+    for index, track in enumerate(wanted):
+        if not track.crowd:
+            row = _track_row(track, categories, float(best[index]), float(joint[index]))
+            report.tracks.append({**row, 'missed': index not in taken})
     return report
 
 
@@ -152,21 +173,23 @@ def held_shares(found: Sequence[Track], wanted: Sequence[Track]) -> tuple[np.nda
     return held.max(axis=0, initial=0) / frames, held_by_any / frames
 
 
-def _prediction_row(track: Track, truth: GroundTruth, verdict: str) -> dict[str, Any]:
+def _prediction_row(track: Track, categories: Mapping[int, str], verdict: str) -> dict[str, Any]:
     return {
         'video_id': track.video_id,
         'index': track.index,
-        'class': truth.categories[track.category_id],
+        'class': categories[track.category_id],
         'score': track.score,
         'verdict': verdict,
     }
 
 
-def _track_row(track: Track, truth: GroundTruth, best: float, joint: float) -> dict[str, Any]:
+def _track_row(
+    track: Track, categories: Mapping[int, str], best: float, joint: float
+) -> dict[str, Any]:
     return {
         'video_id': track.video_id,
         'index': track.index,
-        'class': truth.categories[track.category_id],
+        'class': categories[track.category_id],
         'best_share': best,
         'joint_share': joint,
         # the margin takes up the rounding of the two quotients

@@ -64,7 +64,7 @@ def mask_tube_iou(predictions: Sequence[Tube], truths: Sequence[Tube]) -> np.nda
     common = np.zeros((len(predictions), len(truths)))
     both = _add_areas(predictions, truths)
     for _, rows, columns, pixels in frame_overlaps(predictions, truths):
-        common[np.ix_(rows, columns)] += pixels
+        common[np.array(rows)[:, None], columns] += pixels  # np.ix_ takes twice the time
     united = both - common
     return np.divide(common, united, out=np.zeros_like(common), where=united > 0)
 
