@@ -250,18 +250,27 @@ def _score_video(
             if kind == 'boundary':
                 ious = limit_by_boundary(ious, tubes, outlines, crowd, IOU_THRESHOLDS[0])
             for own, group in zip(cells, groups):
-                own[kind].append(_match_cell(category, wanted, found, ious, crowd, group))
+                own[kind].append(match_cell(category, wanted, found, ious, group))
     return cells
 
 
-def _match_cell(
+def match_cell(
     category: int,
     wanted: Sequence[Track],
     found: Sequence[Track],
     ious: np.ndarray,
-    crowd: np.ndarray,
-    group: TrackGroup,
+    group: TrackGroup = EVERYTHING,
 ) -> Cell:
+    """Match the predictions of one video and category whose IoUs are known.
+
+    Args:
+        category: its id.
+        wanted: G ground truths.
+        found: D predictions in the order of :func:`rank`.
+        ious: (D, G) tube IoUs.
+        group: the ground truths that count.
+    """
+    crowd = np.array([track.crowd for track in wanted], dtype=bool)
     unwanted = crowd | _uncounted(wanted, group.tracks)  # (A, G)
     matches = match_tracks(ious, unwanted, crowd, IOU_THRESHOLDS)
     hits = matches != UNMATCHED

@@ -24,13 +24,19 @@ from scipy.optimize import linear_sum_assignment
 from rocovis_mm.evaluation.functional.average_precision import IOU_THRESHOLDS, RECALL_POINTS
 from rocovis_mm.evaluation.functional.evaluate import (
     AREA_RANGES,
+    Cell,
     TubeScores,
     VideoGroup,
+    accumulate,
     evaluate_tracks,
+    group_by_category,
     group_by_video,
+    match_cell,
+    rank,
     video_cost,
 )
 from rocovis_mm.evaluation.functional.oracle_assignment import (
+    Assignment,
     Limits,
     Pairs,
     assign_masks,
@@ -104,12 +110,13 @@ class _Video:
     """The overlaps of the predictions and the objects of a video.
 
     Attributes:
-        wanted: G ground truths that count.
+        wanted: G ground truths.
         sources: S distinct tubes.
         own_class: (G, S) bool, the source is predicted as the ground truth's class.
         areas: (G,) int64, pixels of the ground truths.
-        weights: (G,) value of a hit.
-        pairs: masks that raise the tube IoU of a ground truth.
+        weights: (G,) value of a hit; 0 for a ground truth that does not count.
+        overlaps: all masks that share a pixel with a ground truth.
+        pairs: those that raise the tube IoU of a ground truth that counts.
         common: (G, S) int64, common pixels of whole tubes.
     """
 
@@ -118,6 +125,7 @@ class _Video:
     own_class: np.ndarray
     areas: np.ndarray
     weights: np.ndarray
+    overlaps: Pairs
     pairs: Pairs
     common: np.ndarray
 
@@ -166,26 +174,24 @@ def oracle_gaps(
     files['default'].tracks = list(predictions)
     recall = dict.fromkeys(STAGES, 0.0)
     counted = Counter(track.category_id for track in truth.tracks if _counts(track))
-    groups = [
-        ([track for track in wanted if _counts(track)], found)
-        for wanted, found in group_by_video(truth, predictions)
-    ]
-    groups = [group for group in groups if all(group)]
+    cells: dict[str, list[Cell]] = {name: [] for name in STAGES}
     limits = limits or Limits()
     rebuild = partial(
         _rebuild_video, counted=counted, limits=limits, deadline=time.monotonic() + limits.total
     )
-    parts = map_items(rebuild, groups, video_cost, jobs)
-    for (wanted, _), video in zip(groups, parts):
-        for name, part in video.items():
+    parts = map_items(rebuild, group_by_video(truth, predictions), video_cost, jobs)
+    for video, own in zip(sorted(truth.videos), parts):
+        for name, part in own.items():
             files[name].tracks += part.tracks
+            cells[name] += part.cells
             recall[name] += part.upper
             if not part.exact:
-                files[name].unsolved.append(wanted[0].video_id)
+                files[name].unsolved.append(video)
+    if scores is None:
+        scores = evaluate_tracks(truth, predictions, kinds=('segm',), jobs=jobs)['segm']
     for name, stage in files.items():
-        if name != 'default' or scores is None:
-            scores = evaluate_tracks(truth, stage.tracks, kinds=('segm',), jobs=jobs)['segm']
-        stage.figures = {key: scores.stats()[key] for key in ('AP', 'AP50', 'AP75')}
+        stats = (scores if name == 'default' else accumulate(cells[name])).stats()
+        stage.figures = {key: stats[key] for key in ('AP', 'AP50', 'AP75')}
         _compare(name, files, recall[name] / max(1, len(counted)) / len(IOU_THRESHOLDS))
     return OracleGaps(files)
 
@@ -200,13 +206,15 @@ class _Part(NamedTuple):
 
     Attributes:
         tracks: predictions.
+        cells: their matches.
         upper: bound of the weighted sum of hits, where masks are linked anew.
         exact: whether no other tracks have a higher sum.
     """
 
     tracks: list[Track]
-    upper: float = 0.0
-    exact: bool = True
+    cells: list[Cell]
+    upper: float
+    exact: bool
 
 
 def _rebuild_video(
@@ -215,18 +223,20 @@ def _rebuild_video(
     """Return the part of a video in each stage but the first.
 
     Args:
-        group: ground truths that count, and predictions; neither is empty.
+        group: ground truths and predictions.
         counted: ground truths of each class in the data set.
         limits: of the integer programmes.
         deadline: see `assign_masks`.
     """
     video = _measure(*group, counted)
-    parts = {
-        name: _Part(_keep_tracks(video, any_class=name == 'class_only'))
-        for name in ('ranking', 'class_only')
-    }
+    parts = {}
+    for name in ('ranking', 'class_only'):
+        tracks, common = _keep_tracks(video, any_class=name == 'class_only')
+        parts[name] = _Part(tracks, _match(video, tracks, common), 0.0, exact=True)
     for name in ('tracking', 'class'):
-        parts[name] = _link_masks(video, name == 'class', limits, deadline)
+        solved, tracks, common = _link_masks(video, name == 'class', limits, deadline)
+        cells = _match(video, tracks, common)
+        parts[name] = _Part(tracks, cells, solved.upper, solved.exact)
     return parts
 
 
@@ -243,46 +253,68 @@ def _measure(wanted: list[Track], found: Sequence[Track], counted: Counter[int])
     parts = [np.zeros((5, 0), dtype=np.int64)]
     for frame, rows, columns, overlap in frame_overlaps(sources, [t.tube for t in wanted]):
         pixels = overlap.astype(np.int64).T
-        common[np.ix_(columns, rows)] += pixels
+        common[np.array(columns)[:, None], rows] += pixels
         truth, source = np.nonzero(pixels)
         area = np.array([sources[row].areas[frame] for row in rows])[source]
         rows, columns = np.array(rows)[source], np.array(columns)[truth]
         pairs = Pairs(columns, rows, np.full(len(rows), frame), pixels[truth, source], area)
-        parts.append(np.array(pairs[pairs.helpful()].columns()))
+        parts.append(np.array(pairs.columns()))
+    overlaps = Pairs(*np.concatenate(parts, axis=1))
+    counts = np.array([_counts(track) for track in wanted], dtype=bool)
+    weights = [1 / counted[t.category_id] if _counts(t) else 0.0 for t in wanted]
     own = [[track.category_id in each for each in classes.values()] for track in wanted]
     return _Video(
         wanted,
         sources,
-        np.array(own, dtype=bool),
+        np.array(own, dtype=bool).reshape(common.shape),
         np.array([track.tube.area for track in wanted], dtype=np.int64),
-        np.array([1 / counted[track.category_id] for track in wanted]),
-        Pairs(*np.concatenate(parts, axis=1)),
+        np.array(weights),
+        overlaps,
+        overlaps[overlaps.helpful() & counts[overlaps.truth]],
         common,
     )
 
 
-def _keep_tracks(video: _Video, any_class: bool) -> list[Track]:
-    """Return the predicted tracks that serve the ground truths best, one each."""
+def _keep_tracks(video: _Video, any_class: bool) -> tuple[list[Track], np.ndarray]:
+    """Return the D predicted tracks that serve the ground truths best, one each.
+
+    Returns:
+        The tracks and their (D, G) common pixels with all ground truths.
+    """
     masks = np.array([tube.area for tube in video.sources], dtype=np.int64)
     hits = count_hits(video.common, masks, video.areas[:, None])
     value = video.weights[:, None] * np.where(video.own_class | any_class, hits, 0)
-    taken = zip(*linear_sum_assignment(value, maximize=True))
-    return [
+    truths, sources = linear_sum_assignment(value, maximize=True)
+    useful = value[truths, sources] > 0
+    truths, sources = truths[useful], sources[useful]
+    tracks = [
         _rebuilt(video.wanted[truth], video.sources[source], int(video.common[truth, source]))
-        for truth, source in taken
-        if value[truth, source] > 0
+        for truth, source in zip(truths, sources)
     ]
+    return tracks, video.common.T[sources]
 
 
-def _link_masks(video: _Video, any_class: bool, limits: Limits, deadline: float) -> _Part:
-    """Return the tracks of the best assignment of single masks."""
+def _link_masks(
+    video: _Video, any_class: bool, limits: Limits, deadline: float
+) -> tuple[Assignment, list[Track], np.ndarray]:
+    """Assign single masks to ground truths.
+
+    Returns:
+        The best assignment, its D tracks, and their (D, G) common pixels with all ground truths.
+    """
     pairs = video.pairs
     pairs = pairs[video.own_class[pairs.truth, pairs.source] | any_class]
     solved = assign_masks(pairs, video.areas, video.weights, limits, deadline)
     taken = pairs[solved.chosen]
-    tracks = []
+    frames = max((len(tube.counts) for tube in video.sources), default=0)
+    place = video.overlaps.source * frames + video.overlaps.frame
+    tracks, common = [], [np.zeros((0, len(video.wanted)), dtype=np.int64)]
     for truth in np.flatnonzero(solved.hits):
         own = taken[taken.truth == truth]
+        shared = video.overlaps[np.isin(place, own.source * frames + own.frame)]
+        pixels = np.zeros((1, len(video.wanted)), dtype=np.int64)
+        np.add.at(pixels[0], shared.truth, shared.common)
+        common.append(pixels)
         size = video.sources[0]
         counts: list[str | None] = [None] * len(size.counts)
         areas = np.zeros(len(counts), dtype=np.int64)
@@ -291,7 +323,28 @@ def _link_masks(video: _Video, any_class: bool, limits: Limits, deadline: float)
         areas[own.frame] = own.area
         tube = Tube(size.height, size.width, counts, areas)
         tracks.append(_rebuilt(video.wanted[truth], tube, int(own.common.sum())))
-    return _Part(tracks, solved.upper, solved.exact)
+    return solved, tracks, np.concatenate(common)
+
+
+def _match(video: _Video, tracks: Sequence[Track], common: np.ndarray) -> list[Cell]:
+    """Return the cells of rebuilt tracks, category by category in ascending order of id.
+
+    Args:
+        video: of the tracks.
+        tracks: D tracks.
+        common: (D, G) their common pixels with the ground truths.
+    """
+    masks = np.array([track.tube.area for track in tracks], dtype=np.int64)
+    united = masks[:, None] + video.areas - common
+    ious = np.divide(common, united, out=np.zeros(common.shape), where=united > 0)
+    row = {id(track): place for place, track in enumerate(tracks)}
+    column = {id(track): place for place, track in enumerate(video.wanted)}
+    cells = []
+    for category, (wanted, found) in group_by_category((video.wanted, list(tracks))).items():
+        found = rank(found)
+        rows, columns = [row[id(track)] for track in found], [column[id(t)] for t in wanted]
+        cells.append(match_cell(category, wanted, found, ious[np.ix_(rows, columns)]))
+    return cells
 
 
 def _rebuilt(wanted: Track, tube: Tube, common: int) -> Track:
