@@ -141,7 +141,7 @@ def shuffle(rng, truth, results):
     return {key: mix(records) for key, records in truth.items()}, mix(results)
 
 
-@few
+@settings(few, max_examples=4)
 @given(seeds)
 def test_the_order_of_videos_classes_and_tracks_changes_nothing(seed):
     files = collide(seed)
