@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rocovis_mm.console import print_anything
 from rocovis_mm.evaluation.functional.comparison import compare_files, difference_table, json_of
@@ -50,6 +50,9 @@ from rocovis_mm.evaluation.functional.table_files import WRITERS, name_files, wr
 from rocovis_mm.evaluation.functional.tracks import MASK_SOURCES, GroundTruth, Track
 from rocovis_mm.formats.id_files import read_groups, read_video_ids
 from rocovis_mm.formats.json_files import read_json, write_submission
+
+if TYPE_CHECKING:
+    from rocovis_mm.evaluation.functional.tracking.summary import VideoCounts
 
 Figures = dict[str, Any]
 """All figures of a results file, as its json holds them."""
@@ -161,13 +164,20 @@ def prepare(options: argparse.Namespace) -> Task:
     return Task(options, content, whole, truth, groups)
 
 
-def measure(task: Task, predictions: Sequence[Track], matched: Sequence[VideoCells]) -> Figures:
-    """Return all figures of a results file that the options ask for."""
+def measure(
+    task: Task, predictions: Sequence[Track], matched: Sequence[VideoCells]
+) -> tuple[Figures, list[VideoCounts] | None]:
+    """Return all figures of a results file that the options ask for.
+
+    Returns:
+        The figures, and the counts of masks of each video where tracking was measured.
+    """
     options, truth = task.options, task.truth
     scores = accumulate_kinds(matched)
     figures: Figures = {**name_stats(scores), **name_pooled_stats(scores)}
     if options.per_class:
         figures['per_class'] = per_class_stats(scores, truth.categories)
+    tracked = None
     if options.tracking:
         # Here, because the import of scipy takes longer than all other work of the tool.
         from rocovis_mm.evaluation.functional.tracking import report
@@ -176,6 +186,7 @@ def measure(task: Task, predictions: Sequence[Track], matched: Sequence[VideoCel
         found = report.report_tracking(truth, predictions, kinds, options.score_thr, options.jobs)
         rows = report.merge_class_stats(figures.get('per_class', []), found.per_class)
         figures.update(found.figures(), per_class=rows)
+        tracked = [video['segm'] for video in found.videos]
     if options.errors:
         figures['errors'] = analyze_errors(truth, predictions, jobs=options.jobs).summary()
     if options.gaps:
@@ -187,9 +198,9 @@ def measure(task: Task, predictions: Sequence[Track], matched: Sequence[VideoCel
         rows = track_consistency(truth, predictions, options.jobs)
         figures['consistency'] = summarize_consistency(rows)
     if options.group_by or task.groups:
-        how = dict(jobs=options.jobs, matched=matched, **task.groups)
+        how = dict(jobs=options.jobs, matched=matched, tracked=tracked, **task.groups)
         figures['groups'] = score_groups(task.content, options.group_by, truth, predictions, **how)
-    return figures
+    return figures, tracked
 
 
 def tabulate(task: Task, files: Mapping[str, Figures]) -> list[Table]:
@@ -223,6 +234,7 @@ def score(options: argparse.Namespace) -> None:
     begin, task = time.perf_counter(), prepare(options)
     files: dict[str, Figures] = {}
     cells: dict[str, list[VideoCells]] = {}
+    counts: dict[str, list[VideoCounts]] = {}
     warnings, notes, number = [], [], 0
     for name, path in name_files([options.predictions, *options.compare]):
         predictions = read_results(read_json(path), task.whole, path)
@@ -231,13 +243,14 @@ def score(options: argparse.Namespace) -> None:
         elif note := videos_without(task.truth, predictions, path):
             notes.append(f'note: {note}')
         cells[name] = match_videos(task.truth, predictions, jobs=options.jobs)
-        files[name] = measure(task, predictions, cells[name])
+        files[name], tracked = measure(task, predictions, cells[name])
+        counts |= {} if tracked is None else {name: tracked}
         number += len(predictions)
     tables = tabulate(task, files)
     first, *others = files
     figures = files[first]
     if others:
-        differences = compare_files(files, cells)
+        differences = compare_files(files, cells, counts, len(task.truth.categories))
         tables.append(difference_table(first, differences))
         figures['compare'] = [
             {'file': name, **files[name], 'differences': json_of(differences[name])}

@@ -88,6 +88,29 @@ def test_lines_of_the_csv_file_have_the_figures_of_their_table_alone(run, tmp_pa
     assert tracking['class-agnostic, boundaries']['MOTA'] == str(figures['MOTA_agnostic_boundary'])
 
 
+def test_differences_of_hota_and_groups_with_hota(run, tmp_path, capsys):
+    run()
+    results = json.loads((tmp_path / 'pred.json').read_text())
+    (tmp_path / 'half.json').write_text(json.dumps(results[::2]))
+    (tmp_path / 'groups.json').write_text('{"first": [1], "both": [1, 2]}')
+    options = ['--compare', str(tmp_path / 'half.json'), '--tracking']
+    status, figures = run(*options, '--groups-file', str(tmp_path / 'groups.json'))
+    assert status == 0
+    (other,) = figures['compare']
+    for name in ('HOTA', 'AssA'):
+        own = other['differences'][name]
+        assert own['difference'] == other[name] - figures[name]
+        assert own['low'] < own['high']
+    assert figures['groups'][1]['HOTA'] == pytest.approx(figures['HOTA'])
+    assert figures['groups'][0]['HOTA'] != figures['groups'][1]['HOTA']
+    printed = capsys.readouterr().out
+    assert f'{100 * other["differences"]["AssA"]["difference"]:+.2f} [' in printed
+    _, plain = run(*options[:2])
+    differences = plain['compare'][0]['differences']
+    assert differences == {name: other['differences'][name] for name in differences}
+    assert 'HOTA' not in differences
+
+
 @pytest.mark.parametrize(
     'options',
     [

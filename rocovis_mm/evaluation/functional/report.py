@@ -223,7 +223,8 @@ def group_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     Args:
         rows: of ``score_groups``; a `file` is a column of its own.
     """
-    shown = ('AP', 'AP50', 'AP75', 'AP_boundary', 'AP75_boundary', 'AP_pool')
+    shown = ['AP', 'AP50', 'AP75', 'AP_boundary', 'AP75_boundary', 'AP_pool']
+    shown += [name for name in ('HOTA', 'AssA') if any(name in row for row in rows)]
     several = len({row['grouping'] for row in rows}) > 1
     labels = [
         'group',
@@ -234,7 +235,7 @@ def group_table(rows: Sequence[Mapping[str, Any]]) -> Table:
     return Table(
         'groups',
         ['group (%)', *labels[1:], *shown],
-        [[row[key] for key in (*labels, *shown)] for row in rows],
+        [[row.get(key) for key in (*labels, *shown)] for row in rows],
         rows,
     )
 

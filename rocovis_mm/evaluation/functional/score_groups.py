@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,6 +34,9 @@ from rocovis_mm.evaluation.functional.video_groups import (
 from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.run_lengths import Tube
 
+if TYPE_CHECKING:
+    from rocovis_mm.evaluation.functional.tracking.summary import VideoCounts
+
 GROUPINGS = ('tags', 'events', 'length', 'degraded', 'occlusion', 'size', 'categories')
 
 Part = tuple[str, GroundTruth, Sequence[Track]]
@@ -51,6 +54,7 @@ def score_groups(
     matched: Sequence[VideoCells] | None = None,
     videos: Mapping[str, Collection[int]] | None = None,
     categories: Mapping[str, Collection[int]] | None = None,
+    tracked: Sequence[VideoCounts] | None = None,
 ) -> list[dict[str, Any]]:
     """Score groups, each by itself.
 
@@ -69,10 +73,12 @@ def score_groups(
         matched: of `match_videos` for all videos, where it is known.
         videos: more groups, name -> ids of videos.
         categories: more groups, name -> ids of categories.
+        tracked: of `count_videos` for the masks of all videos, where tracking was measured.
 
     Returns:
         For each group: its `grouping`, its name as `group`, the numbers of its `videos` and
-        `tracks`, and all figures. Groups without videos are left out.
+        `tracks`, and all figures; those of `group_stats` for groups of videos and of categories,
+        if `tracked` is given. Groups without videos are left out.
 
     Raises:
         ValueError: the file has no such marks, or malformed ones.
@@ -81,7 +87,7 @@ def score_groups(
     content = source if isinstance(source, Mapping) else read_json(source)
     if matched is None:
         matched = match_videos(truth, predictions, jobs=jobs)
-    scorer = _Scorer(content, truth, predictions, jobs, matched)
+    scorer = _Scorer(content, truth, predictions, jobs, matched, tracked)
     rows = [row for grouping in groupings for row in scorer.rows(grouping)]
     rows += scorer.of_videos('videos file', videos or {})
     return rows + scorer.of_categories('categories file', categories or {})
@@ -97,12 +103,14 @@ class _Scorer:
         predictions: Sequence[Track],
         jobs: int,
         matched: Sequence[VideoCells],
+        tracked: Sequence[VideoCounts] | None,
     ) -> None:
         self.content = content
         self.truth = truth
         self.predictions = predictions
         self.jobs = jobs
         self.matched = matched
+        self.tracked = tracked
 
     def rows(self, grouping: str) -> list[dict[str, Any]]:
         """Return the rows of one of `GROUPINGS`."""
@@ -134,8 +142,25 @@ class _Scorer:
                     for video, own in zip(sorted(self.truth.videos), self.matched)
                     if video in part.videos
                 ]
-                rows.append(_row(grouping, name, part, cells))
+                row = _row(grouping, name, part, cells)
+                rows.append({**row, **self._tracking(part.videos, self.truth.categories)})
         return rows
+
+    def _tracking(
+        self, videos: Collection[int], categories: Collection[int]
+    ) -> dict[str, float | int]:
+        """Return the tracking figures of some videos and categories; none without counts."""
+        if self.tracked is None:
+            return {}
+        # Here, because the import of scipy takes longer than the scoring of a small file.
+        from rocovis_mm.evaluation.functional.tracking.report import group_stats
+
+        counts = [
+            ({key: own for key, own in per_class.items() if key in categories}, agnostic)
+            for video, (per_class, agnostic) in zip(sorted(self.truth.videos), self.tracked)
+            if video in videos
+        ]
+        return group_stats(counts, len(categories))
 
     def of_categories(
         self, grouping: str, groups: Mapping[str, Collection[int]]
@@ -152,7 +177,8 @@ class _Scorer:
                 }
                 for video in self.matched
             ]
-            rows.append(_row(grouping, name, replace(self.truth, tracks=tracks), cells))
+            row = _row(grouping, name, replace(self.truth, tracks=tracks), cells)
+            rows.append({**row, **self._tracking(self.truth.videos, chosen)})
         return rows
 
     def of_tracks(self, grouping: str, groups: Sequence[TrackGroup]) -> list[dict[str, Any]]:

@@ -97,6 +97,23 @@ def _sum_rivals(overlaps: Overlaps) -> np.ndarray:
     return sums[0] + sums[1] - overlaps.similarity
 
 
+def mean_hota(
+    hits: np.ndarray, united: np.ndarray, association: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return HOTA and AssA, means over A thresholds, of many sums at once.
+
+    Args:
+        hits: (N, A) matches.
+        united: (N, A) matches, misses and false positives.
+        association: (N, A) sums over matches of the association scores.
+
+    Returns:
+        (N,) each.
+    """
+    share = association / np.maximum(1, hits)
+    return np.sqrt(hits / np.maximum(1, united) * share).mean(axis=1), share.mean(axis=1)
+
+
 def hota_fields(sums: dict[str, np.ndarray]) -> dict[str, Any]:
     """Return all fields of TrackEval's HOTA of sums of :func:`count_hota`.
 

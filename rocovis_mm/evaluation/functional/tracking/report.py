@@ -21,7 +21,9 @@ from rocovis_mm.evaluation.functional.tracking.hota import ALPHAS
 from rocovis_mm.evaluation.functional.tracking.summary import (
     Fields,
     TrackingScores,
-    evaluate_tracking,
+    VideoCounts,
+    combine_videos,
+    count_videos,
 )
 from rocovis_mm.evaluation.functional.tracking.threshold import above, best_threshold
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
@@ -54,6 +56,7 @@ class TrackingReport:
         score_thr: the threshold that was applied; None without one.
         per_class: of :func:`tracking_class_stats`.
         note: how many predictions counted as tracks, and why.
+        videos: of `count_videos`.
     """
 
     stats: dict[str, float | int]
@@ -61,6 +64,7 @@ class TrackingReport:
     score_thr: float | None
     per_class: list[dict[str, Any]]
     note: str
+    videos: list[dict[str, VideoCounts]]
 
     def figures(self) -> dict[str, Any]:
         """Return all but the classes, as the scoring tool writes it."""
@@ -115,11 +119,13 @@ def report_tracking(
         remark = f', those with scores of {threshold} or more{remark}'
     elif score_thr == BEST:
         remark = ', because no threshold has a HOTA above 0'
-    scores = evaluate_tracking(truth, kept, kinds, jobs)
+    videos = count_videos(truth, kept, kinds, jobs)
+    number = len(truth.categories)
+    scores = {kind: combine_videos([video[kind] for video in videos], number) for kind in kinds}
     stats = name_tracking_stats(scores)
     note = f'tracks: {len(kept)} of {len(given)} predictions{remark}'
     rows = tracking_class_stats(scores, truth, given)
-    return TrackingReport(stats, alpha_stats(scores), threshold, rows, note)
+    return TrackingReport(stats, alpha_stats(scores), threshold, rows, note, videos)
 
 
 def name_tracking_stats(scores: Mapping[str, TrackingScores]) -> dict[str, float | int]:
@@ -158,6 +164,17 @@ def _flat_stats(fields: Fields) -> dict[str, float | int]:
         for name in names
     }
     return {**stats, **{name: int(fields['CLEAR'][name]) for name in NUMBERS}}
+
+
+def group_stats(videos: Sequence[VideoCounts], categories: int) -> dict[str, float | int]:
+    """Return the class-averaged figures of `CLASS_NAMES` of some videos.
+
+    Args:
+        videos: of one kind of similarity.
+        categories: number of all categories.
+    """
+    stats = _flat_stats(combine_videos(videos, categories).class_averaged)
+    return {name: stats[name] for name in CLASS_NAMES}
 
 
 def tracking_class_stats(

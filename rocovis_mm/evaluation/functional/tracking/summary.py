@@ -111,13 +111,27 @@ def evaluate_tracking(
     Returns:
         The figures of each kind.
     """
-    groups = group_by_video(truth, predictions)
-    counts = map_items(partial(_count_video, kinds=kinds), groups, video_cost, jobs)
-    return {kind: _combine([video[kind] for video in counts], truth) for kind in kinds}
+    counts = count_videos(truth, predictions, kinds, jobs)
+    number = len(truth.categories)
+    return {kind: combine_videos([video[kind] for video in counts], number) for kind in kinds}
 
 
 VideoCounts = tuple[dict[int, Fields], Fields]
 """The numbers that a video adds to each of its categories, and without regard to them."""
+
+
+def count_videos(
+    truth: GroundTruth,
+    predictions: Sequence[Track],
+    kinds: Sequence[str] = KINDS[:1],
+    jobs: int = 1,
+) -> list[dict[str, VideoCounts]]:
+    """Return the counts of each kind of each video, in ascending order of video id.
+
+    The arguments are those of :func:`evaluate_tracking`.
+    """
+    groups = group_by_video(truth, predictions)
+    return map_items(partial(_count_video, kinds=kinds), groups, video_cost, jobs)
 
 
 def _count_video(group: VideoGroup, kinds: Sequence[str]) -> dict[str, VideoCounts]:
@@ -141,8 +155,13 @@ def _count(overlaps: Overlaps) -> Fields:
     return {name: family.count(overlaps) for name, family in FAMILIES.items()}
 
 
-def _combine(videos: Sequence[VideoCounts], truth: GroundTruth) -> TrackingScores:
-    """Add up videos and classes."""
+def combine_videos(videos: Sequence[VideoCounts], categories: int) -> TrackingScores:
+    """Add up videos and classes.
+
+    Args:
+        videos: of one kind of similarity.
+        categories: number of all categories, also of those without tracks.
+    """
     by_class: dict[int, list[Fields]] = defaultdict(list)
     for per_class, _ in videos:
         for category, counts in per_class.items():
@@ -151,7 +170,7 @@ def _combine(videos: Sequence[VideoCounts], truth: GroundTruth) -> TrackingScore
     per_class = {category: _finish(own) for category, own in sums.items()}
     return TrackingScores(
         per_class=per_class,
-        class_averaged=_average(list(per_class.values()), len(truth.categories)),
+        class_averaged=_average(list(per_class.values()), categories),
         detection_averaged=_finish(_add(sums.values())),
         agnostic=_finish(_add(counts for _, counts in videos)),
     )

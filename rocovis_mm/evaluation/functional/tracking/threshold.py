@@ -21,7 +21,7 @@ from rocovis_mm.evaluation.functional.evaluate import (
 )
 from rocovis_mm.evaluation.functional.parallel import map_items
 from rocovis_mm.evaluation.functional.tracking.frames import measure_kinds, with_masks
-from rocovis_mm.evaluation.functional.tracking.hota import ALPHAS, count_hota
+from rocovis_mm.evaluation.functional.tracking.hota import ALPHAS, count_hota, mean_hota
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
 
 SAME = 1e-12
@@ -120,10 +120,8 @@ def _class_curve(cells: Sequence[Steps]) -> tuple[np.ndarray, np.ndarray]:
     )
     hits, association, found = np.split(sums, [len(ALPHAS), 2 * len(ALPHAS)], axis=1)
     truths = sum(cell.truth_masks for cell in cells)
-    detection = hits / np.maximum(1, truths + found - hits)
     # sums of differences may end a little below 0
-    association = np.maximum(association, 0) / np.maximum(1, hits)
-    return scores, np.sqrt(detection * association).mean(axis=1)
+    return scores, mean_hota(hits, truths + found - hits, np.maximum(association, 0))[0]
 
 
 def _accumulate(scores: np.ndarray, added: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
