@@ -86,15 +86,15 @@ def match_frames(overlaps: Overlaps) -> Overlaps:
     contested = overlaps.contested()
     matched = ~contested
     both = np.flatnonzero(_seen_by_both(overlaps))
-    begins = np.searchsorted(overlaps.frames, both)
+    begins = np.searchsorted(overlaps.frames, both).tolist()
+    places = dict(zip(both.tolist(), range(len(both))))
+    pairs = list(zip(overlaps.truths.tolist(), overlaps.found.tolist()))
     for frame, entries in overlaps.slices(contested):
-        before = np.full(overlaps.truth_present.shape[1], NOBODY)
-        place = np.searchsorted(both, frame)
-        if place:
-            last = np.arange(begins[place - 1], begins[place])
-            last = last[matched[last]]
-            before[overlaps.truths[last]] = overlaps.found[last]
-        goes_on = overlaps.found[entries] == before[overlaps.truths[entries]]
+        before: set[tuple[int, int]] = set()
+        if place := places[frame]:
+            last = range(begins[place - 1], begins[place])
+            before = {pairs[entry] for entry in last if matched[entry]}
+        goes_on = np.array([pair in before for pair in pairs[entries]])
         values = CONTINUED * goes_on + overlaps.similarity[entries]
         matched[entries] = overlaps.assign(frame, entries, values)
     return overlaps.select(matched)

@@ -22,6 +22,9 @@ from rocovis_mm.formats.run_lengths import Runs, Tube, intersect
 EPSILON = np.finfo(float).eps
 """Rounding that TrackEval allows below a threshold of HOTA and of CLEAR."""
 
+LEAD = 1e-9
+"""Difference of two values above which rounding does not decide."""
+
 
 class Places(NamedTuple):
     """Where the masks of entries are among all masks of their frames, on one side.
@@ -145,6 +148,9 @@ class Overlaps:
         Returns:
             One bool for each of the entries.
         """
+        winners = _clear_winners(self.truths[entries], self.found[entries], values)
+        if winners is not None:
+            return winners
         row, column = self.truth_places.places[entries], self.found_places.places[entries]
         full = np.zeros((self.truth_places.sizes[frame], self.found_places.sizes[frame]))
         full[row, column] = -values
@@ -152,6 +158,36 @@ class Overlaps:
         partner = np.full(len(full), -1)
         partner[pairs[0]] = pairs[1]
         return partner[row] == column
+
+
+def _clear_winners(truths: np.ndarray, found: np.ndarray, values: np.ndarray) -> np.ndarray | None:
+    """Let each ground truth take the prediction of its highest value.
+
+    This is the only best assignment if no two take the same prediction and all lead clearly. It
+    takes a fraction of the time of a general solver.
+
+    Args:
+        truths: the ground truth of each entry of a frame.
+        found: the prediction of each entry.
+        values: above 0.
+
+    Returns:
+        One bool for each of the entries, or None if the assignment is not of this kind.
+    """
+    own, scores = truths.tolist(), values.tolist()
+    best: dict[int, int] = {}
+    for entry, truth in enumerate(own):
+        if scores[entry] > scores[best.setdefault(truth, entry)]:
+            best[truth] = entry
+    for entry, truth in enumerate(own):
+        if entry != best[truth] and scores[entry] > scores[best[truth]] - LEAD:
+            return None
+    winners = list(best.values())
+    if len(set(found[winners].tolist())) < len(winners):
+        return None
+    chosen = np.zeros(len(own), dtype=bool)
+    chosen[winners] = True
+    return chosen
 
 
 def with_masks(tracks: Sequence[Track]) -> list[Track]:
