@@ -98,7 +98,7 @@ def test_hota_is_that_of_the_tracks_above_the_threshold(files, threshold):
     for name in ('HOTA', 'DetA', 'AssA', 'LocA', 'MOTA', 'IDF1'):
         assert f'{100 * report.figures[name]:.2f} {name}' in texts
     assert f'{report.figures["IDSW"]} IDSW' in texts
-    assert f'of score {threshold:g} and more: the cards average' in texts
+    assert f'are of the tracks of score {threshold:g} and more.' in texts
 
 
 def test_a_split_track_lowers_the_association_of_its_video_alone(files):
