@@ -7,6 +7,7 @@ identity + 1. Masks that overlap are in different layers, so that no pixel is lo
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from os import environ
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -29,6 +31,8 @@ SIDES = ('prediction', 'truth')
 MAX_IDENTITY = 65534
 """Class ids of Rerun have 16 bits, and 0 is the background."""
 JPEG_QUALITY = 90
+PATIENCE = 5.0
+"""Seconds that a viewer is given to answer."""
 
 
 def import_rerun() -> ModuleType:
@@ -50,12 +54,11 @@ def check_target(address: str | None, save: str | Path | None, spawn: bool) -> N
     Raises:
         ImportError: Rerun is not installed.
         ValueError: an argument is impossible.
+        OSError: no viewer answers at the address.
     """
     import_rerun()
-    if address is not None and ':' not in address:
-        raise ValueError(
-            f'{address}: no address of a viewer; give HOST:PORT or rerun+http://HOST:PORT/proxy'
-        )
+    if address is not None:
+        check_viewer(address)
     if save is not None and Path(save).suffix != ENDING:
         raise ValueError(f'{save}: a recording ends in {ENDING}; give the file such a name')
     has_screen = environ.get('DISPLAY') or environ.get('WAYLAND_DISPLAY')
@@ -64,6 +67,35 @@ def check_target(address: str | None, save: str | Path | None, spawn: bool) -> N
             'there is no display to open the viewer on; write a file (FILE.rrd) and open it '
             'elsewhere with `rerun FILE.rrd`, or give the address of a running viewer'
         )
+
+
+def viewer_url(address: str) -> str:
+    """Return the url of a viewer from ``HOST:PORT`` or the url itself."""
+    return address if '://' in address else f'rerun+http://{address}/proxy'
+
+
+def check_viewer(address: str) -> None:
+    """Check that a viewer answers; Rerun itself would wait for one for ever.
+
+    Raises:
+        ValueError: it is no address.
+        OSError: nothing answers.
+    """
+    parts = urlsplit(viewer_url(address))
+    try:
+        place = parts.hostname, parts.port
+    except ValueError:  # the port is no number
+        place = None, None
+    if None in place:
+        raise ValueError(
+            f'{address}: no address of a viewer; give HOST:PORT or rerun+http://HOST:PORT/proxy'
+        )
+    try:
+        socket.create_connection(place, PATIENCE).close()
+    except OSError as error:
+        raise OSError(
+            f'{address}: no viewer answers ({error}); start one with `rerun --port {place[1]}`'
+        ) from None
 
 
 def target_options(target: str | Path | None) -> dict[str, Any]:
@@ -89,7 +121,7 @@ def open_recording(
     Raises:
         ImportError: Rerun is not installed.
         ValueError: an argument is impossible.
-        OSError: the file cannot be written.
+        OSError: the file cannot be written, or no viewer answers.
     """
     check_target(address, save, spawn)
     rerun = import_rerun()
@@ -102,8 +134,7 @@ def open_recording(
         rerun.spawn(connect=False)
         sinks.append(rerun.GrpcSink())
     if address is not None:
-        url = address if '://' in address else f'rerun+http://{address}/proxy'
-        sinks.append(rerun.GrpcSink(url))
+        sinks.append(rerun.GrpcSink(viewer_url(address)))
     recording = rerun.RecordingStream('rocovis_mm')
     recording.set_sinks(*sinks)
     recording.send_recording_name(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 
 import numpy as np
@@ -114,8 +115,9 @@ def test_a_target_is_a_file_an_address_or_a_new_viewer(target, address, save, sp
 
 def test_impossible_targets_are_named(monkeypatch, tmp_path):
     needs_rerun()
-    with pytest.raises(ValueError, match='truth.json: no address of a viewer; give HOST:PORT'):
-        check_target('truth.json', None, False)
+    for address in ('truth.json', 'host:port', ':9876'):
+        with pytest.raises(ValueError, match=f'{address}: no address of a viewer; give HOST:PORT'):
+            check_target(address, None, False)
     with pytest.raises(ValueError, match=r'view.mp4: a recording ends in .rrd'):
         check_target(None, 'view.mp4', False)
     for name in ('DISPLAY', 'WAYLAND_DISPLAY'):
@@ -126,6 +128,18 @@ def test_impossible_targets_are_named(monkeypatch, tmp_path):
     (tmp_path / 'folder.rrd').mkdir()
     with pytest.raises(OSError, match='folder.rrd'):
         open_recording('test', save=tmp_path / 'folder.rrd')
+
+
+def test_a_viewer_must_answer():
+    needs_rerun()
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port = server.getsockname()[1]
+        check_target(f'127.0.0.1:{port}', None, False)
+        check_target(f'rerun+http://127.0.0.1:{port}/proxy', None, False)
+    with pytest.raises(
+        OSError, match=f'no viewer answers .*; start one with `rerun --port {port}`'
+    ):
+        check_target(f'127.0.0.1:{port}', None, False)
 
 
 def test_without_the_package_the_command_is_named(monkeypatch):
