@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from os import environ
@@ -31,8 +32,12 @@ SIDES = ('prediction', 'truth')
 MAX_IDENTITY = 65534
 """Class ids of Rerun have 16 bits, and 0 is the background."""
 JPEG_QUALITY = 90
+NEW_VIEWER = 'rerun+http://127.0.0.1:9876/proxy'
+"""Where a viewer on this machine listens. One that runs there already is used."""
 PATIENCE = 5.0
-"""Seconds that a viewer is given to answer."""
+"""Seconds that a running viewer is given to answer."""
+START = 60.0
+"""Seconds that a new viewer is given to answer."""
 
 
 def import_rerun() -> ModuleType:
@@ -74,8 +79,12 @@ def viewer_url(address: str) -> str:
     return address if '://' in address else f'rerun+http://{address}/proxy'
 
 
-def check_viewer(address: str) -> None:
+def check_viewer(address: str, patience: float | None = None) -> None:
     """Check that a viewer answers; Rerun itself would wait for one for ever.
+
+    Args:
+        address: of the viewer.
+        patience: seconds that it is given to answer; None takes `PATIENCE`.
 
     Raises:
         ValueError: it is no address.
@@ -90,12 +99,17 @@ def check_viewer(address: str) -> None:
         raise ValueError(
             f'{address}: no address of a viewer; give HOST:PORT or rerun+http://HOST:PORT/proxy'
         )
-    try:
-        socket.create_connection(place, PATIENCE).close()
-    except OSError as error:
-        raise OSError(
-            f'{address}: no viewer answers ({error}); start one with `rerun --port {place[1]}`'
-        ) from None
+    end = time.monotonic() + (PATIENCE if patience is None else patience)
+    while True:
+        try:
+            return socket.create_connection(place, PATIENCE).close()
+        except OSError as error:
+            if time.monotonic() > end:
+                raise OSError(
+                    f'{address}: no viewer answers ({error}); start one with '
+                    f'`rerun --port {place[1]}`, or write a file ({ENDING})'
+                ) from None
+        time.sleep(0.1)
 
 
 def target_options(target: str | Path | None) -> dict[str, Any]:
@@ -125,17 +139,18 @@ def open_recording(
     """
     check_target(address, save, spawn)
     rerun = import_rerun()
+    recording = rerun.RecordingStream('rocovis_mm')
     sinks: list[Any] = []
     if save is not None:
         Path(save).parent.mkdir(parents=True, exist_ok=True)
         Path(save).open('wb').close()  # Rerun's own error is no OSError
         sinks.append(rerun.FileSink(save))
     if spawn:
-        rerun.spawn(connect=False)
-        sinks.append(rerun.GrpcSink())
+        rerun.spawn(port=urlsplit(NEW_VIEWER).port, connect=False, recording=recording)
+        check_viewer(NEW_VIEWER, START)
+        sinks.append(rerun.GrpcSink(NEW_VIEWER))
     if address is not None:
         sinks.append(rerun.GrpcSink(viewer_url(address)))
-    recording = rerun.RecordingStream('rocovis_mm')
     recording.set_sinks(*sinks)
     recording.send_recording_name(name)
     return recording

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from rocovis_mm.visualization import rerun_log
 from rocovis_mm.visualization.rerun_log import (
     MAX_IDENTITY,
     FrameInstances,
@@ -130,16 +131,31 @@ def test_impossible_targets_are_named(monkeypatch, tmp_path):
         open_recording('test', save=tmp_path / 'folder.rrd')
 
 
-def test_a_viewer_must_answer():
+def test_a_viewer_must_answer(monkeypatch):
     needs_rerun()
+    monkeypatch.setattr(rerun_log, 'PATIENCE', 0.2)
     with socket.create_server(('127.0.0.1', 0)) as server:
         port = server.getsockname()[1]
         check_target(f'127.0.0.1:{port}', None, False)
         check_target(f'rerun+http://127.0.0.1:{port}/proxy', None, False)
-    with pytest.raises(
-        OSError, match=f'no viewer answers .*; start one with `rerun --port {port}`'
-    ):
+    with pytest.raises(OSError, match=f'no viewer answers .* start one with `rerun --port {port}`'):
         check_target(f'127.0.0.1:{port}', None, False)
+
+
+def test_a_viewer_that_does_not_start_is_an_error(monkeypatch):
+    needs_rerun()
+    import rerun
+
+    started = []
+    monkeypatch.setattr(rerun, 'spawn', lambda **options: started.append(options))
+    monkeypatch.setattr(rerun_log, 'START', 0.2)
+    with socket.create_server(('127.0.0.1', 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setattr(rerun_log, 'NEW_VIEWER', f'rerun+http://127.0.0.1:{port}/proxy')
+    monkeypatch.setenv('DISPLAY', ':0')
+    with pytest.raises(OSError, match='no viewer answers .* or write a file'):
+        open_recording('test', spawn=True)
+    assert started[0]['port'] == port and started[0]['recording'] is not None
 
 
 def test_without_the_package_the_command_is_named(monkeypatch):
