@@ -114,11 +114,13 @@ def check_viewer(address: str, patience: float | None = None) -> None:
 
 def target_options(target: str | Path | None) -> dict[str, Any]:
     """Return the arguments of `open_recording` for a file, an address, or a new viewer (None)."""
-    address = str(target) if target is not None and ':' in str(target) else None
-    save = None if address else target
-    if target is not None and str(target).endswith(ENDING):
-        address, save = None, target
-    return dict(address=address, save=save, spawn=target is None)
+    text = '' if target is None else str(target)
+    is_address = ':' in text and not text.endswith(ENDING)
+    return dict(
+        address=text if is_address else None,
+        save=None if is_address else target,
+        spawn=target is None,
+    )
 
 
 def open_recording(
@@ -146,7 +148,10 @@ def open_recording(
         Path(save).open('wb').close()  # Rerun's own error is no OSError
         sinks.append(rerun.FileSink(save))
     if spawn:
-        rerun.spawn(port=urlsplit(NEW_VIEWER).port, connect=False, recording=recording)
+        try:
+            rerun.spawn(port=urlsplit(NEW_VIEWER).port, connect=False, recording=recording)
+        except RuntimeError as error:
+            raise OSError(f'the viewer cannot be started: {error}') from None
         check_viewer(NEW_VIEWER, START)
         sinks.append(rerun.GrpcSink(NEW_VIEWER))
     if address is not None:
@@ -157,9 +162,17 @@ def open_recording(
 
 
 def close_recording(recording: RecordingStream) -> None:
-    """Send or write all that waits, and close the file."""
-    recording.flush()
-    recording.disconnect()
+    """Send or write all that waits, and close the file.
+
+    Raises:
+        OSError: the viewer was closed, or the disk is full.
+    """
+    try:
+        recording.flush()
+    except RuntimeError as error:
+        raise OSError(f'Rerun did not get all frames: {error}') from None
+    finally:
+        recording.disconnect()
 
 
 def send_layout(recording: RecordingStream, videos: Mapping[str, Sequence[str]]) -> None:

@@ -158,6 +158,22 @@ def test_a_viewer_that_does_not_start_is_an_error(monkeypatch):
     assert started[0]['port'] == port and started[0]['recording'] is not None
 
 
+def test_a_viewer_that_was_closed_is_an_error():
+    class Severed:
+        closed = False
+
+        def flush(self):
+            raise RuntimeError('connection severed')
+
+        def disconnect(self):
+            self.closed = True
+
+    recording = Severed()
+    with pytest.raises(OSError, match='did not get all frames: connection severed'):
+        close_recording(recording)
+    assert recording.closed
+
+
 def test_without_the_package_the_command_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, 'rerun', None)
     with pytest.raises(ImportError, match="rerun is not installed; .* pip install 'rerun-sdk>="):
