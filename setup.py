@@ -76,6 +76,7 @@ setup(
         'mm': read_requirements('mminstall'),
         'tests': read_requirements('tests'),
         'optional': read_requirements('optional'),
+        'view': read_requirements('view'),
         'export': read_requirements('export'),
         'docs': read_requirements('docs'),
     },

@@ -15,7 +15,7 @@ import math
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # torch comes in once the arguments are found to be in order
     from tqdm import tqdm
 
     from rocovis_mm.apis import Outputs, RoCoVISInferencer, VideoResult, VideoRun
+    from rocovis_mm.visualization.rerun_stream import RerunStream
 
 WINDOW = 'rocovis_mm: q ends'
 
@@ -51,7 +52,17 @@ def parse_args() -> argparse.Namespace:
         help='new file for the masks, a line per frame as they come; with it, none are kept in '
         'memory (tools/misc/jsonl_to_results.py reads it, whole or cut off)',
     )
-    parser.add_argument('--score-thr', type=float, default=0.3, help='for --out and --masks')
+    parser.add_argument(
+        '--rerun',
+        nargs='?',
+        const='',
+        metavar='FILE.rrd',
+        help='log frames, masks, ids and scores to Rerun: a file, HOST:PORT of a running viewer, '
+        'or without a value a new viewer',
+    )
+    parser.add_argument(
+        '--score-thr', type=float, default=0.3, help='for --out, --masks and --rerun'
+    )
     parser.add_argument('--font', help='font file to take first for names of classes')
     parser.add_argument('--fps', type=float, help='rate of an input that states none, as images')
     parser.add_argument('--max-fps', type=float, help='leave out frames closer together')
@@ -91,9 +102,11 @@ def check_arguments(args: argparse.Namespace) -> None:
         ValueError: an argument is impossible.
     """
     check_numbers(args)
-    if not (args.out or args.masks or args.json or args.results_jsonl or args.show):
+    files = (args.out, args.masks, args.json, args.results_jsonl)
+    if not (any(files) or args.show or args.rerun is not None):
         raise ValueError(
-            'the results would go nowhere: give --out, --masks, --json, --results-jsonl or --show'
+            'the results would go nowhere: give --out, --masks, --json, --results-jsonl, --rerun '
+            'or --show'
         )
     names = [Path(x).resolve() for x in (args.out, args.json, args.results_jsonl) if x]
     if len(set(names)) < len(names):
@@ -106,6 +119,8 @@ def check_arguments(args: argparse.Namespace) -> None:
     check.check_exists(args.checkpoint, 'checkpoint; training writes them into --work-dir')
     if args.font:
         check.check_exists(args.font, 'font file')
+    if args.rerun is not None:
+        check_rerun(args.rerun or None, inputs)
     if args.out:
         check.check_drawing(args.out, inputs)
     if args.masks:
@@ -117,6 +132,25 @@ def check_arguments(args: argparse.Namespace) -> None:
             f'{args.results_jsonl}: is there already and would have to be overwritten; give '
             'another name, or move it away'
         )
+
+
+def check_rerun(target: str | None, inputs: list[Path]) -> None:
+    """Check that a recording of Rerun can go to its target.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: Rerun is not installed, or the target is impossible.
+    """
+    from rocovis_mm.apis.video_arguments import check_file
+    from rocovis_mm.visualization.rerun_log import check_target, target_options
+
+    options = target_options(target)
+    try:
+        check_target(**options)
+    except ImportError as error:
+        raise ValueError(f'--rerun: {error}') from None
+    if options['save']:
+        check_file(options['save'], inputs)
 
 
 def check_numbers(args: argparse.Namespace) -> None:
@@ -205,6 +239,17 @@ def note(bar: tqdm, run: VideoRun) -> None:
     bar.update()
 
 
+def open_rerun(
+    args: argparse.Namespace, inferencer: RoCoVISInferencer, run: VideoRun
+) -> AbstractContextManager[RerunStream | None]:
+    """Return the log of --rerun, or nothing without the option."""
+    if args.rerun is None:
+        return nullcontext()
+    from rocovis_mm.visualization.rerun_stream import RerunStream
+
+    return RerunStream(args.rerun or None, inferencer.classes, run.fps, args.score_thr)
+
+
 def process(args: argparse.Namespace, inferencer: RoCoVISInferencer, run: VideoRun) -> None:
     """Go through the video, drawing and writing."""
     from tqdm import tqdm
@@ -221,8 +266,10 @@ def process(args: argparse.Namespace, inferencer: RoCoVISInferencer, run: VideoR
         live=run.source.live,
     )
     bar = tqdm(total=run.source.length, unit=' frames', mininterval=0.5)
-    with outputs as run.outputs, bar:
-        for _ in run:
+    with outputs as run.outputs, bar, open_rerun(args, inferencer, run) as log:
+        for frame, result in run:
+            if log is not None:
+                log(frame, result)
             note(bar, run)
             if args.show and show(outputs):
                 run.stop()

@@ -20,6 +20,7 @@ COMMANDS = {
     'report': 'tools/analysis_tools/track_report.py',
     'plot': 'tools/analysis_tools/plot_metrics.py',
     'draw': 'tools/analysis_tools/draw_results.py',
+    'view': 'tools/analysis_tools/view_results.py',
     'check': 'tools/misc/check_dataset.py',
     'browse': 'tools/analysis_tools/browse_dataset.py',
     'split': 'tools/dataset_converters/split_dataset.py',

@@ -20,6 +20,7 @@ from PIL import Image
 import rocovis_mm.apis.video_run as video_run
 from rocovis_mm.visualization.media import write_mp4
 from rocovis_mm.visualization.palette import identity_color
+from tests.rerun_reading import Recording, needs_rerun
 from tests.tiny_streams import frames, same_tracks, tiny_inferencer, tiny_run_config
 
 REPOSITORY = Path(__file__).parents[2]
@@ -107,6 +108,30 @@ def test_masks_are_palette_images_of_identities(call, run_files, expected, tmp_p
             assert color == identity_color(identity)
             seen.add(identity)
     assert len(seen) > 1
+
+
+def test_a_recording_of_rerun_holds_each_frame(call, run_files, expected, tmp_path):
+    needs_rerun()
+    status, _ = call('--rerun', tmp_path / 'new' / 'a.rrd', '--score-thr', 0.0)
+    assert status == 0
+    recording = Recording(tmp_path / 'new' / 'a.rrd')
+    assert recording.times == {n: n / 20 for n in range(8)}
+    capture, stream = cv2.VideoCapture(str(run_files[0])), expected.stream()
+    for n in range(8):
+        result = stream.push(capture.read()[1])
+        masks = recording.masks('/stream/prediction', n)
+        assert masks.keys() == {int(identity) + 1 for identity in result.ids}
+        for identity, mask in zip(result.ids, result.masks):
+            assert np.array_equal(masks[int(identity) + 1], mask)
+
+
+def test_a_recording_needs_rerun_and_a_target(call, monkeypatch):
+    needs_rerun()
+    status, _ = call('--rerun', 'view.mp4')
+    assert status.startswith('error:') and 'ends in .rrd' in status
+    monkeypatch.setitem(sys.modules, 'rerun', None)
+    status, _ = call('--rerun', 'view.rrd')
+    assert "pip install 'rerun-sdk>=" in status and len(status.splitlines()) == 1
 
 
 @pytest.mark.parametrize('name', ['out.gif', 'pictures'])

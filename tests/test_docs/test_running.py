@@ -98,7 +98,16 @@ ENVIRONMENT = dict(
     TEST_JOBS='0',
 )
 """Variables by which pip installs nothing and fetches nothing."""
-WRITES = ('--out', '--out-dir', '--show-dir', '--work-dir', '--masks', '--json')
+WRITES = (
+    '--out',
+    '--out-dir',
+    '--show-dir',
+    '--work-dir',
+    '--masks',
+    '--json',
+    '--save',
+    '--rerun',
+)
 LEFT_OUT = ('.*', '__pycache__', 'work_dirs', 'data', 'build', 'dist', 'tests', '*.egg-info')
 RUN = [block for block in BLOCKS if block.language == 'bash' and not block.not_run]
 """The blocks of commands that run."""
@@ -152,6 +161,8 @@ def test_a_page_runs(page, checkout, tmp_path):
     script = '\n'.join(block.text for block in blocks)
     if 'export.txt' in script:
         pytest.importorskip('onnxruntime', reason='not pinned for this Python')
+    if 'rerun-sdk' in script:
+        pytest.importorskip('rerun', reason='not pinned for this Python')
     run(folder, script)
     for words in (words for block in blocks for words in block.commands()):
         for option, name in zip(words, words[1:]):

@@ -50,7 +50,7 @@ def test_a_fault_of_the_annotation_file_names_it(tmp_path):
 
 def test_images_without_names_are_in_the_order_of_their_numbers(tmp_path):
     from rocovis_mm.formats.vis_annotations import VISVideo
-    from rocovis_mm.visualization.track_report.contents import find_images
+    from rocovis_mm.visualization.result_tracks import find_images
 
     (tmp_path / '7').mkdir()
     for name in ('10.png', '9.png', '._9.png', 'Thumbs.db'):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 
+import numpy as np
 import pytest
 from html_checks import PageReader
 from moving_boxes import CLASSES, FRAMES, make_content, write_images
@@ -11,6 +13,7 @@ from spoiled_results import entry, spoil
 
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.report import name_stats, percent
+from rocovis_mm.evaluation.functional.tracking.summary import evaluate_tracking
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
 from rocovis_mm.visualization.track_report.contents import load_report
 from rocovis_mm.visualization.track_report.page import draw_page
@@ -73,6 +76,38 @@ def test_figures_are_those_of_the_metric(files):
         scores = evaluate_tracks(truth.subset([video.video.id]), own)
         assert video.figures['AP'] == name_stats(scores)['AP']
     assert percent(report.figures['AP']) in PageReader(draw(*files)).texts
+
+
+@pytest.mark.parametrize('threshold', [0.3, 0.9, 2.0])
+def test_hota_is_that_of_the_tracks_above_the_threshold(files, threshold):
+    """Computed again by the trackers' functions themselves, video by video."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # nothing reaches 2
+        report = load_report(*files, score_threshold=threshold)
+    truth = load_ground_truth(files[1])
+    sure = [x for x in load_predictions(files[0], truth) if x.score >= threshold]
+    scores = evaluate_tracking(truth, sure)['segm']
+    assert report.figures['HOTA'] == np.mean(scores.class_averaged['HOTA']['HOTA'])
+    assert report.figures['IDSW'] == scores.class_averaged['CLEAR']['IDSW']
+    for video in report.videos:
+        subset = truth.subset([video.video.id])
+        own = evaluate_tracking(subset, sure)['segm'].detection_averaged
+        assert video.figures['HOTA_det'] == np.mean(own['HOTA']['HOTA'])
+    page = draw_page(report, Pictures(), 0, frames=5, max_tracks=30)
+    texts = ' '.join(PageReader(page).texts)
+    for name in ('HOTA', 'DetA', 'AssA', 'LocA', 'MOTA', 'IDF1'):
+        assert f'{100 * report.figures[name]:.2f} {name}' in texts
+    assert f'{report.figures["IDSW"]} IDSW' in texts
+    assert f'are of the tracks of score {threshold:g} and more.' in texts
+
+
+def test_a_split_track_lowers_the_association_of_its_video_alone(files):
+    swapped, sound = (
+        next(one.figures for one in load_report(*files).videos if one.video.id == number)
+        for number in (1, 4)
+    )
+    assert sound['HOTA_det'] == sound['AssA_det'] == 1 and sound['IDSW_det'] == 0
+    assert swapped['AssA_det'] < 1 and swapped['IDSW_agnostic'] == 2
 
 
 def test_the_page_is_sound_and_shows_all(files):

@@ -6,6 +6,7 @@ python tools/misc/draw_metric_pictures.py [--out-dir docs/images]
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -18,6 +19,7 @@ from rocovis_mm.evaluation.functional.boundary import boundary_width, tube_bound
 from rocovis_mm.evaluation.functional.consistency import flicker_of, jitter_of
 from rocovis_mm.evaluation.functional.oracle_gaps import oracle_gaps
 from rocovis_mm.evaluation.functional.quality_report import gap_segments
+from rocovis_mm.evaluation.functional.tracking.summary import Fields, evaluate_tracking
 from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track, mean_area
 from rocovis_mm.evaluation.functional.tube_iou import limit_by_boundary, mask_tube_iou
 from rocovis_mm.formats.run_lengths import Tube
@@ -152,25 +154,15 @@ def draw_gaps(path: Path) -> None:
     found.append(('bird', stray))
     names = ['cat', 'dog', 'bird']
 
-    def tracks(own: list, scores: list[float]) -> list[Track]:
-        tubes = [tube(masks) for _, masks in own]
-        return [
-            Track(i, 1, names.index(name), one, mean_area(one.areas), score)
-            for i, ((name, _), one, score) in enumerate(zip(own, tubes, scores))
-        ]
-
     video = VISVideo(1, HEIGHT, WIDTH, len(frames))
-    truth = GroundTruth('made', {1: video}, dict(enumerate(names)), tracks(wanted, [0] * 4))
-    segments = gap_segments(oracle_gaps(truth, tracks(found, [0.9, 0.8, 0.7, 0.6, 0.95])).summary())
+    truth = GroundTruth('made', {1: video}, dict(enumerate(names)), tracks(wanted, names))
+    scores = [0.9, 0.8, 0.7, 0.6, 0.95]
+    segments = gap_segments(oracle_gaps(truth, tracks(found, names, scores)).summary())
     figure, axes = plt.subplots(1, 5, figsize=(10, 2.6))
     figure.subplots_adjust(left=0.01, right=0.99, top=0.92, bottom=0.36, wspace=0.05)
     for t in frames:
-        picture = np.ones((HEIGHT, WIDTH, 3))
-        for index, (_, masks) in enumerate(found):
-            picture[masks[t]] = np.array(identity_color(index)) / 255
-        for _, masks in wanted:
-            picture[masks[t] & ~erosion(masks[t])] = 0
-        show(axes[t], picture, f'frame {t}')
+        masks = [[own[t] for _, own in side] for side in (wanted, found)]
+        show(axes[t], identities_over(*masks), f'frame {t}')
     bar, left = figure.add_axes((0.02, 0.19, 0.96, 0.12)), 0.0
     for title, share in segments.items():
         bar.barh(0, share, left=left, color=GAP_COLORS[title], label=f'{title} {100 * share:.1f}')
@@ -180,6 +172,28 @@ def draw_gaps(path: Path) -> None:
     figure.legend(*bar.get_legend_handles_labels(), ncols=5, loc='lower center', frameon=False)
     figure.savefig(path, dpi=110)
     plt.close(figure)
+
+
+def tracks(
+    own: list[tuple[str, list]], names: list[str], scores: list[float] | None = None
+) -> list[Track]:
+    """Return tracks of video 1 from the classes and the masks of each."""
+    tubes = [tube(masks) for _, masks in own]
+    return [
+        Track(i, 1, names.index(name), one, mean_area(one.areas), scores[i] if scores else 0.0)
+        for i, ((name, _), one) in enumerate(zip(own, tubes))
+    ]
+
+
+def identities_over(wanted: list, found: list) -> np.ndarray:
+    """Return an RGB picture of a frame: predictions in their colours, annotations as outlines."""
+    picture = np.ones((HEIGHT, WIDTH, 3))
+    for identity, mask in enumerate(found):
+        if mask is not None:
+            picture[mask] = np.array(identity_color(identity)) / 255
+    for mask in wanted:
+        picture[mask & ~erosion(mask)] = 0
+    return picture
 
 
 def erosion(mask: np.ndarray) -> np.ndarray:
@@ -216,6 +230,99 @@ def draw_consistency(path: Path) -> None:
     plt.close(figure)
 
 
+def two_discs() -> tuple[list, list]:
+    """Return the masks of two discs that move in parallel through five frames."""
+    upper, lower = ([ellipse(60 + 50 * t, y, (32, 32)) for t in range(5)] for y in (48, 132))
+    return upper, lower
+
+
+def draw_tracking(path: Path, rows: dict[str, list[list]], told: Callable[[Fields], str]) -> None:
+    """Draw predictions of two discs, one row each, and what the tracking metrics say.
+
+    Args:
+        path: of the picture.
+        rows: title -> the masks of each predicted track, an entry per frame.
+        told: the text of a row from its figures.
+    """
+    wanted = two_discs()
+    video = VISVideo(1, HEIGHT, WIDTH, 5)
+    truth = GroundTruth('made', {1: video}, {0: ''}, tracks([('', own) for own in wanted], ['']))
+    size = (9, 0.2 + 1.02 * len(rows))
+    figure, axes = plt.subplots(len(rows), 5, figsize=size, layout='constrained')
+    for line, (title, found) in zip(axes, rows.items()):
+        predictions = tracks([('', own) for own in found], [''], [0.9] * len(found))
+        figures = evaluate_tracking(truth, predictions)['segm'].class_averaged
+        for t, each in enumerate(line):
+            show(each, identities_over([x[t] for x in wanted], [x[t] for x in found]), '')
+        label = dict(rotation=0, ha='right', va='center', fontsize=9)
+        line[0].set_ylabel(f'{title}\n{told(figures)}', **label)
+    figure.supxlabel('outline: annotation, colour: identity of the prediction', fontsize=9)
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
+
+
+def during(masks: list, first: int, last: int) -> list:
+    """Return the masks of the frames from `first` to `last`, None for the others."""
+    return [mask if first <= t <= last else None for t, mask in enumerate(masks)]
+
+
+def draw_hota(path: Path) -> None:
+    """Draw that detection errors lower DetA, and association errors AssA alone."""
+    upper, lower = two_discs()
+
+    def told(figures: Fields) -> str:
+        means = {name: figures['HOTA'][name].mean() for name in ('DetA', 'AssA', 'HOTA')}
+        return '\n'.join(f'{name} {value:.2f}' for name, value in means.items())
+
+    rows = {
+        'copy': [upper, lower],
+        'missed object': [upper],
+        'split track': [during(upper, 0, 2), lower, during(upper, 3, 4)],
+        'switch': [upper[:3] + lower[3:], lower[:3] + upper[3:]],
+    }
+    draw_tracking(path, rows, told)
+
+
+def draw_clear(path: Path) -> None:
+    """Draw the four errors that CLEAR MOT counts."""
+    upper, lower = two_discs()
+
+    def told(figures: Fields) -> str:
+        own = figures['CLEAR']
+        counts = dict(FN=own['CLR_FN'], FP=own['CLR_FP'], IDSW=own['IDSW'], Frag=own['Frag'])
+        words = [f'{name} {count:.0f}' for name, count in counts.items() if count]
+        return f'{", ".join(words)}\nMOTA {own["MOTA"]:.2f}'
+
+    stray = [None, None, *(ellipse(30 + 40 * t, 90, (20, 20)) for t in range(3))]
+    rows = {
+        'missed at the end': [upper, during(lower, 0, 2)],
+        'stray track': [upper, lower, stray],
+        'switch': [upper[:3] + lower[3:], lower[:3] + upper[3:]],
+        'interruption': [upper, [None if t == 2 else mask for t, mask in enumerate(lower)]],
+    }
+    draw_tracking(path, rows, told)
+
+
+def draw_identity(path: Path) -> None:
+    """Draw that Identity counts the frames of the wrong identity, not the changes."""
+    upper, lower = two_discs()
+
+    def told(figures: Fields) -> str:
+        own = figures['Identity']
+        return f'IDTP {own["IDTP"]:.0f} of 10\nIDF1 {own["IDF1"]:.2f}'
+
+    rows = {
+        'change at the end': [during(upper, 0, 3), lower, during(upper, 4, 4)],
+        'change in the middle': [during(upper, 0, 2), lower, during(upper, 3, 4)],
+        'two changes': [
+            [None if t == 2 else mask for t, mask in enumerate(upper)],
+            lower,
+            during(upper, 2, 2),
+        ],
+    }
+    draw_tracking(path, rows, told)
+
+
 def main() -> None:
     """Draw all pictures."""
     print_anything()
@@ -230,6 +337,9 @@ def main() -> None:
     draw_pooled(folder / 'metric_pooled.png')
     draw_gaps(folder / 'metric_gaps.png')
     draw_consistency(folder / 'metric_consistency.png')
+    draw_hota(folder / 'metric_hota.png')
+    draw_clear(folder / 'metric_clear.png')
+    draw_identity(folder / 'metric_identity.png')
 
 
 if __name__ == '__main__':

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,15 +14,16 @@ from rocovis_mm.evaluation.functional.error_analysis import ErrorReport, analyze
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.oracle_gaps import oracle_gaps
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
-from rocovis_mm.evaluation.functional.tracks import (
-    GroundTruth,
-    Track,
-    load_ground_truth,
-    load_predictions,
-)
-from rocovis_mm.formats.frame_files import list_images
+from rocovis_mm.evaluation.functional.tracking.report import report_tracking
+from rocovis_mm.evaluation.functional.tracks import GroundTruth, Track
 from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.vis_annotations import VISVideo
+from rocovis_mm.visualization.result_tracks import (
+    by_video,
+    find_images,
+    load_tracks,
+    video_name,
+)
 from rocovis_mm.visualization.shown import Shown
 from rocovis_mm.visualization.track_report.timelines import (
     HELD,
@@ -112,7 +113,7 @@ class ReportVideo:
         annotations: worst first.
         predictions: worst first.
         hidden: predictions that are not shown: low scores, and further classes of a track.
-        figures: AP and others, as fractions; empty where nothing is annotated.
+        figures: AP, HOTA and others, as fractions; empty where nothing is annotated.
     """
 
     video: VISVideo
@@ -179,9 +180,10 @@ class Report:
         results: name of the results file.
         truth: name of the annotation file; '' where none was given.
         judged: whether there are annotations.
-        score_threshold: predictions below it are not shown; they do count for AP.
+        score_threshold: predictions below it are not shown and do not count for HOTA; they do
+            count for AP.
         videos: worst first.
-        figures: AP and others, as fractions; empty where nothing is annotated.
+        figures: AP, HOTA and others, as fractions; empty where nothing is annotated.
         errors: counts of `ErrorReport.summary`, of the predictions that are shown.
         gaps: where AP is lost (`OracleGaps.summary`); empty where nothing is annotated.
         consistency: of matched tracks (`summarize_consistency`); likewise.
@@ -220,10 +222,7 @@ def load_report(
     Warns:
         UserWarning: no track reaches the threshold.
     """
-    results = read_json(results_file)
-    source = annotation_file or describe_results(results, str(results_file))
-    truth = load_ground_truth(source, need_annotations=False, name=str(results_file))
-    predictions = load_predictions(results, truth, str(results_file))
+    truth, predictions = load_tracks(read_json(results_file), results_file, annotation_file)
     grouped = by_video(predictions, truth)
     shown = {video: choose_tracks(own, score_threshold) for video, own in grouped.items()}
     counter = Shown(score_threshold)
@@ -235,7 +234,7 @@ def load_report(
     drawn = [track for own in shown.values() for track in own]
     verdicts = analyze_errors(truth, drawn) if judged else ErrorReport()
     videos = [
-        judge_video(video, truth, grouped, shown, verdicts, image_folder)
+        judge_video(video, truth, grouped, shown, verdicts, image_folder, score_threshold)
         for video in truth.videos.values()
     ]
     videos.sort(key=lambda video: video.badness)
@@ -243,6 +242,7 @@ def load_report(
     if judged:
         scores = evaluate_tracks(truth, predictions)
         figures = {**name_stats(scores), **name_pooled_stats(scores)}
+        figures |= report_tracking(truth, predictions, ['segm'], score_threshold).stats
         gaps = oracle_gaps(truth, predictions, scores=scores['segm']).summary()
         consistency = summarize_consistency(track_consistency(truth, predictions))
     return Report(
@@ -258,48 +258,6 @@ def load_report(
     )
 
 
-def by_video(tracks: Sequence[Track], truth: GroundTruth) -> dict[int, list[Track]]:
-    """Return the tracks of each video; none for a video without any."""
-    groups: dict[int, list[Track]] = {video: [] for video in truth.videos}
-    for track in tracks:
-        groups[track.video_id].append(track)
-    return groups
-
-
-def describe_results(results: Any, name: str) -> dict[str, Any]:
-    """Return the videos and categories of a results file without an annotation file.
-
-    Raises:
-        ValueError: the size of a video is not known.
-    """
-    videos: dict[Any, dict[str, Any]] = {}
-    categories: dict[Any, str] = {}
-    for record in results if isinstance(results, list) else []:
-        if not isinstance(record, dict) or not isinstance(record.get('segmentations'), list):
-            continue
-        masks = record['segmentations']
-        video = videos.setdefault(
-            record.get('video_id'), dict(id=record.get('video_id'), length=len(masks))
-        )
-        for mask in masks:
-            if isinstance(mask, dict) and isinstance(mask.get('size'), list):
-                video['height'], video['width'] = mask['size'][:2]
-                break
-            if isinstance(mask, list) and mask:
-                raise ValueError(
-                    f'{name}: polygons do not tell the size of video {video["id"]}; give the '
-                    'annotation file too'
-                )
-        categories[record.get('category_id')] = f'category {record.get("category_id")}'
-    for video in videos.values():
-        video.setdefault('height', 1)  # it has no mask at all
-        video.setdefault('width', 1)
-    return dict(
-        videos=list(videos.values()),
-        categories=[dict(id=key, name=text) for key, text in categories.items()],
-    )
-
-
 def judge_video(
     video: VISVideo,
     truth: GroundTruth,
@@ -307,6 +265,7 @@ def judge_video(
     shown: Mapping[int, list[Track]],
     verdicts: ErrorReport,
     image_folder: str | Path | None,
+    score_threshold: float,
 ) -> ReportVideo:
     """Return a video with its tracks judged.
 
@@ -317,13 +276,16 @@ def judge_video(
         shown: the predictions to show, by video.
         verdicts: on the predictions to show.
         image_folder: of the images, or None.
+        score_threshold: tracks below it do not count for the tracking metrics.
     """
     found, subset = shown[video.id], truth.subset([video.id])
     real = subset.tracks
     tubes = [track.tube for track in found]
     if truth.tracks:
         lines, real_lines = compare_tracks(tubes, [track.tube for track in real], video.length)
-        figures = name_stats(evaluate_tracks(subset, predictions[video.id], ['segm']))
+        own = predictions[video.id]
+        figures = name_stats(evaluate_tracks(subset, own, ['segm']))
+        figures |= report_tracking(subset, own, ['segm'], score_threshold).stats
     else:
         lines, real_lines, figures = [lone_timeline(tube) for tube in tubes], [], {}
     said = {row['index']: row['verdict'] for row in verdicts.predictions}
@@ -376,19 +338,3 @@ def judge_annotation(
 def prediction_order(row: ReportTrack) -> tuple[bool, int, float]:
     """Return the key of a prediction's order: wrong ones first, then by switches and score."""
     return row.verdict in ('correct', 'ignored', ''), -row.suspicion, -row.track.score
-
-
-def video_name(video: VISVideo) -> str:
-    """Return the folder of a video's images, or its id."""
-    folder = Path(video.file_names[0]).parent.as_posix() if video.file_names else '.'
-    return str(video.id) if folder == '.' else folder
-
-
-def find_images(video: VISVideo, folder: str | Path | None) -> list[Path]:
-    """Return the paths of a video's images, whether they exist or not; none if unknown."""
-    if folder is None:
-        return []
-    if video.file_names:
-        return [Path(folder, name) for name in video.file_names]
-    own = Path(folder, str(video.id))
-    return list_images(own) if own.is_dir() else []

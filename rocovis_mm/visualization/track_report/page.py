@@ -24,6 +24,8 @@ MAX_ROWS = 1000
 """Rows of a table."""
 UNFOLDED = 4
 """Videos whose section is unfolded to begin with."""
+TRACKING = ('HOTA', 'DetA', 'AssA', 'LocA', 'MOTA', 'IDF1')
+"""Shares of the tracking metrics among the overall figures."""
 TEMPLATES = Path(__file__).with_name('templates')
 Pair = tuple[ReportVideo, ReportTrack]
 
@@ -140,6 +142,8 @@ def summary_cards(report: Report) -> list[tuple[int | str, str]]:
     names = dict(AP='AP', AP50='AP50', AP75='AP75', AR10='AR10')
     names |= dict(AP_boundary='Boundary AP', AP_pool='AP pooled')
     cards += [(percent(figures[name]), title) for name, title in names.items()]
+    cards += [(f'{100 * figures[name]:.2f}', name) for name in TRACKING]  # MOTA may be below 0
+    cards.append((int(figures['IDSW']), 'IDSW'))
     cards += [(int(errors[name]), name) for name in ('tracks', 'missed', 'switched')]
     cards.append((percent(errors['best_share']), '% held by one'))
     cards += [(percent(report.consistency[name]), f'% {name}') for name in ('jitter', 'flicker')]
