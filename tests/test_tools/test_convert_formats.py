@@ -106,6 +106,7 @@ def test_an_error_is_one_line_and_status_2(tmp_path, capsys):
         (['vis', 'coco', results, 'o.json'], 'it does not say which videos it belongs to'),
         (['vis', 'coco', 'gone.json', 'o.json'], 'gone.json'),
         (['vis', 'coco', results, 'o.json', '--ground-truth', 'none.json'], 'none.json: no such'),
+        (['vis', 'coco', truth, 'o.json', '--score-thr', 'nan'], 'threshold: expected a finite'),
         (['vis', 'coco', truth, results], 'exists with another content; --overwrite'),
     ):
         assert main(list(map(str, arguments))) == 2

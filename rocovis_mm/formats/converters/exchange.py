@@ -24,6 +24,7 @@ from rocovis_mm.formats.converters.vis_content import (
     with_file_names,
 )
 from rocovis_mm.formats.json_files import read_json
+from rocovis_mm.formats.validation import Place, as_finite
 
 
 class Format(NamedTuple):
@@ -138,6 +139,7 @@ def convert(
         settings = read_truth(ground_truth, settings)
     content = read_tracks(source_form, source, settings, lines)
     if score_thr is not None:
+        as_finite(score_thr, Place('score threshold'), 'give a finite number')
         kept = [note for note in content['annotations'] if note.get('score', 1) >= score_thr]
         dropped = len(content['annotations']) - len(kept)
         lines.append(f'{dropped} tracks with a score below {score_thr} are dropped')
