@@ -72,8 +72,8 @@ def test_the_output_names_what_is_lost(tmp_path, capsys):
     assert main([*map(str, arguments), '--score-thr', '0.5']) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == '2 tracks with a score below 0.5 are dropped'
-    assert re.match(r'overlaps: \d+ pixels in \d+ frames are given to the track of the h', lines[1])
-    assert lines[2] == 'DAVIS holds no scores: those of 4 tracks are dropped'
+    assert re.match(r'overlaps: \d+ pixels in \d+ frames are given to the track of the h', lines[2])
+    assert lines[1] == 'DAVIS holds no scores: those of 4 tracks are dropped'
     assert lines[3] == '4 tracks get other numbers, as DAVIS masks do not hold theirs'
     assert lines[4] == f'2 videos, 9 masks -> {tmp_path / "out"}'
     assert 'classes.json' in lines[5] and len(lines) == 6

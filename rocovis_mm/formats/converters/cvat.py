@@ -57,7 +57,7 @@ def cvat_to_vis(
         place.fail('none of its annotations has attributes.track_id', SHAPES)
     read, brushed = convert_cvat(content, place, keep_crowds)
     lines = [write_vis(read, source, out, overwrite)]
-    if brushed:
+    if brushed and not keep_crowds:
         lines.append(
             f'{brushed} masks in run lengths are instances here; CVAT exports all masks of the '
             'brush with iscrowd 1 (--keep-crowds keeps them crowds)'
@@ -69,7 +69,7 @@ def convert_cvat(content: Record, place: Place, keep_crowds: bool) -> tuple[Reco
     """Turn the content of an export into that of a YouTube-VIS file.
 
     Returns:
-        The new content, and the number of crowds that became instances.
+        The new content, and the number of crowds that become instances if they are not kept.
     """
     videos, images = [], []
     for video, frames in group_frames(content['images'], place):
@@ -80,8 +80,8 @@ def convert_cvat(content: Record, place: Place, keep_crowds: bool) -> tuple[Reco
         track = track_of(note, place / 'annotations' / index)
         is_brushed = isinstance(note.get('segmentation'), dict) and note.get('iscrowd') == 1
         crowd = note.get('iscrowd') or 0
-        if is_brushed and not keep_crowds:
-            brushed, crowd = brushed + 1, 0
+        brushed += is_brushed
+        crowd = 0 if is_brushed and not keep_crowds else crowd
         kept = {key: value for key, value in note.items() if key != 'track_id'}
         notes.append(dict(kept, instance_id=track, iscrowd=crowd))
     tracked = dict(content, videos=videos, images=images, annotations=notes)

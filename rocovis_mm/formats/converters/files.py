@@ -109,6 +109,14 @@ def require_parts(
     return content
 
 
+def read_lines(path: Path, remedy: str) -> list[str]:
+    """Return the lines of a text file in UTF-8, or raise a ValueError with its name and remedy."""
+    try:
+        return path.read_text('utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        Place(str(path)).fail(f'byte {error.start} is no UTF-8 text', remedy)
+
+
 class Parts:
     """The finished videos of an unfinished conversion, one small json each.
 

@@ -146,7 +146,7 @@ FAULTS = {
     'no mask': (dict(mask=None), r'shapes\[0\].mask: no PNG in base64'),
     'another box': (dict(points=[[0, 0], [1, 1]]), r'mask: its height and width are'),
     'outside': (dict(points=[[90, 0], [99, 9]]), r'mask: its height and width are'),
-    'two labels': (dict(label='x', group_id=-12), "group -12 has the labels 'x' and 'pedestrian'"),
+    'two labels': (dict(label='x', group_id=-12), r"label and iscrowd \['x', 0\] and \['pede"),
 }
 
 

@@ -126,7 +126,7 @@ def test_other_classes(tmp_path):
 FAULTS = {
     'a short line': ('0 1001 1 19 27\n', r'b\.txt: line 1: it has not these six values; MOTS text'),
     'a word': ('0 x 1 19 27 abc\n', r'line 1: it has not these six values'),
-    'a class': ('0 3001 3 19 27 fX1\n', r'b, line 1: class 3 is none of .*--classes'),
+    'a class': ('0 3001 3 19 27 fX1\n', r'b.txt: line 1: class 3 is none of .*--classes'),
     'a frame': ('99 1001 1 19 27 fX1\n', r'line 1: frame 99 is not among those .* 0 to 4'),
     'a size': ('0 1001 1 18 27 fX1\n', r'segmentations\[0\].size: \[18, 27\] where the frame'),
     'counts': ('0 1001 1 19 27 fX1\n', 'malformed run-length counts'),
