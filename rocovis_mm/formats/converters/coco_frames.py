@@ -7,12 +7,10 @@ export has neither of the first two, and ``attributes.track_id``. CocoVID has ``
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Optional
 
 from rocovis_mm.formats.converters.cocovid import (
-    COCO_FORMAT,
-    COCO_KEYS,
     EXTRA,
     coco_annotations,
     coco_images,
@@ -21,8 +19,8 @@ from rocovis_mm.formats.converters.cocovid import (
     image_ids,
 )
 from rocovis_mm.formats.converters.content_builder import ContentBuilder
-from rocovis_mm.formats.converters.cvat import KEYS, convert_cvat
-from rocovis_mm.formats.converters.files import require_parts, write_dataset
+from rocovis_mm.formats.converters.cvat import convert_cvat
+from rocovis_mm.formats.converters.files import write_dataset
 from rocovis_mm.formats.converters.vis_content import (
     Record,
     Settings,
@@ -50,9 +48,7 @@ def read_coco(path: Path, settings: Settings, lines: list[str]) -> Record:
     if isinstance(content, list):
         return read_coco_results(content, place, settings, lines)
     if isinstance(content, dict) and content.get('videos'):
-        require_parts(content, COCO_KEYS, place, COCO_FORMAT)
         return convert_cocovid(content, str(path))
-    require_parts(content, KEYS, place, TRACKED)
     read, crowds = convert_cvat(content, place, keep_crowds=True)
     if crowds:
         lines.append(
@@ -65,7 +61,6 @@ def read_coco(path: Path, settings: Settings, lines: list[str]) -> Record:
 def read_cvat_coco(path: Path, settings: Settings, lines: list[str]) -> Record:
     """Read CVAT's export, whose crowds are masks that were drawn with the brush."""
     content, place = read_json(path), Place(str(path))
-    require_parts(content, KEYS, place, TRACKED)
     read, brushed = convert_cvat(content, place, settings.keep_crowds)
     if brushed and not settings.keep_crowds:
         lines.append(f'{brushed} crowds are instances, as CVAT marks masks of the brush so')
@@ -191,6 +186,12 @@ def write_coco(content: Record, path: Path, settings: Settings, lines: list[str]
 def write_cvat_coco(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write COCO annotations as CVAT's 'COCO 1.0' has them."""
     names = video_names(content['videos'])
+    folders = [{PurePosixPath(each).parent for each in v['file_names']} for v in content['videos']]
+    if max(map(len, folders), default=1) > 1 or len(set().union(*folders)) < len(names):
+        Place('videos').fail(
+            "their frames are not in a folder of each, by which CVAT's COCO tells videos apart",
+            'convert each video by itself, with its frames in one folder',
+        )
     if len(names) > 1:
         lines.append(f'{len(names)} videos are in one file; CVAT has a task per video')
     notes = []

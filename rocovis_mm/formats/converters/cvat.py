@@ -12,9 +12,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rocovis_mm.formats.converters.cocovid import convert_cocovid, write_vis
-from rocovis_mm.formats.converters.files import read_parts
+from rocovis_mm.formats.converters.files import read_parts, require_records
 from rocovis_mm.formats.frame_files import natural_order
-from rocovis_mm.formats.validation import Place, as_identifier, require_type
+from rocovis_mm.formats.validation import Place, as_identifier
 from rocovis_mm.formats.vis_annotations import is_tracked_images
 
 Record = dict[str, Any]
@@ -71,12 +71,13 @@ def convert_cvat(content: Record, place: Place, keep_crowds: bool) -> tuple[Reco
     Returns:
         The new content, and the number of crowds that become instances if they are not kept.
     """
+    require_records(content, KEYS, place, FORMAT)
     videos, images = [], []
     for video, frames in group_frames(content['images'], place):
         videos.append(video)
         images += [dict(image, video_id=video['id'], frame_id=t) for t, image in enumerate(frames)]
     notes, brushed = [], 0
-    for index, note in enumerate(content['annotations']):
+    for index, note in enumerate(content.get('annotations') or ()):
         track = track_of(note, place / 'annotations' / index)
         is_brushed = isinstance(note.get('segmentation'), dict) and note.get('iscrowd') == 1
         crowd = note.get('iscrowd') or 0
@@ -96,9 +97,8 @@ def group_frames(images: list[Record], place: Place) -> list[tuple[Record, list[
     """
     groups: dict[Any, list[Record]] = defaultdict(list)
     known = all('video_id' in image for image in images)
-    for index, image in enumerate(images):
-        name = require_type(image['file_name'], str, place / 'images' / index, FORMAT)
-        folder = str(PurePosixPath(name.replace('\\', '/')).parent)
+    for image in images:
+        folder = str(PurePosixPath(image['file_name'].replace('\\', '/')).parent)
         groups[image['video_id'] if known else folder].append(image)
     found = []
     for number, group in enumerate(groups if known else sorted(groups, key=natural_order), start=1):

@@ -21,7 +21,6 @@ from pycocotools import mask as mask_utils
 from rocovis_mm.formats.converters.cocovid import EXTRA
 from rocovis_mm.formats.converters.files import write_dataset
 from rocovis_mm.formats.json_files import dump_json, read_json
-from rocovis_mm.formats.record_reader import raise_problems
 from rocovis_mm.formats.validation import Place, as_finite, as_identifier, require, require_type
 from rocovis_mm.formats.vis_annotations import inspect_vis_annotations
 from rocovis_mm.formats.whole_files import whole_file
@@ -129,7 +128,9 @@ def checked(content: Record, name: str) -> Record:
     """
     with_tracks = isinstance(content, dict) and bool(content.get('annotations'))
     found, problems = inspect_vis_annotations(content, name, with_tracks, for_scoring=True)
-    raise_problems(problems)
+    if problems:
+        more = f' (and {len(problems) - 1} more like it)' if len(problems) > 1 else ''
+        raise ValueError(f'{problems[0]}{more}')
     codes = {
         track.id: [
             dict(size=[video.height, video.width], counts=counts) if area else None
