@@ -195,3 +195,65 @@ def test_tracks_without_any_mask_are_kept_or_counted(tmp_path, capsys, form):
     assert main([form, 'vis', str(tmp_path / 'out'), str(tmp_path / 'b.json'), *back]) == 0
     found = json.loads((tmp_path / 'b.json').read_text())
     assert len(found['annotations']) == (6 if kept else 5)
+
+
+@pytest.mark.parametrize('form', FORMATS)
+def test_whole_numbers_with_a_point_are_read_again(tmp_path, form):
+    """Many writers of json write 2.0 for 2."""
+    content = make_content(names=('object', 'pedestrian'), scores=False, numbers=NUMBERS)
+    for note in content['annotations']:
+        note['category_id'] = 7
+    expected = tracks_by_key(content, number=form != 'mots-png')
+    for records in content.values():
+        for record in records:
+            for name in {'id', 'video_id', 'category_id', 'track_id', 'height', 'length'} & {
+                *record
+            }:
+                record[name] = float(record[name])
+    truth, _ = write_files(tmp_path, content)
+    assert main(['vis', form, str(truth), str(tmp_path / 'out'), '--every', '1']) == 0
+    known = ['--ground-truth', str(truth)]
+    assert main([form, 'vis', str(tmp_path / 'out'), str(tmp_path / 'back.json'), *known]) == 0
+    back = json.loads((tmp_path / 'back.json').read_text())
+    assert_same_tracks(tracks_by_key(back, number=form != 'mots-png'), expected)
+
+
+@pytest.mark.parametrize('form', FORMATS)
+def test_further_data_is_kept_or_named(tmp_path, capsys, form):
+    content = make_content(names=('object', 'pedestrian'), scores=False, numbers=NUMBERS)
+    content['info'] = dict(year=2026)
+    content['videos'][0]['tags'] = ['hidden']
+    content['categories'][0]['supercategory'] = 'thing'
+    for note in content['annotations'][:4]:
+        note.update(category_id=7, occlusion=['slight'])
+    content['annotations'][0]['segmentations_refined'] = content['annotations'][0]['segmentations']
+    truth, _ = write_files(tmp_path, content)
+    classes = tmp_path / 'classes.json'
+    classes.write_text(json.dumps({'1': 'object', '2': 'pedestrian'}))
+    told = ['--classes', str(classes)] if form.startswith('mots') else []
+    assert main(['vis', form, str(truth), str(tmp_path / 'out'), '--every', '1', *told]) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if 'further data' in x] or ['']
+    words = {
+        'info of the file': form == 'coco',
+        'tags of 1 videos': False,
+        'supercategory of 1 categories': form in ('coco', 'cvat-coco'),
+        'occlusion of 4 tracks': False,
+        'segmentations_refined of 1 tracks': False,
+    }
+    whole = form in ('vis', 'cocovid', 'sa-co')
+    assert {word: word not in line for word in words} == {w: whole or k for w, k in words.items()}
+    if whole:
+        assert main([form, 'vis', str(tmp_path / 'out'), str(tmp_path / 'back.json')]) == 0
+        back = json.loads((tmp_path / 'back.json').read_text())
+        assert back['info'] == content['info'] and back['videos'][0]['tags'] == ['hidden']
+        assert [n.get('occlusion') for n in back['annotations']] == 4 * [['slight']] + 2 * [None]
+
+
+def test_track_ids_that_are_dropped_are_counted(tmp_path, capsys):
+    truth, results = write_files(tmp_path, make_content())
+    tracks = json.loads(results.read_text())
+    del tracks[0]['track_id'], tracks[3]['track_id']
+    results.write_text(json.dumps(tracks))
+    arguments = ['vis', 'coco', str(results), str(tmp_path / 'o'), '--ground-truth', str(truth)]
+    assert main(arguments) == 0
+    assert '2 of 6 results have no track_id, so the numbers of' in capsys.readouterr().out

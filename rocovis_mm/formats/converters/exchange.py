@@ -81,7 +81,7 @@ FORMATS = {
         coco_frames.read_coco,
         coco_frames.write_coco,
         results=True,
-        further=('info', 'licenses', 'cocovid'),
+        further=('info', 'licenses', 'supercategory', EXTRA),
     ),
     'cocovid': Format(coco_frames.read_coco, coco_frames.write_cocovid, 'CocoVID', whole=True),
     'cvat-coco': Format(
@@ -89,7 +89,7 @@ FORMATS = {
         coco_frames.write_cvat_coco,
         "CVAT's COCO",
         crowds=False,
-        further=('attributes',),
+        further=('supercategory', 'attributes'),
     ),
     'cvat-video': Format(
         cvat_video.read_cvat_video, cvat_video.write_cvat_video, 'CVAT for video', crowds=False
@@ -166,7 +166,7 @@ def report_further(content: Record, form: str, settings: Settings, lines: list[s
         found = [
             f'{key} of the file' for key, value in content.items() if value and key not in known
         ]
-        levels['videos'] = content['videos']
+        levels.update(videos=content['videos'], categories=content['categories'])
     for level, records in levels.items():
         nested = (
             record if EXTRA in target.further else {**record.get(EXTRA, {}), **record}

@@ -139,11 +139,14 @@ def checked(content: Record, name: str) -> Record:
         for video in found.videos
         for track in video.tracks
     }
+    lengths = {video.id: video.length for video in found.videos}
+    for index, video in enumerate(content['videos']):
+        check_extra(video, lengths[video['id']], Place(name, f'videos[{index}]'))
     seen = set()
     notes = []
     for index, note in enumerate(content.get('annotations') or ()):
         place = Place(name, f'annotations[{index}]')
-        require_type(note.get(EXTRA, {}), dict, place / EXTRA, 'remove it')
+        check_extra(note, lengths[note['video_id']], place)
         number = as_identifier(number_of(note), place / 'track_id', 'ids are whole numbers')
         if (note['video_id'], number) in seen:
             place.fail(
@@ -154,7 +157,6 @@ def checked(content: Record, name: str) -> Record:
         if 'score' in note:
             as_finite(note['score'], place / 'score', 'write a finite score')
         notes.append({**with_whole_numbers(note), 'segmentations': codes[note['id']]})
-    lengths = {video.id: video.length for video in found.videos}
     videos = [{**video, 'length': lengths[video['id']]} for video in content['videos']]
     return {
         **content,
@@ -162,6 +164,20 @@ def checked(content: Record, name: str) -> Record:
         'categories': list(map(with_whole_numbers, content['categories'])),
         'annotations': notes,
     }
+
+
+def check_extra(record: Record, length: int, place: Place) -> None:
+    """Refuse further data of CocoVID without an entry per frame."""
+    remedy = 'convert the CocoVID file again, or remove this key'
+    for key, values in require_type(record.get(EXTRA, {}), dict, place / EXTRA, remedy).items():
+        if (
+            key != 'instance_id'
+            and len(require_type(values, list, place / EXTRA, remedy)) != length
+        ):
+            (place / EXTRA / key).fail(f'{len(values)} entries for {length} frames', remedy)
+        for value in values if key in ('id', 'frame_id') else ():
+            if value is not None or length == 0:
+                as_identifier(value, place / EXTRA / key, remedy)
 
 
 def with_whole_numbers(record: Record) -> Record:

@@ -59,6 +59,12 @@ def sound(tmp_path_factory):
             assert main(['vis', form, str(source), str(out), *known]) == 0
             files = [out] if out.is_file() else sorted(p for p in out.rglob('*') if p.is_file())
             written[form, source.stem] = {p.relative_to(folder): p.read_bytes() for p in files}
+    extras = folder / 'extras'
+    assert main(['coco', 'vis', str(folder / 'coco of truth'), str(extras)]) == 0
+    content = json.loads(extras.read_text())
+    for note in content['annotations']:
+        note.update(segmentations_refined=note['segmentations'], occlusion=[0.5])
+    written['vis', 'extras'] = {Path('extras'): json.dumps(content).encode()}
     return truth, written
 
 
@@ -135,7 +141,8 @@ def plain_masklets(source):
     for content in map(json.loads, (file.read_text() for file in source.glob('*.json'))):
         for t, codes in enumerate(content['masklet']):
             for number, code in zip(content['masklet_id'], codes, strict=True):
-                yield str(content['video_id']), int(number), t, decode(code)
+                if code:
+                    yield str(content['video_id']), int(number), t, decode(code)
 
 
 PLAIN = {
@@ -147,7 +154,7 @@ PLAIN = {
 
 
 def masks_of(content, numbered):
-    """Masks of YouTube-VIS content by such keys; the frame is its place unless names are numbers."""
+    """Masks of YouTube-VIS content by such keys; frames have their places or numbered names."""
     videos, found = {video['id']: video for video in content['videos']}, {}
     for note in content['annotations']:
         for t, code in enumerate(note['segmentations']):

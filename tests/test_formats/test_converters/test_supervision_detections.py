@@ -103,3 +103,11 @@ def test_without_the_package_its_installation_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'supervision', None)
     with pytest.raises(ImportError, match='pip install supervision'):
         to_detections(content_of(tmp_path), 4)
+
+
+def test_confidences_in_some_frames_only_are_named(tmp_path, supervision):
+    content = content_of(tmp_path)
+    frames = to_detections(content, 4)
+    frames[2].confidence = None
+    with pytest.raises(ValueError, match='video 4: track .*: it has a score in some frames only'):
+        from_detections({4: frames}, content)
