@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from rocovis_mm.formats.converters.content_builder import ContentBuilder
+from rocovis_mm.formats.converters.content_builder import ContentBuilder, Labelled
 from rocovis_mm.formats.converters.files import require_parts, write_dataset
 from rocovis_mm.formats.converters.vis_content import (
     Record,
@@ -53,9 +53,7 @@ SA_CO = f'annotations and {PAIRS} are lists of records with video_id and categor
 
 def read_sa_v(path: Path, settings: Settings, lines: list[str]) -> Record:
     """Read a json, or all ``*_manual.json`` of a folder; a video is its annotated frames."""
-    categories = settings.categories([OBJECT], Place(str(path)))
-    (category,) = (each['id'] for each in categories if each['name'] == OBJECT)
-    builder, videos = ContentBuilder(settings, lines), []
+    videos, masks = [], []
     for index, file in enumerate(sources(path, '_manual.json', FORM).values(), start=1):
         content, place = read_json(file), Place(str(file))
         require_type(content, dict, place, FORM)
@@ -78,8 +76,8 @@ def read_sa_v(path: Path, settings: Settings, lines: list[str]) -> Record:
                 where.fail(f'{len(codes)} masks of {len(ids)} objects', 'write one per masklet_id')
             for position, (number, code) in enumerate(zip(ids, codes)):
                 identity = as_identifier(number, place / 'masklet_id' / position, FORM)
-                builder.add(video, identity, t, code, category, where / position)
-    return builder.content(videos, categories)
+                masks.append(Labelled(video, identity, t, code, OBJECT, where / position))
+    return ContentBuilder(settings, lines).labelled(videos, masks, path)
 
 
 def new_video(index: int, name: str, content: Record, place: Place) -> Record:

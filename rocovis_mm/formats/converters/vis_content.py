@@ -182,8 +182,8 @@ def check_extra(record: Record, length: int, place: Place) -> None:
 
 def with_whole_numbers(record: Record) -> Record:
     """Return a checked record whose ids and sizes are integers."""
-    whole = {key: int(record[key]) for key in WHOLE_KEYS if record.get(key) is not None}
-    return {**record, **whole}
+    values = {key: record[key] for key in WHOLE_KEYS if isinstance(record.get(key), float)}
+    return {**record, **{key: int(value) for key, value in values.items() if value.is_integer()}}
 
 
 def number_of(note: Record) -> int:
