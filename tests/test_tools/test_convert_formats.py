@@ -257,3 +257,21 @@ def test_track_ids_that_are_dropped_are_counted(tmp_path, capsys):
     arguments = ['vis', 'coco', str(results), str(tmp_path / 'o'), '--ground-truth', str(truth)]
     assert main(arguments) == 0
     assert '2 of 6 results have no track_id, so the numbers of' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    (
+        (dict(id=[1, 2, 3]), r'cocovid.id: 3 entries for 5 frames'),
+        (dict(id=[1, 2, 3, 3, 4]), r'videos\[0\].cocovid.id: it has 3 twice'),
+        (dict(id=[1, 2, 3, None, 4]), r'videos\[0\].cocovid.id: expected a whole number'),
+        (dict(frame_id=[0, 1, 2, 3, 'x']), r'cocovid.frame_id: expected a whole number'),
+        ([], r'videos\[0\].cocovid: expected a dict'),
+    ),
+)
+def test_faults_of_further_data_of_cocovid_are_named(tmp_path, capsys, change, message):
+    content = make_content(scores=False)
+    content['videos'][0]['cocovid'] = change
+    truth, _ = write_files(tmp_path, content)
+    assert main(['vis', 'cocovid', str(truth), str(tmp_path / 'o.json')]) == 2
+    assert re.search(message, capsys.readouterr().err)

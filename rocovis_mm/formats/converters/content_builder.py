@@ -45,8 +45,8 @@ class ContentBuilder:
         category_id: int,
         place: Place,
         iscrowd: int = 0,
-    ) -> Record:
-        """Add the mask of a track in a frame, or fail, and return the annotation."""
+    ) -> None:
+        """Add the mask of a track in a frame, or fail."""
         note = self.notes.setdefault(
             (video['id'], number),
             dict(
@@ -71,7 +71,6 @@ class ContentBuilder:
         if note['segmentations'][frame] is not None:
             place.fail(f'track {number} has two masks in frame {frame}', 'keep one of them')
         note['segmentations'][frame] = code
-        return note
 
     def ignore(self, video: Record, frame: int, code: Record, place: Place) -> None:
         """Add a region to be ignored, which becomes a crowd of each category if these are kept."""
@@ -109,11 +108,9 @@ class ContentBuilder:
         keys = sorted(self.notes, key=lambda key: (order[key[0]], key[1]))
         notes = [self.notes[key] for key in keys]
         numbers = [note.pop('track_id') for note in notes]
-        if len(set(numbers)) == len(numbers) and 0 not in numbers:
-            notes = [dict(note, id=number) for note, number in zip(notes, numbers)]
-        else:
-            notes = [
-                dict(note, id=index, track_id=number)
-                for index, (note, number) in enumerate(zip(notes, numbers), start=1)
-            ]
+        unique = len(set(numbers)) == len(numbers) and 0 not in numbers
+        notes = [
+            dict(note, id=number) if unique else dict(note, id=index, track_id=number)
+            for index, (note, number) in enumerate(zip(notes, numbers), start=1)
+        ]
         return dict(videos=videos, categories=categories, annotations=notes)

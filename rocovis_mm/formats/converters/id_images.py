@@ -43,8 +43,8 @@ from rocovis_mm.formats.whole_files import whole_file
 
 CLASSES = 'classes.json'
 """File beside the folders of DAVIS masks with the class of each object."""
-ClassOf = Callable[[int, str, Path], int]
-"""Returns the category id of a number in a mask, given the name of its video and its file."""
+ClassOf = Callable[[int, Path], int]
+"""Returns the category id of a number in a mask, given its file in the folder of the video."""
 Numbering = Callable[[list[Record], Place], list[int]]
 FOLDERS = 'masks are in VIDEO/FRAME.png'
 
@@ -108,10 +108,8 @@ def read_masks(
     builder, videos = ContentBuilder(settings, lines), []
     for video, files in mask_files(path, settings, lines):
         videos.append(video)
-        size, name = (video['height'], video['width']), video_names([video])[video['id']]
-        for t, file in enumerate(files):
-            if file is None:
-                continue
+        size = video['height'], video['width']
+        for t, file in ((t, file) for t, file in enumerate(files) if file is not None):
             ids, ignored = read_mask(file, mots)
             place = Place(str(file))
             if ids.shape != size:
@@ -123,7 +121,7 @@ def read_masks(
                 if number == ignored:
                     builder.ignore(video, t, code, place)
                 else:
-                    builder.add(video, number, t, code, class_of(number, name, file), place)
+                    builder.add(video, number, t, code, class_of(number, file), place)
     return builder.content(videos, categories)
 
 
@@ -131,7 +129,7 @@ def read_mots_png(path: Path, settings: Settings, lines: list[str]) -> Record:
     """Read MOTS masks."""
     classes = ClassReader(settings, path)
 
-    def class_of(number: int, video: str, file: Path) -> int:
+    def class_of(number: int, file: Path) -> int:
         return classes.category_of(number // INSTANCES_PER_CLASS, Place(str(file)))
 
     return read_masks(path, settings, lines, classes.categories, class_of, mots=True)
@@ -146,13 +144,14 @@ def read_davis(path: Path, settings: Settings, lines: list[str]) -> Record:
     categories = settings.categories(names, Place(str(file or path)))
     ids = {category['name']: category['id'] for category in categories}
 
-    def class_of(number: int, video: str, mask: Path) -> int:
+    def class_of(number: int, mask: Path) -> int:
         if file is None:
             refuse_mots(number, mask, 'read MOTS masks as mots-png, or name objects by --classes')
             return ids['object']
-        if number not in classes.get(video, {}):
+        label = classes.get(mask.parent.name, {}).get(number)
+        if label is None:
             Place(str(mask)).fail(f'object {number} has no class in {file}', 'name its class there')
-        return ids[classes[video][number]]
+        return ids[label]
 
     return read_masks(path, settings, lines, categories, class_of, mots=False)
 

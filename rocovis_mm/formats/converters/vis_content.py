@@ -22,7 +22,7 @@ from rocovis_mm.formats.converters.cocovid import EXTRA
 from rocovis_mm.formats.converters.files import write_dataset
 from rocovis_mm.formats.json_files import dump_json, read_json
 from rocovis_mm.formats.validation import Place, as_finite, as_identifier, require, require_type
-from rocovis_mm.formats.vis_annotations import inspect_vis_annotations
+from rocovis_mm.formats.vis_annotations import ORIGINAL, inspect_vis_annotations
 from rocovis_mm.formats.whole_files import whole_file
 
 Record = dict[str, Any]
@@ -140,13 +140,15 @@ def checked(content: Record, name: str) -> Record:
         for track in video.tracks
     }
     lengths = {video.id: video.length for video in found.videos}
+    ids: dict[str, set[int]] = dict(videos=set(), annotations=set())
     for index, video in enumerate(content['videos']):
-        check_extra(video, lengths[video['id']], Place(name, f'videos[{index}]'))
+        place = Place(name, f'videos[{index}]')
+        check_extra(video, lengths[video['id']], place, ids['videos'])
     seen = set()
     notes = []
     for index, note in enumerate(content.get('annotations') or ()):
         place = Place(name, f'annotations[{index}]')
-        check_extra(note, lengths[note['video_id']], place)
+        check_extra(note, lengths[note['video_id']], place, ids['annotations'])
         number = as_identifier(number_of(note), place / 'track_id', 'ids are whole numbers')
         if (note['video_id'], number) in seen:
             place.fail(
@@ -166,18 +168,29 @@ def checked(content: Record, name: str) -> Record:
     }
 
 
-def check_extra(record: Record, length: int, place: Place) -> None:
-    """Refuse further data of CocoVID without an entry per frame."""
+def check_extra(record: Record, length: int, place: Place, seen: set[int]) -> None:
+    """Refuse further data of CocoVID that has not an entry per frame, or an id twice.
+
+    Args:
+        record: of a video or annotation.
+        length: T, of the video.
+        place: of the record.
+        seen: ids of earlier records, to which those of this one are added.
+    """
     remedy = 'convert the CocoVID file again, or remove this key'
-    for key, values in require_type(record.get(EXTRA, {}), dict, place / EXTRA, remedy).items():
-        if (
-            key != 'instance_id'
-            and len(require_type(values, list, place / EXTRA, remedy)) != length
-        ):
-            (place / EXTRA / key).fail(f'{len(values)} entries for {length} frames', remedy)
+    place = place / EXTRA
+    for key, values in require_type(record.get(EXTRA, {}), dict, place, remedy).items():
+        if key == 'instance_id':
+            continue
+        if len(require_type(values, list, place / key, remedy)) != length:
+            (place / key).fail(f'{len(values)} entries for {length} frames', remedy)
+        known = seen if key == 'id' else set()
         for value in values if key in ('id', 'frame_id') else ():
-            if value is not None or length == 0:
-                as_identifier(value, place / EXTRA / key, remedy)
+            if value is None and ORIGINAL in record:  # no mask
+                continue
+            if as_identifier(value, place / key, remedy) in known:
+                (place / key).fail(f'it has {value} twice', remedy)
+            known.add(value)
 
 
 def with_whole_numbers(record: Record) -> Record:

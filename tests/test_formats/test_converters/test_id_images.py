@@ -198,3 +198,19 @@ def test_a_mask_of_another_size_is_named(tmp_path):
     message = r'000002.png: height and width are \(18, 27\), those of its video \(19, 27\)'
     with pytest.raises(ValueError, match=message):
         convert('mots-png', 'vis', tmp_path / 'out', tmp_path / 'o.json')
+
+
+def test_classes_of_videos_in_one_folder(tmp_path):
+    """Such videos have their ids as names."""
+    content = make_content(names=('fox', 'cow'), scores=False, numbers=(1, 2, 3))
+    for video in content['videos']:
+        video['file_names'] = [f'x/{video["id"]}_{t}.jpg' for t in range(video['length'])]
+    truth, _ = write_files(tmp_path, content)
+    convert('vis', 'davis-png', truth, tmp_path / 'out')
+    convert('davis-png', 'vis', tmp_path / 'out', tmp_path / 'back.json', ground_truth=truth)
+    found, expected = (
+        {(n['video_id'], n['category_id'], json.dumps(n['segmentations'])) for n in each}
+        for each in (json.loads((tmp_path / 'back.json').read_text())['annotations'],
+                     content['annotations'])
+    )  # fmt: skip
+    assert found == expected
