@@ -39,7 +39,6 @@ from rocovis_mm.formats.validation import (
 
 Votes = dict[tuple[int, int], list[tuple[int, Optional[float]]]]
 RESULTS = 'each result needs image_id, category_id, segmentation, score and track_id'
-TRACKED = 'each annotation needs a track_id, or attributes.track_id as CVAT exports it'
 
 
 def read_coco(path: Path, settings: Settings, lines: list[str]) -> Record:

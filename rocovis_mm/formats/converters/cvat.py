@@ -19,7 +19,7 @@ from rocovis_mm.formats.vis_annotations import is_tracked_images
 
 Record = dict[str, Any]
 
-FORMAT = "CVAT's 'COCO 1.0' export of a video task holds images, annotations and categories"
+FORMAT = "COCO json, as CVAT's export 'COCO 1.0', holds images, annotations and categories"
 KEYS = dict(
     images=('id', 'file_name'),
     annotations=('id', 'image_id', 'category_id'),

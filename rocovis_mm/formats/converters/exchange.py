@@ -32,18 +32,9 @@ from rocovis_mm.formats.validation import Place, as_finite
 
 ANNOTATIONS = 'an annotation file'
 CONVEYED = {
-    *('videos', 'categories', 'annotations', 'id', 'name', 'file_names', 'length', 'height'),
-    *(
-        'width',
-        'video_id',
-        'category_id',
-        'track_id',
-        'instance_id',
-        'frame_id',
-        'iscrowd',
-        'score',
-    ),
-    *('segmentations', 'bboxes', 'areas', 'noun_phrase', EXTRA),
+    *'videos categories annotations id name file_names length height width video_id'.split(),
+    *'category_id track_id instance_id frame_id iscrowd score segmentations bboxes areas'.split(),
+    *('noun_phrase', EXTRA),
 }
 """Keys whose values are in all formats, follow from others, or have a line of their own."""
 
