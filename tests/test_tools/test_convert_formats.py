@@ -275,3 +275,13 @@ def test_faults_of_further_data_of_cocovid_are_named(tmp_path, capsys, change, m
     truth, _ = write_files(tmp_path, content)
     assert main(['vis', 'cocovid', str(truth), str(tmp_path / 'o.json')]) == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_the_number_of_a_cocovid_instance_is_written_whole(tmp_path):
+    content = make_content(scores=False, numbers=(5, 6, 7))
+    for note in content['annotations']:
+        note['cocovid'] = dict(instance_id=float(note.pop('track_id')))
+    truth, _ = write_files(tmp_path, content)
+    assert main(['vis', 'mots-txt', str(truth), str(tmp_path / 'out')]) == 0
+    numbers = {line.split()[1] for line in (tmp_path / 'out/a.txt').read_text().splitlines()}
+    assert numbers == {'5', '6', '7'}

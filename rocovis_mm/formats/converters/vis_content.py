@@ -159,6 +159,8 @@ def checked(content: Record, name: str) -> Record:
         if 'score' in note:
             as_finite(note['score'], place / 'score', 'write a finite score')
         notes.append({**with_whole_numbers(note), 'segmentations': codes[note['id']]})
+        if 'instance_id' in note.get(EXTRA, {}):
+            notes[-1][EXTRA] = {**note[EXTRA], 'instance_id': number}
     videos = [{**video, 'length': lengths[video['id']]} for video in content['videos']]
     return {
         **content,
