@@ -169,6 +169,22 @@ def decode_counts(counts: Sequence[str], frame_area: int) -> tuple[np.ndarray, n
     return pairs, first_rows
 
 
+def difference(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+    """Return the pixels that only one of two masks has, all of them in compressed run lengths."""
+    height, width = first['size']
+    area = height * width
+    counts = [code['counts'] for code in (first, second)]
+    counts = [each if isinstance(each, str) else each.decode() for each in counts]
+    pairs, first_rows = decode_counts(counts, area)
+    borders = np.cumsum(pairs.ravel())
+    borders[2 * first_rows[1] :] -= area
+    # each border changes the value of all pixels after it, and two equal ones cancel out
+    borders, number = np.unique(borders[borders < area], return_counts=True)
+    runs = np.diff(borders[number % 2 == 1], prepend=0, append=area)
+    code = mask_utils.frPyObjects(dict(size=[height, width], counts=runs), height, width)
+    return dict(size=[height, width], counts=code['counts'].decode())
+
+
 def _read_numbers(counts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return all numbers as stored, the first number of each string, and how many it has."""
     lengths = np.fromiter(map(len, counts), np.int64, len(counts))

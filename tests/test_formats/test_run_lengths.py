@@ -13,6 +13,8 @@ from rocovis_mm.formats.run_lengths import (
     Runs,
     Tube,
     decode_counts,
+    difference,
+    encode_mask,
     intersect,
     tube_runs,
 )
@@ -136,3 +138,12 @@ def test_intersect_equals_set_intersection(first, second):
     line = np.zeros((2, length), bool)
     line[0, : len(first)], line[1, : len(second)] = first, second
     assert (paint(common, length) == line.all(axis=0)).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 2**32))
+def test_a_difference_equals_that_of_decoded_masks(seed):
+    rng = np.random.default_rng(seed)
+    masks = rng.random((2, *rng.integers(1, 9, 2))) < rng.choice([0, 0.1, 0.5, 0.9, 1])
+    masks[0] |= masks[1] & (rng.random() < 0.5)
+    assert difference(*map(encode_mask, masks)) == encode_mask(masks[0] ^ masks[1])

@@ -72,8 +72,8 @@ def test_the_output_names_what_is_lost(tmp_path, capsys):
     assert main([*map(str, arguments), '--score-thr', '0.5']) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == '2 tracks with a score below 0.5 are dropped'
-    assert re.match(r'overlaps: \d+ pixels in \d+ frames are given to the track of the h', lines[1])
-    assert lines[2] == 'DAVIS holds no scores: those of 4 tracks are dropped'
+    assert re.match(r'overlaps: \d+ pixels in \d+ frames are given to the track of the h', lines[2])
+    assert lines[1] == 'DAVIS holds no scores: those of 4 tracks are dropped'
     assert lines[3] == '4 tracks get other numbers, as DAVIS masks do not hold theirs'
     assert lines[4] == f'2 videos, 9 masks -> {tmp_path / "out"}'
     assert 'classes.json' in lines[5] and len(lines) == 6
@@ -106,6 +106,7 @@ def test_an_error_is_one_line_and_status_2(tmp_path, capsys):
         (['vis', 'coco', results, 'o.json'], 'it does not say which videos it belongs to'),
         (['vis', 'coco', 'gone.json', 'o.json'], 'gone.json'),
         (['vis', 'coco', results, 'o.json', '--ground-truth', 'none.json'], 'none.json: no such'),
+        (['vis', 'coco', truth, 'o.json', '--score-thr', 'nan'], 'threshold: expected a finite'),
         (['vis', 'coco', truth, results], 'exists with another content; --overwrite'),
     ):
         assert main(list(map(str, arguments))) == 2
@@ -194,3 +195,93 @@ def test_tracks_without_any_mask_are_kept_or_counted(tmp_path, capsys, form):
     assert main([form, 'vis', str(tmp_path / 'out'), str(tmp_path / 'b.json'), *back]) == 0
     found = json.loads((tmp_path / 'b.json').read_text())
     assert len(found['annotations']) == (6 if kept else 5)
+
+
+@pytest.mark.parametrize('form', FORMATS)
+def test_whole_numbers_with_a_point_are_read_again(tmp_path, form):
+    """Many writers of json write 2.0 for 2."""
+    content = make_content(names=('object', 'pedestrian'), scores=False, numbers=NUMBERS)
+    for note in content['annotations']:
+        note['category_id'] = 7
+    expected = tracks_by_key(content, number=form != 'mots-png')
+    for records in content.values():
+        for record in records:
+            for name in {'id', 'video_id', 'category_id', 'track_id', 'height', 'length'} & {
+                *record
+            }:
+                record[name] = float(record[name])
+    truth, _ = write_files(tmp_path, content)
+    assert main(['vis', form, str(truth), str(tmp_path / 'out'), '--every', '1']) == 0
+    known = ['--ground-truth', str(truth)]
+    assert main([form, 'vis', str(tmp_path / 'out'), str(tmp_path / 'back.json'), *known]) == 0
+    back = json.loads((tmp_path / 'back.json').read_text())
+    assert_same_tracks(tracks_by_key(back, number=form != 'mots-png'), expected)
+
+
+@pytest.mark.parametrize('form', FORMATS)
+def test_further_data_is_kept_or_named(tmp_path, capsys, form):
+    content = make_content(names=('object', 'pedestrian'), scores=False, numbers=NUMBERS)
+    content['info'] = dict(year=2026)
+    content['videos'][0]['tags'] = ['hidden']
+    content['categories'][0]['supercategory'] = 'thing'
+    for note in content['annotations'][:4]:
+        note.update(category_id=7, occlusion=['slight'])
+    content['annotations'][0]['segmentations_refined'] = content['annotations'][0]['segmentations']
+    truth, _ = write_files(tmp_path, content)
+    classes = tmp_path / 'classes.json'
+    classes.write_text(json.dumps({'1': 'object', '2': 'pedestrian'}))
+    told = ['--classes', str(classes)] if form.startswith('mots') else []
+    assert main(['vis', form, str(truth), str(tmp_path / 'out'), '--every', '1', *told]) == 0
+    (line,) = [x for x in capsys.readouterr().out.splitlines() if 'further data' in x] or ['']
+    words = {
+        'info of the file': form == 'coco',
+        'tags of 1 videos': False,
+        'supercategory of 1 categories': form in ('coco', 'cvat-coco'),
+        'occlusion of 4 tracks': False,
+        'segmentations_refined of 1 tracks': False,
+    }
+    whole = form in ('vis', 'cocovid', 'sa-co')
+    assert {word: word not in line for word in words} == {w: whole or k for w, k in words.items()}
+    if whole:
+        assert main([form, 'vis', str(tmp_path / 'out'), str(tmp_path / 'back.json')]) == 0
+        back = json.loads((tmp_path / 'back.json').read_text())
+        assert back['info'] == content['info'] and back['videos'][0]['tags'] == ['hidden']
+        assert [n.get('occlusion') for n in back['annotations']] == 4 * [['slight']] + 2 * [None]
+
+
+def test_track_ids_that_are_dropped_are_counted(tmp_path, capsys):
+    truth, results = write_files(tmp_path, make_content())
+    tracks = json.loads(results.read_text())
+    del tracks[0]['track_id'], tracks[3]['track_id']
+    results.write_text(json.dumps(tracks))
+    arguments = ['vis', 'coco', str(results), str(tmp_path / 'o'), '--ground-truth', str(truth)]
+    assert main(arguments) == 0
+    assert '2 of 6 results have no track_id, so the numbers of' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    (
+        (dict(id=[1, 2, 3]), r'cocovid.id: 3 entries for 5 frames'),
+        (dict(id=[1, 2, 3, 3, 4]), r'videos\[0\].cocovid.id: it has 3 twice'),
+        (dict(id=[1, 2, 3, None, 4]), r'videos\[0\].cocovid.id: expected a whole number'),
+        (dict(frame_id=[0, 1, 2, 3, 'x']), r'cocovid.frame_id: expected a whole number'),
+        ([], r'videos\[0\].cocovid: expected a dict'),
+    ),
+)
+def test_faults_of_further_data_of_cocovid_are_named(tmp_path, capsys, change, message):
+    content = make_content(scores=False)
+    content['videos'][0]['cocovid'] = change
+    truth, _ = write_files(tmp_path, content)
+    assert main(['vis', 'cocovid', str(truth), str(tmp_path / 'o.json')]) == 2
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_the_number_of_a_cocovid_instance_is_written_whole(tmp_path):
+    content = make_content(scores=False, numbers=(5, 6, 7))
+    for note in content['annotations']:
+        note['cocovid'] = dict(instance_id=float(note.pop('track_id')))
+    truth, _ = write_files(tmp_path, content)
+    assert main(['vis', 'mots-txt', str(truth), str(tmp_path / 'out')]) == 0
+    numbers = {line.split()[1] for line in (tmp_path / 'out/a.txt').read_text().splitlines()}
+    assert numbers == {'5', '6', '7'}

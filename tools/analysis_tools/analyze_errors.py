@@ -112,8 +112,7 @@ def write_report(reports: dict[str, ErrorReport], gaps: dict[str, OracleGaps], p
         }
         for name, report in reports.items()
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(content, indent=1) + '\n', encoding='utf-8')
+    write_text(path, json.dumps(content, indent=1) + '\n')
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,12 +7,10 @@ export has neither of the first two, and ``attributes.track_id``. CocoVID has ``
 from __future__ import annotations
 
 from collections import defaultdict
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Optional
 
 from rocovis_mm.formats.converters.cocovid import (
-    COCO_FORMAT,
-    COCO_KEYS,
     EXTRA,
     coco_annotations,
     coco_images,
@@ -20,19 +18,15 @@ from rocovis_mm.formats.converters.cocovid import (
     convert_cocovid,
     image_ids,
 )
-from rocovis_mm.formats.converters.cvat import KEYS, convert_cvat
-from rocovis_mm.formats.converters.files import require_parts, write_dataset
+from rocovis_mm.formats.converters.content_builder import ContentBuilder
+from rocovis_mm.formats.converters.cvat import convert_cvat
+from rocovis_mm.formats.converters.files import write_dataset
 from rocovis_mm.formats.converters.vis_content import (
-    ContentBuilder,
     Record,
     Settings,
     number_of,
-    scored,
     video_names,
-    wants_results,
-    without_crowds,
-    without_scores,
-    write_results,
+    write_json,
 )
 from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.validation import (
@@ -45,7 +39,6 @@ from rocovis_mm.formats.validation import (
 
 Votes = dict[tuple[int, int], list[tuple[int, Optional[float]]]]
 RESULTS = 'each result needs image_id, category_id, segmentation, score and track_id'
-TRACKED = 'each annotation needs a track_id, or attributes.track_id as CVAT exports it'
 
 
 def read_coco(path: Path, settings: Settings, lines: list[str]) -> Record:
@@ -54,18 +47,21 @@ def read_coco(path: Path, settings: Settings, lines: list[str]) -> Record:
     if isinstance(content, list):
         return read_coco_results(content, place, settings, lines)
     if isinstance(content, dict) and content.get('videos'):
-        require_parts(content, COCO_KEYS, place, COCO_FORMAT)
         return convert_cocovid(content, str(path))
-    require_parts(content, KEYS, place, TRACKED)
-    return convert_cvat(content, place, keep_crowds=True)[0]
+    read, crowds = convert_cvat(content, place, keep_crowds=True)
+    if crowds:
+        lines.append(
+            f'{crowds} masks in run lengths are crowds; if CVAT wrote them, read the file as '
+            'cvat-coco, as CVAT marks masks of the brush so'
+        )
+    return read
 
 
 def read_cvat_coco(path: Path, settings: Settings, lines: list[str]) -> Record:
     """Read CVAT's export, whose crowds are masks that were drawn with the brush."""
     content, place = read_json(path), Place(str(path))
-    require_parts(content, KEYS, place, TRACKED)
     read, brushed = convert_cvat(content, place, settings.keep_crowds)
-    if brushed:
+    if brushed and not settings.keep_crowds:
         lines.append(f'{brushed} crowds are instances, as CVAT marks masks of the brush so')
     return read
 
@@ -82,7 +78,7 @@ def read_coco_results(content: list, place: Place, settings: Settings, lines: li
     spot = {
         image: (videos[key], t) for key, images in ids.items() for t, image in enumerate(images)
     }
-    builder = ContentBuilder()
+    builder = ContentBuilder(settings, lines)
     votes: Votes = defaultdict(list)
     for index, record in enumerate(content):
         where = place / index
@@ -113,20 +109,32 @@ def settle(builder: ContentBuilder, votes: Votes, lines: list[str]) -> None:
         builder: with the masks of the tracks.
         votes: (video id, number) -> category id and score of each mask, None for no score.
         lines: gets a line for tracks whose masks differ.
+
+    Raises:
+        ValueError: masks of a track have a score in some frames only.
     """
-    for key, cast in votes.items():
-        sums: dict[int, float] = defaultdict(float)
+    several = dict(scores=0, classes=0)
+    for (video, number), cast in votes.items():
+        note, sums = builder.notes[video, number], defaultdict(float)
+        scores, classes = ({vote[part] for vote in cast} for part in (1, 0))
+        if None in scores and len(scores) > 1:
+            Place(f'video {video}', f'track {number}').fail(
+                'it has a score in some frames only', 'give all of its masks a score, or none'
+            )
         for category, score in cast:
             sums[category] += 1 if score is None else score
-        builder.notes[key]['category_id'] = max(sums, key=sums.__getitem__)
-        if cast[0][1] is not None:
-            builder.notes[key]['score'] = sum(score for _, score in cast) / len(cast)
-    scores = sum(len({score for _, score in cast}) > 1 for cast in votes.values())
-    classes = sum(len({category for category, _ in cast}) > 1 for cast in votes.values())
-    if scores:
-        lines.append(f'{scores} tracks have a score per frame; the mean is kept')
-    if classes:
-        lines.append(f'{classes} tracks have several classes; the one with most score is kept')
+        note['category_id'] = max(sums, key=sums.__getitem__)
+        if None not in scores:
+            note['score'] = sum(score for _, score in cast) / len(cast)
+        several['scores'] += len(scores) > 1
+        several['classes'] += len(classes) > 1
+    if several['scores']:
+        lines.append(f'{several["scores"]} tracks have a score per frame and get the mean')
+    if several['classes']:
+        lines.append(
+            f'{several["classes"]} tracks have several classes and get the class with the highest '
+            'sum of scores'
+        )
 
 
 def numbered(content: Record) -> Record:
@@ -140,7 +148,6 @@ def numbered(content: Record) -> Record:
 
 def write_cocovid(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write CocoVID, as `rocovis_mm.formats.converters.cocovid` does."""
-    content = without_scores(content, lines, 'CocoVID')
     records = cocovid_records(numbered(content), str(path))
     lines.append(write_dataset(path, records, settings.overwrite))
 
@@ -162,14 +169,14 @@ def frame_annotations(content: Record) -> list[Record]:
 
 def write_coco(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write COCO annotations of frames, or results."""
-    if wants_results(content, settings):
-        keys = ('image_id', 'category_id', 'segmentation', 'score', 'track_id')
-        notes = frame_annotations(scored(content, lines))
-        write_results(path, [{key: note[key] for key in keys} for note in notes], settings)
-        lines.append(f'{len(notes)} results -> {path}; image ids count the frames of all videos')
-        return
-    content = without_scores(content, lines, 'an annotation file')
     notes = frame_annotations(content)
+    if settings.results:
+        keys = ('image_id', 'category_id', 'segmentation', 'score', 'track_id')
+        write_json(path, [{key: note[key] for key in keys} for note in notes], settings)
+        kept = any(video.get(EXTRA, {}).get('id') for video in content['videos'])
+        whose = 'are those of the ground truth' if kept else 'count the frames of all videos'
+        lines.append(f'{len(notes)} results -> {path}; image ids {whose}')
+        return
     records = dict(images=coco_images(content['videos']), annotations=notes)
     head = {key: content[key] for key in ('info', 'licenses', 'categories') if key in content}
     lines.append(write_dataset(path, {**head, **records}, settings.overwrite))
@@ -177,9 +184,13 @@ def write_coco(content: Record, path: Path, settings: Settings, lines: list[str]
 
 def write_cvat_coco(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write COCO annotations as CVAT's 'COCO 1.0' has them."""
-    content = without_scores(content, lines, "CVAT's COCO")
-    content = without_crowds(content, lines, "CVAT's COCO")
     names = video_names(content['videos'])
+    folders = [{PurePosixPath(each).parent for each in v['file_names']} for v in content['videos']]
+    if max(map(len, folders), default=1) > 1 or len(set().union(*folders)) < len(names):
+        Place('videos').fail(
+            "their frames are not in a folder of each, by which CVAT's COCO tells videos apart",
+            'convert each video by itself, with its frames in one folder',
+        )
     if len(names) > 1:
         lines.append(f'{len(names)} videos are in one file; CVAT has a task per video')
     notes = []

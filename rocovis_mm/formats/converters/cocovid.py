@@ -25,10 +25,10 @@ from typing import Any
 from pycocotools import mask as mask_utils
 from tqdm import tqdm
 
-from rocovis_mm.formats.converters.files import read_parts, require_parts, write_dataset
+from rocovis_mm.formats.converters.files import read_parts, require_records, write_dataset
 from rocovis_mm.formats.record_reader import raise_problems
 from rocovis_mm.formats.segmentations import parse_tube
-from rocovis_mm.formats.validation import Place, as_integer, require, require_type
+from rocovis_mm.formats.validation import Place
 from rocovis_mm.formats.vis_annotations import (
     FORMAT,
     VISVideo,
@@ -46,7 +46,11 @@ COCO_KEYS = dict(
     images=('id', 'video_id', 'frame_id', 'file_name'),
     categories=('id',),
 )
-MASK_KEYS = ('id', 'image_id', 'category_id', 'instance_id')
+RECORD_KEYS = dict(
+    COCO_KEYS,
+    annotations=('id', 'image_id', 'category_id', 'instance_id'),
+    tracks=('id', 'video_id', 'category_id'),
+)
 BOTH = ('videos', 'annotations', 'images', 'tracks')
 """Keys of a file that a conversion creates. It copies all others."""
 PER_MASK = dict(segmentations='segmentation', bboxes='bbox', areas='area')
@@ -226,7 +230,6 @@ def cocovid_to_vis(source: str | Path, out: str | Path, overwrite: bool = False)
     content = read_parts(source, {}, COCO_FORMAT)
     if is_tracked_images(content):
         Place(str(source)).fail(*other_format(content))
-    require_parts(content, COCO_KEYS, Place(str(source)), COCO_FORMAT)
     return write_vis(convert_cocovid(content, str(source)), source, out, overwrite)
 
 
@@ -241,7 +244,7 @@ def convert_cocovid(content: Record, name: str) -> Record:
     """Turn the content of a CocoVID file into that of a YouTube-VIS file.
 
     Args:
-        content: of the json; its records have the keys of `COCO_KEYS`. Without
+        content: of the json. Without
             ``annotations``, as in a test set, the result has none.
         name: of the file, for the messages.
 
@@ -249,6 +252,7 @@ def convert_cocovid(content: Record, name: str) -> Record:
         ValueError: it is not valid.
     """
     place = Place(name)
+    require_records(content, RECORD_KEYS, place, COCO_FORMAT)
     images = group_images(content, place)
     videos = [vis_video(video, images[video['id']], place) for video in content['videos']]
     read: Record = {key: value for key, value in content.items() if key not in BOTH}
@@ -262,7 +266,6 @@ def group_images(content: Record, place: Place) -> dict[int, list[Record]]:
     """Return the images of each video in the order of their frames."""
     images: dict[int, list[Record]] = {video['id']: [] for video in content['videos']}
     for index, image in enumerate(content['images']):
-        as_integer(image['frame_id'], place / 'images' / index / 'frame_id', 'count from 0')
         if image['video_id'] not in images:
             (place / 'images' / index).fail(
                 f'there is no video {image["video_id"]}', 'remove the image or correct video_id'
@@ -314,7 +317,7 @@ def vis_annotations(
         for frame, image in enumerate(frames)
     }
     lengths = {video['id']: video['length'] for video in videos}
-    known = {(track['video_id'], track['id']): track for track in content.get('tracks', ())}
+    known = {(track['video_id'], track['id']): track for track in content.get('tracks') or ()}
     masks: dict[tuple[int, int], list[Record | None]] = {
         key: [None] * lengths[key[0]] for key in known if key[0] in lengths
     }
@@ -344,9 +347,6 @@ def vis_annotations(
 
 def check_annotation(note: Record, spot: dict[int, tuple[int, int]], where: Place) -> None:
     """Refuse a CocoVID annotation that is in no video or has no mask."""
-    require_type(note, dict, where, COCO_FORMAT)
-    for key in MASK_KEYS:
-        require(note, key, where, 'CocoVID annotations of instances have one')
     if note['image_id'] not in spot:
         where.fail(f'there is no image {note["image_id"]}', 'remove it or correct image_id')
     if note.get('video_id', spot[note['image_id']][0]) != spot[note['image_id']][0]:

@@ -12,14 +12,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from rocovis_mm.formats.converters.cocovid import convert_cocovid, write_vis
-from rocovis_mm.formats.converters.files import read_parts
+from rocovis_mm.formats.converters.files import read_parts, require_records
 from rocovis_mm.formats.frame_files import natural_order
-from rocovis_mm.formats.validation import Place, as_identifier, require_type
+from rocovis_mm.formats.validation import Place, as_identifier
 from rocovis_mm.formats.vis_annotations import is_tracked_images
 
 Record = dict[str, Any]
 
-FORMAT = "CVAT's 'COCO 1.0' export of a video task holds images, annotations and categories"
+FORMAT = "COCO json, as CVAT's export 'COCO 1.0', holds images, annotations and categories"
 KEYS = dict(
     images=('id', 'file_name'),
     annotations=('id', 'image_id', 'category_id'),
@@ -57,7 +57,7 @@ def cvat_to_vis(
         place.fail('none of its annotations has attributes.track_id', SHAPES)
     read, brushed = convert_cvat(content, place, keep_crowds)
     lines = [write_vis(read, source, out, overwrite)]
-    if brushed:
+    if brushed and not keep_crowds:
         lines.append(
             f'{brushed} masks in run lengths are instances here; CVAT exports all masks of the '
             'brush with iscrowd 1 (--keep-crowds keeps them crowds)'
@@ -69,19 +69,20 @@ def convert_cvat(content: Record, place: Place, keep_crowds: bool) -> tuple[Reco
     """Turn the content of an export into that of a YouTube-VIS file.
 
     Returns:
-        The new content, and the number of crowds that became instances.
+        The new content, and the number of crowds that become instances if they are not kept.
     """
+    require_records(content, KEYS, place, FORMAT)
     videos, images = [], []
     for video, frames in group_frames(content['images'], place):
         videos.append(video)
         images += [dict(image, video_id=video['id'], frame_id=t) for t, image in enumerate(frames)]
     notes, brushed = [], 0
-    for index, note in enumerate(content['annotations']):
+    for index, note in enumerate(content.get('annotations') or ()):
         track = track_of(note, place / 'annotations' / index)
         is_brushed = isinstance(note.get('segmentation'), dict) and note.get('iscrowd') == 1
         crowd = note.get('iscrowd') or 0
-        if is_brushed and not keep_crowds:
-            brushed, crowd = brushed + 1, 0
+        brushed += is_brushed
+        crowd = 0 if is_brushed and not keep_crowds else crowd
         kept = {key: value for key, value in note.items() if key != 'track_id'}
         notes.append(dict(kept, instance_id=track, iscrowd=crowd))
     tracked = dict(content, videos=videos, images=images, annotations=notes)
@@ -96,9 +97,8 @@ def group_frames(images: list[Record], place: Place) -> list[tuple[Record, list[
     """
     groups: dict[Any, list[Record]] = defaultdict(list)
     known = all('video_id' in image for image in images)
-    for index, image in enumerate(images):
-        name = require_type(image['file_name'], str, place / 'images' / index, FORMAT)
-        folder = str(PurePosixPath(name.replace('\\', '/')).parent)
+    for image in images:
+        folder = str(PurePosixPath(image['file_name'].replace('\\', '/')).parent)
         groups[image['video_id'] if known else folder].append(image)
     found = []
     for number, group in enumerate(groups if known else sorted(groups, key=natural_order), start=1):

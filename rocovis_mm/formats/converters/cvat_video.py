@@ -20,17 +20,16 @@ import numpy as np
 from pycocotools import mask as mask_utils
 
 from rocovis_mm.formats.boxes import bounding_box
+from rocovis_mm.formats.converters.content_builder import ContentBuilder, Labelled
 from rocovis_mm.formats.converters.outlines import PolygonLoss, fill_areas, outlines_of_areas
 from rocovis_mm.formats.converters.vis_content import (
-    ContentBuilder,
     Record,
     Settings,
     number_of,
+    report_others,
     sources,
     tracks_of,
     video_names,
-    without_crowds,
-    without_scores,
 )
 from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.formats.validation import MAX_LENGTH, MAX_SIDE, Place, as_identifier, as_integer
@@ -71,18 +70,12 @@ def read_cvat_video(path: Path, settings: Settings, lines: list[str]) -> Record:
             for t, mask, made in each_frame(shapes, video):
                 filled += made
                 if mask.any():
-                    masks.append((video, number, t, encode_mask(mask), label, where))
-    if others:
-        counts = ', '.join(f'{number} of type {kind}' for kind, number in others.items())
-        lines.append(f'only polygons and masks are read; left out: {counts}')
+                    code = encode_mask(mask)
+                    masks.append(Labelled(video, number, t, code, label, where))
+    report_others(others, lines)
     if filled:
         lines.append(f'{filled} masks between or after key frames follow from these')
-    categories = settings.categories(sorted({mask[4] for mask in masks}), Place(str(path)))
-    ids = {category['name']: category['id'] for category in categories}
-    builder = ContentBuilder()
-    for video, number, t, code, label, where in masks:
-        builder.add(video, number, t, code, ids[label], where)
-    return builder.content(settings.truth['videos'] if settings.truth else videos, categories)
+    return ContentBuilder(settings, lines).labelled(videos, masks, path)
 
 
 def parse(file: Path, place: Place) -> ElementTree.Element:
@@ -238,10 +231,7 @@ def each_frame(shapes: list[Shape], video: Record) -> Iterable[tuple[int, np.nda
 
 def write_cvat_video(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write an xml file per video into a folder."""
-    form, loss = 'CVAT for video', PolygonLoss()
-    content = without_scores(content, lines, form)
-    content = without_crowds(content, lines, form)
-    names = video_names(content['videos'])
+    names, loss = video_names(content['videos']), PolygonLoss()
     labels = {category['id']: category['name'] for category in content['categories']}
     for video, notes in tracks_of(content):
         name = names[video['id']]

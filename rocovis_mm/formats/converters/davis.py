@@ -19,9 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from rocovis_mm.formats.converters.files import Parts, convert_dataset, dump_json
+from rocovis_mm.formats.converters.files import Parts, convert_dataset, dump_json, read_lines
 from rocovis_mm.formats.converters.id_masks import (
     TrackGatherer,
+    codes_of,
     has_deep_numbers,
     ids_in,
     image_size,
@@ -39,10 +40,12 @@ ALL_OBJECTS = {-1: 1}
 INSTANCES_PER_CLASS = 1000
 IGNORED = 10000
 MOTS_CLASSES = {1: 'car', 2: 'pedestrian'}
+SPLIT = 'a split has the name of a video in each line'
 NUMBERS = ('auto', 'objects', 'mots')
 """Meanings of the numbers in masks: told by the masks, objects, or MOTS' class and instance."""
 
 CLASS_REMEDY = 'it holds {"video": {"1": "class of object 1", ...}, ...}'
+NUMBERS_REMEDY = 'say which with --numbers objects or --numbers mots'
 MOTS_REMEDY = 'with MOTS masks it holds {"1": "name of class 1", ...}'
 PALETTE_REMEDY = 'masks are PNG with one number per pixel (grey or palette)'
 
@@ -80,15 +83,16 @@ class VideoMaker:
         for t, frame in enumerate(frames):
             image = self.images / name / frame
             path = mask_path(self.masks / name, frame)
-            ids = self.read_mask(path)
             self.check_size(image, image_size(image), size, first)
+            ids, ignored = read_mask(path, self.mots is not None, self.binary)
             self.check_size(path, ids.shape, size, first)
-            objects = ids_in(ids)
-            if self.mots is None and not self.told:
-                refuse_mots(objects, path)
-            for identity in objects:
+            for identity, code in codes_of(ids):
+                if identity == ignored:
+                    continue
+                if self.mots is None and not self.told:
+                    refuse_mots(identity, path, NUMBERS_REMEDY)
                 categories[identity] = self.category_of(identity, video, path)
-            gatherer.add(t, ids, objects)
+                gatherer.add(t, identity, code)
         return dict(video=video_record(name, frames, size), tracks=gatherer.tracks(categories))
 
     def category_of(self, identity: int, video: dict[str, Any], path: Path) -> int:
@@ -108,15 +112,6 @@ class VideoMaker:
                 f'{path}: object {identity} of video {video["name"]} has no class; {CLASS_REMEDY}'
             )
         return labels.get(identity, labels.get(-1))
-
-    def read_mask(self, path: Path) -> np.ndarray:
-        """Return the object of each pixel, (H, W), 0 for none."""
-        ids = read_id_image(path, PALETTE_REMEDY)
-        if self.binary:
-            return (ids != 0).astype(np.int32)
-        if self.mots is not None:
-            return np.where(ids == IGNORED, 0, ids)
-        return ids if has_deep_numbers(path) else np.where(ids == VOID, 0, ids)
 
     @staticmethod
     def check_size(path: Path, found: tuple[int, int], size: tuple[int, int], first: Path) -> None:
@@ -218,14 +213,33 @@ def are_mots(masks: Iterable[Path]) -> bool:
     return False
 
 
-def refuse_mots(numbers: Iterable[int], path: Path) -> None:
-    """Refuse numbers that may be MOTS' in a mask whose numbers were read as objects."""
-    odd = next((number for number in numbers if number >= INSTANCES_PER_CLASS), None)
-    if odd is not None:
+def refuse_mots(number: int, path: Path, remedy: str) -> None:
+    """Refuse a number that may be MOTS' in a mask whose numbers are read as objects."""
+    if number >= INSTANCES_PER_CLASS:
         raise ValueError(
-            f'{path}: number {odd} may be an object or, as in MOTS, class x {INSTANCES_PER_CLASS} '
-            '+ instance; say which with --numbers objects or --numbers mots'
+            f'{path}: number {number} may be an object or, as in MOTS, class x '
+            f'{INSTANCES_PER_CLASS} + instance; {remedy}'
         )
+
+
+def read_mask(path: Path, mots: bool, binary: bool = False) -> tuple[np.ndarray, int | None]:
+    """Read a mask of either kind.
+
+    Args:
+        path: of the PNG file.
+        mots: whether numbers are class x 1000 + instance.
+        binary: whether all numbers but 0 are one object.
+
+    Returns:
+        (H, W) int32, the object of each pixel, 0 for none; and the number of regions to be
+        ignored, if masks of this kind have one.
+    """
+    ids = read_id_image(path, PALETTE_REMEDY)
+    if binary:
+        return (ids != 0).astype(np.int32), None
+    if mots:
+        return ids, IGNORED
+    return ids, None if has_deep_numbers(path) else VOID
 
 
 def list_videos(masks: Path, split_file: str | Path | None) -> list[str]:
@@ -237,7 +251,7 @@ def list_videos(masks: Path, split_file: str | Path | None) -> list[str]:
         if not names:
             raise ValueError(f'{masks}: holds no folders; name the one with a folder per video')
         return names
-    names = [line.strip() for line in Path(split_file).read_text('utf-8-sig').splitlines()]
+    names = [line.strip() for line in read_lines(Path(split_file), SPLIT)]
     names = list(dict.fromkeys(name for name in names if name))
     absent = [name for name in names if not (masks / name).is_dir()]
     if absent or not names:
@@ -267,7 +281,7 @@ def mask_path(folder: Path, frame: str) -> Path:
     return path if path.is_file() else path.with_suffix('.PNG')
 
 
-def read_classes(path: str | Path | None) -> dict[str, dict[int, str]]:
+def read_classes(path: str | Path | None, may_be_empty: bool = False) -> dict[str, dict[int, str]]:
     """Return the class of each object of each video; empty without a file."""
     if path is None:
         return {}
@@ -277,10 +291,10 @@ def read_classes(path: str | Path | None) -> dict[str, dict[int, str]]:
     for video, objects in content.items():
         require_type(objects, dict, place / video, CLASS_REMEDY)
         for key, name in objects.items():
-            if not key.isdigit() or not isinstance(name, str):
+            if not key.isdecimal() or not isinstance(name, str):
                 (place / video / key).fail('expected the name of a class', CLASS_REMEDY)
         classes[video] = {int(key): name for key, name in objects.items()}
-    if not any(classes.values()):
+    if not any(classes.values()) and not may_be_empty:
         place.fail('it names no class', CLASS_REMEDY)
     return classes
 

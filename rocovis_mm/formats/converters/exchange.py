@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +17,26 @@ from rocovis_mm.formats.converters import (
     sa_video,
     vis_content,
 )
+from rocovis_mm.formats.converters.cocovid import EXTRA
 from rocovis_mm.formats.converters.vis_content import (
     Record,
     Settings,
     checked,
+    has_scores,
+    scored,
     tracks_of,
     with_file_names,
 )
 from rocovis_mm.formats.json_files import read_json
+from rocovis_mm.formats.validation import Place, as_finite
+
+ANNOTATIONS = 'an annotation file'
+CONVEYED = {
+    *'videos categories annotations id name file_names length height width video_id'.split(),
+    *'category_id track_id instance_id frame_id iscrowd score segmentations bboxes areas'.split(),
+    *('noun_phrase', EXTRA),
+}
+"""Keys whose values are in all formats, follow from others, or have a line of their own."""
 
 
 class Format(NamedTuple):
@@ -32,29 +45,50 @@ class Format(NamedTuple):
     Attributes:
         read: returns the content of a file or folder and adds lines about what is left out.
         write: writes content to a file or folder and adds lines about what is lost.
+        name: of the format in messages.
+        crowds: whether it holds crowds.
+        results: whether it holds results.
+        whole: whether its annotations hold tracks without any mask, and data under any key.
+        apart: whether a pixel is of one track; the writer then needs the scores, if any.
+        further: keys of other data that its annotations hold.
     """
 
     read: Callable[[Path, Settings, list[str]], Record]
     write: Callable[[Record, Path, Settings, list[str]], None]
+    name: str = ANNOTATIONS
+    crowds: bool = True
+    results: bool = False
+    whole: bool = False
+    apart: bool = False
+    further: tuple[str, ...] = ()
 
 
 FORMATS = {
-    'vis': Format(vis_content.read_vis, vis_content.write_vis),
-    'mots-txt': Format(mots_txt.read_mots_txt, mots_txt.write_mots_txt),
-    'mots-png': Format(id_images.read_mots_png, id_images.write_mots_png),
-    'davis-png': Format(id_images.read_davis, id_images.write_davis),
-    'coco': Format(coco_frames.read_coco, coco_frames.write_coco),
-    'cocovid': Format(coco_frames.read_coco, coco_frames.write_cocovid),
-    'cvat-coco': Format(coco_frames.read_cvat_coco, coco_frames.write_cvat_coco),
-    'cvat-video': Format(cvat_video.read_cvat_video, cvat_video.write_cvat_video),
-    'labelme': Format(labelme.read_labelme, labelme.write_labelme),
-    'sa-v': Format(sa_video.read_sa_v, sa_video.write_sa_v),
-    'sa-co': Format(sa_video.read_sa_co, sa_video.write_sa_co),
+    'vis': Format(vis_content.read_vis, vis_content.write_vis, results=True, whole=True),
+    'mots-txt': Format(mots_txt.read_mots_txt, mots_txt.write_mots_txt, 'MOTS', apart=True),
+    'mots-png': Format(id_images.read_mots_png, id_images.write_mots_png, 'MOTS', apart=True),
+    'davis-png': Format(id_images.read_davis, id_images.write_davis, 'DAVIS', apart=True),
+    'coco': Format(
+        coco_frames.read_coco,
+        coco_frames.write_coco,
+        results=True,
+        further=('info', 'licenses', 'supercategory', EXTRA),
+    ),
+    'cocovid': Format(coco_frames.read_coco, coco_frames.write_cocovid, 'CocoVID', whole=True),
+    'cvat-coco': Format(
+        coco_frames.read_cvat_coco,
+        coco_frames.write_cvat_coco,
+        "CVAT's COCO",
+        crowds=False,
+        further=('supercategory', 'attributes'),
+    ),
+    'cvat-video': Format(
+        cvat_video.read_cvat_video, cvat_video.write_cvat_video, 'CVAT for video', crowds=False
+    ),
+    'labelme': Format(labelme.read_labelme, labelme.write_labelme, 'labelme'),
+    'sa-v': Format(sa_video.read_sa_v, sa_video.write_sa_v, 'SA-V', crowds=False),
+    'sa-co': Format(sa_video.read_sa_co, sa_video.write_sa_co, results=True, whole=True),
 }
-
-
-WITH_EMPTY = ('vis', 'cocovid', 'sa-co')
-"""Formats that hold tracks without any mask."""
 
 
 def read_tracks(form: str, source: str | Path, settings: Settings, lines: list[str]) -> Record:
@@ -80,14 +114,64 @@ def write_tracks(
     form: str, content: Record, out: str | Path, settings: Settings, lines: list[str]
 ) -> None:
     """Write checked content in any format; `lines` gets what is lost."""
+    target = FORMATS[form]
+    results = has_scores(content) if settings.results is None else settings.results
+    settings = replace(settings, results=results and target.results)
     content = content if form == 'vis' else with_file_names(content)
-    if form not in WITH_EMPTY:
-        notes = [note for note in content['annotations'] if any(note['segmentations'])]
-        dropped = len(content['annotations']) - len(notes)
-        if dropped:
-            lines.append(f'{form} holds no tracks without any mask: {dropped} are dropped')
-        content = {**content, 'annotations': notes}
-    FORMATS[form].write(content, Path(out), settings, lines)
+    report_further(content, form, settings, lines)
+    if not target.whole:
+        kept = [note for note in content['annotations'] if any(note['segmentations'])]
+        content = keep(content, kept, lines, f'{form} holds no tracks without any mask: {{}} are')
+    if settings.results or not target.crowds:
+        name = 'a results file' if settings.results else target.name
+        kept = [note for note in content['annotations'] if not note.get('iscrowd')]
+        content = keep(content, kept, lines, f'{name} holds no crowds: {{}} are')
+    if settings.results:
+        content = scored(content, lines)
+    else:
+        number = sum('score' in note for note in content['annotations'])
+        if number:
+            lines.append(f'{target.name} holds no scores: those of {number} tracks are dropped')
+        if not target.apart:
+            notes = [{k: v for k, v in n.items() if k != 'score'} for n in content['annotations']]
+            content = {**content, 'annotations': notes}
+    target.write(content, Path(out), settings, lines)
+
+
+def keep(content: Record, kept: list[Record], lines: list[str], text: str) -> Record:
+    """Return content with some of its annotations, and add a line with the number of the others."""
+    dropped = len(content['annotations']) - len(kept)
+    if dropped:
+        lines.append(f'{text.format(dropped)} dropped')
+    return {**content, 'annotations': kept}
+
+
+def report_further(content: Record, form: str, settings: Settings, lines: list[str]) -> None:
+    """Add a line about the data that the format does not hold, under keys of its own."""
+    target, found = FORMATS[form], []
+    if target.whole and not settings.results:
+        return
+    known = CONVEYED.union(() if settings.results else target.further)
+    levels = dict(tracks=content['annotations'])
+    if not settings.results:
+        found = [
+            f'{key} of the file' for key, value in content.items() if value and key not in known
+        ]
+        levels.update(videos=content['videos'], categories=content['categories'])
+    for level, records in levels.items():
+        nested = (
+            record if EXTRA in target.further else {**record.get(EXTRA, {}), **record}
+            for record in records
+        )
+        counts = Counter(
+            key
+            for record in nested
+            for key, value in record.items()
+            if value is not None and key not in known
+        )
+        found += [f'{key} of {number} {level}' for key, number in counts.items()]
+    if found:
+        lines.append(f'{form} holds no further data: {", ".join(found)} are dropped')
 
 
 def read_truth(path: str | Path, settings: Settings) -> Settings:
@@ -138,6 +222,7 @@ def convert(
         settings = read_truth(ground_truth, settings)
     content = read_tracks(source_form, source, settings, lines)
     if score_thr is not None:
+        as_finite(score_thr, Place('score threshold'), 'give a finite number')
         kept = [note for note in content['annotations'] if note.get('score', 1) >= score_thr]
         dropped = len(content['annotations']) - len(kept)
         lines.append(f'{dropped} tracks with a score below {score_thr} are dropped')

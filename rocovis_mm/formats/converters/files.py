@@ -14,9 +14,18 @@ from urllib.parse import quote
 from tqdm import tqdm
 
 from rocovis_mm.formats.json_files import dump_json, read_json
-from rocovis_mm.formats.validation import Place, require, require_type
+from rocovis_mm.formats.record_reader import read_crowd
+from rocovis_mm.formats.validation import (
+    MAX_SIDE,
+    Place,
+    as_identifier,
+    as_integer,
+    require,
+    require_type,
+)
 from rocovis_mm.formats.whole_files import FileExistsOtherwise, whole_file
 
+IDS = ('id', 'image_id', 'video_id', 'frame_id', 'category_id', 'instance_id', 'track_id')
 RECORDS = ('videos', 'images', 'annotations', 'tracks')
 """Keys of an annotation file with many records, in the order of writing."""
 
@@ -107,6 +116,44 @@ def require_parts(
             for name in needed:
                 require(record, name, place / key / index, remedy)
     return content
+
+
+def require_records(
+    content: Any, keys: Mapping[str, Sequence[str]], place: Place, remedy: str
+) -> dict[str, Any]:
+    """Check a json as `require_parts` does, and the types of ids, sizes and names in its records.
+
+    Args:
+        content: of the json.
+        keys: as for `read_parts`; ``annotations`` and ``tracks`` may be missing or null.
+        place: of the content.
+        remedy: the end of the messages.
+    """
+    require_type(content, dict, place, remedy)
+    absent = {key for key in ('annotations', 'tracks') if content.get(key) is None}
+    keys = {key: needed for key, needed in keys.items() if key not in absent}
+    require_parts(content, keys, place, remedy)
+    for key in keys:
+        for index, record in enumerate(content[key]):
+            where = place / key / index
+            for name in IDS:
+                if name in record and (record[name] is not None or name in keys[key]):
+                    as_identifier(record[name], where / name, remedy)
+            for name in ('height', 'width'):
+                if record.get(name) is not None:
+                    as_integer(record[name], where / name, remedy, 1, MAX_SIDE)
+            if 'file_name' in record:
+                require_type(record['file_name'], str, where / 'file_name', remedy)
+            read_crowd(record, where)
+    return content
+
+
+def read_lines(path: Path, remedy: str) -> list[str]:
+    """Return the lines of a text file in UTF-8, or raise a ValueError with its name and remedy."""
+    try:
+        return path.read_text('utf-8-sig').splitlines()
+    except UnicodeDecodeError as error:
+        Place(str(path)).fail(f'byte {error.start} is no UTF-8 text', remedy)
 
 
 class Parts:

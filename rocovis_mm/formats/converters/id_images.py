@@ -13,33 +13,21 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from pycocotools import mask as mask_utils
 
+from rocovis_mm.formats.converters.content_builder import ContentBuilder
 from rocovis_mm.formats.converters.davis import (
     IGNORED,
     INSTANCES_PER_CLASS,
-    PALETTE_REMEDY,
     VOID,
     number_classes,
     read_classes,
+    read_mask,
+    refuse_mots,
 )
-from rocovis_mm.formats.converters.id_masks import (
-    has_deep_numbers,
-    ids_in,
-    image_size,
-    read_id_image,
-)
-from rocovis_mm.formats.converters.mots_txt import (
-    add_ignored,
-    category_of_class,
-    class_numbers,
-    class_table,
-    mots_categories,
-    report_classes,
-    report_ignored,
-)
+from rocovis_mm.formats.converters.id_masks import Overlaps, codes_of, image_size
+from rocovis_mm.formats.converters.mots_txt import ClassReader, class_numbers, report_classes
 from rocovis_mm.formats.converters.vis_content import (
-    ContentBuilder,
-    Overlaps,
     Record,
     Settings,
     frame_stems,
@@ -47,16 +35,16 @@ from rocovis_mm.formats.converters.vis_content import (
     number_of,
     tracks_of,
     video_names,
-    without_scores,
+    write_json,
 )
 from rocovis_mm.formats.frame_files import list_folders, list_images
-from rocovis_mm.formats.json_files import dump_json
-from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.formats.validation import Place
 from rocovis_mm.formats.whole_files import whole_file
 
 CLASSES = 'classes.json'
 """File beside the folders of DAVIS masks with the class of each object."""
+ClassOf = Callable[[int, Path], int]
+"""Returns the category id of a number in a mask, given its file in the folder of the video."""
 Numbering = Callable[[list[Record], Place], list[int]]
 FOLDERS = 'masks are in VIDEO/FRAME.png'
 
@@ -108,62 +96,64 @@ def mask_files(
         lines.append(f'{missing} frames have no mask file; no track is in them')
 
 
+def read_masks(
+    path: Path,
+    settings: Settings,
+    lines: list[str],
+    categories: list[Record],
+    class_of: ClassOf,
+    mots: bool,
+) -> Record:
+    """Read the masks of either format."""
+    builder, videos = ContentBuilder(settings, lines), []
+    for video, files in mask_files(path, settings, lines):
+        videos.append(video)
+        size = video['height'], video['width']
+        for t, file in ((t, file) for t, file in enumerate(files) if file is not None):
+            ids, ignored = read_mask(file, mots)
+            place = Place(str(file))
+            if ids.shape != size:
+                place.fail(
+                    f'height and width are {ids.shape}, those of its video {size}',
+                    'masks of a video have one size',
+                )
+            for number, code in codes_of(ids):
+                if number == ignored:
+                    builder.ignore(video, t, code, place)
+                else:
+                    builder.add(video, number, t, code, class_of(number, file), place)
+    return builder.content(videos, categories)
+
+
 def read_mots_png(path: Path, settings: Settings, lines: list[str]) -> Record:
     """Read MOTS masks."""
-    classes = class_table(settings.truth and settings.truth['categories'], settings)
-    categories = mots_categories(classes, settings, Place(str(path)))
-    builder, videos, ignored = ContentBuilder(), [], 0
-    for video, masks in mask_files(path, settings, lines):
-        videos.append(video)
-        for t, file in enumerate(masks):
-            for number, code in codes_in(file):
-                place = Place(str(file))
-                if number == IGNORED:
-                    ignored += 1
-                    if settings.keep_crowds:
-                        add_ignored(builder, video, t, code, categories, place)
-                    continue
-                label = number // INSTANCES_PER_CLASS
-                category = category_of_class(label, classes, categories, place)
-                builder.add(video, number, t, code, category, place)
-    report_ignored(ignored, settings, lines)
-    return builder.content(settings.truth['videos'] if settings.truth else videos, categories)
+    classes = ClassReader(settings, path)
+
+    def class_of(number: int, file: Path) -> int:
+        return classes.category_of(number // INSTANCES_PER_CLASS, Place(str(file)))
+
+    return read_masks(path, settings, lines, classes.categories, class_of, mots=True)
 
 
 def read_davis(path: Path, settings: Settings, lines: list[str]) -> Record:
     """Read DAVIS masks, and the classes of their objects in ``--classes`` or beside the folders."""
     beside = path / CLASSES
     file = settings.classes or (beside if beside.is_file() else None)
-    classes = read_classes(file)
-    names = number_classes(classes)
+    classes = read_classes(file, may_be_empty=file == beside)
+    names = number_classes(classes) if any(classes.values()) or file is None else ()
     categories = settings.categories(names, Place(str(file or path)))
     ids = {category['name']: category['id'] for category in categories}
-    builder, videos, void = ContentBuilder(), [], 0
-    for video, masks in mask_files(path, settings, lines):
-        videos.append(video)
-        labels = classes.get(video_names([video])[video['id']], {})
-        for t, mask in enumerate(masks):
-            deep = mask is not None and has_deep_numbers(mask)
-            for number, code in codes_in(mask):
-                place = Place(str(mask))
-                if number == VOID and not deep:
-                    void += 1
-                    if settings.keep_crowds:
-                        add_ignored(builder, video, t, code, categories, place)
-                    continue
-                if classes and number not in labels:
-                    place.fail(f'object {number} has no class in {file}', 'name its class there')
-                name = labels[number] if classes else next(iter(names))
-                builder.add(video, number, t, code, ids[name], place)
-    report_ignored(void, settings, lines)
-    return builder.content(settings.truth['videos'] if settings.truth else videos, categories)
 
+    def class_of(number: int, mask: Path) -> int:
+        if file is None:
+            refuse_mots(number, mask, 'read MOTS masks as mots-png, or name objects by --classes')
+            return ids['object']
+        label = classes.get(mask.parent.name, {}).get(number)
+        if label is None:
+            Place(str(mask)).fail(f'object {number} has no class in {file}', 'name its class there')
+        return ids[label]
 
-def codes_in(path: Path | None) -> Iterator[tuple[int, Record]]:
-    """Yield each number in a mask and the run lengths of its pixels."""
-    if path is not None:
-        ids = np.asfortranarray(read_id_image(path, PALETTE_REMEDY))
-        yield from ((number, encode_mask(ids == number)) for number in ids_in(ids))
+    return read_masks(path, settings, lines, categories, class_of, mots=False)
 
 
 def write_mots_png(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
@@ -185,8 +175,7 @@ def write_davis(content: Record, path: Path, settings: Settings, lines: list[str
         }
         for video, (notes, given) in numbers.items()
     }
-    with whole_file(path / CLASSES, settings.overwrite) as stream:
-        stream.write(dump_json(classes).encode())
+    write_json(path / CLASSES, classes, settings)
     lines.append(f'DAVIS masks hold no classes: those of the objects are in {path / CLASSES}')
 
 
@@ -250,17 +239,18 @@ def write_masks(
             number != number_of(note) and not note.get('iscrowd')
             for note, number in zip(notes, numbers)
         )
-        values = np.array([0, *numbers], np.uint16)
         for t, stem in enumerate(frame_stems(video)):
-            ids = values[overlaps.paint(notes, t, video)]
-            image = Image.fromarray(ids.astype(np.uint8) if form == 'DAVIS' else ids)
+            depth = np.uint8 if form == 'DAVIS' else np.uint16
+            ids = np.zeros((video['height'], video['width']), depth, order='F')
+            for index, code in overlaps.visible(notes, t):
+                np.copyto(ids, depth(numbers[index]), where=mask_utils.decode(code).view(bool))
+            image = Image.fromarray(np.ascontiguousarray(ids))
             if form == 'DAVIS':
                 image.putpalette(davis_palette())
             with whole_file(path / name / f'{stem}.png', settings.overwrite) as stream:
                 image.save(stream, format='PNG')
             frames += 1
     overlaps.report(lines, has_scores(content))
-    without_scores(content, lines, form)
     if renumbered:
         lines.append(f'{renumbered} tracks get other numbers, as {form} masks do not hold theirs')
     lines.append(f'{len(names)} videos, {frames} masks -> {path}')

@@ -15,7 +15,7 @@ from PIL import Image, ImageOps
 from pycocotools import mask as mask_utils
 
 from rocovis_mm.formats.frame_files import count_frames, read_header, refuse_several
-from rocovis_mm.formats.run_lengths import encode_mask
+from rocovis_mm.formats.run_lengths import difference, encode_mask
 
 INDEXED_MODES = ('1', 'L', 'P', 'I', 'I;16', 'I;16B', 'I;16L')
 """Pillow's names of images with one number per pixel."""
@@ -67,6 +67,22 @@ def ids_in(ids: np.ndarray) -> list[int]:
     ]
 
 
+def codes_of(
+    ids: np.ndarray, wanted: Iterable[int] | None = None
+) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield each number in an image (H, W) of ids and the run lengths of its pixels.
+
+    Args:
+        ids: of the objects, 0 for none.
+        wanted: numbers to look for; None takes all.
+    """
+    columns = np.asfortranarray(ids)  # run lengths go down the columns
+    for number in ids_in(ids) if wanted is None else wanted:
+        mask = columns == number
+        if mask.any():
+            yield number, encode_mask(mask)
+
+
 def image_size(path: str | Path) -> tuple[int, int]:
     """Return an image's height and width from its header, turned by its EXIF orientation.
 
@@ -96,14 +112,9 @@ class TrackGatherer:
         self.length = length
         self.masks: dict[int, list[dict[str, Any] | None]] = {}
 
-    def add(self, frame: int, ids: np.ndarray, wanted: Iterable[int]) -> None:
-        """Add the masks of the `wanted` objects in a frame, given its ids (H, W)."""
-        columns = np.asfortranarray(ids)  # run lengths go down the columns
-        for identity in wanted:
-            mask = columns == identity
-            if mask.any():
-                masks = self.masks.setdefault(int(identity), [None] * self.length)
-                masks[frame] = encode_mask(mask)
+    def add(self, frame: int, identity: int, code: dict[str, Any]) -> None:
+        """Add the run lengths of an object in a frame."""
+        self.masks.setdefault(identity, [None] * self.length)[frame] = code
 
     def tracks(self, category_of: dict[int, int]) -> list[dict[str, Any]]:
         """Return the visible objects in the order of their ids as annotations without id."""
@@ -131,3 +142,49 @@ def annotation_of(masks: list[dict[str, Any] | None], category_id: int) -> dict[
         bboxes=[None if mask is None else mask_utils.toBbox(mask).tolist() for mask in masks],
         areas=[None if mask is None else int(mask_utils.area(mask)) for mask in masks],
     )
+
+
+class Overlaps:
+    """Gives each pixel to one track, and counts the pixels that others lose."""
+
+    def __init__(self) -> None:
+        self.pixels = self.frames = self.hidden = 0
+
+    def visible(
+        self, notes: Sequence[dict[str, Any]], frame: int
+    ) -> list[tuple[int, dict[str, Any]]]:
+        """Return the masks of a frame without the pixels of the annotations before them.
+
+        Args:
+            notes: annotations, those that keep their pixels first.
+            frame: of their video.
+
+        Returns:
+            Index and compressed run lengths of each annotation with a pixel of its own.
+        """
+        found, covered, pixels, lost = [], None, 0, 0
+        for index, note in enumerate(notes):
+            code = note['segmentations'][frame]
+            if code is None:
+                continue
+            together = code if covered is None else mask_utils.merge([covered, code])
+            area, new = int(mask_utils.area(code)), int(mask_utils.area(together)) - pixels
+            if 0 < new < area:
+                code = difference(together, covered)
+            if new:
+                found.append((index, code))
+            self.hidden += not new
+            lost += area - new
+            covered, pixels = together, pixels + new
+        self.pixels += lost
+        self.frames += lost > 0
+        return found
+
+    def report(self, lines: list[str], scored: bool) -> None:
+        """Add a line if there were overlaps."""
+        if self.pixels:
+            owner = 'of the higher score' if scored else 'that comes first in the file'
+            lines.append(
+                f'overlaps: {self.pixels} pixels in {self.frames} frames are given to the track '
+                f'{owner} alone; {self.hidden} masks disappear'
+            )

@@ -19,19 +19,20 @@ from PIL import Image
 from pycocotools import mask as mask_utils
 
 from rocovis_mm.formats.boxes import bounding_box
+from rocovis_mm.formats.converters.content_builder import ContentBuilder, Labelled
 from rocovis_mm.formats.converters.outlines import PolygonLoss, fill_pixels, outlines_of_pixels
 from rocovis_mm.formats.converters.vis_content import (
-    ContentBuilder,
     Record,
     Settings,
     frame_stems,
     number_of,
+    report_others,
     tracks_of,
     video_names,
-    without_scores,
+    write_json,
 )
 from rocovis_mm.formats.frame_files import in_order, list_folders
-from rocovis_mm.formats.json_files import dump_json, read_json
+from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.record_reader import read_crowd
 from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.formats.validation import (
@@ -43,7 +44,6 @@ from rocovis_mm.formats.validation import (
     require,
     require_type,
 )
-from rocovis_mm.formats.whole_files import whole_file
 
 FORM = 'labelme has a json with shapes, imagePath, imageHeight and imageWidth for each image'
 GROUP = "set 'Group ID' of each shape to the number of its track"
@@ -67,17 +67,9 @@ def read_labelme(path: Path, settings: Settings, lines: list[str]) -> Record:
                     f'{settings.truth_name} has no such frame in this video',
                     'give the ground truth of these videos',
                 )
-            found = read_masks(content, video, Place(str(file)), others)
-            masks += [(video, frames[file.stem], *each) for each in found]
-    if others:
-        counts = ', '.join(f'{number} of type {kind}' for kind, number in others.items())
-        lines.append(f'only polygons and masks are read; left out: {counts}')
-    categories = settings.categories(sorted({mask[3] for mask in masks}), Place(str(path)))
-    ids = {category['name']: category['id'] for category in categories}
-    builder = ContentBuilder()
-    for video, frame, number, label, crowd, code, place in masks:
-        builder.add(video, number, frame, code, ids[label], place, iscrowd=crowd)
-    return builder.content(settings.truth['videos'] if settings.truth else videos, categories)
+            masks += read_masks(content, video, frames[file.stem], Place(str(file)), others)
+    report_others(others, lines)
+    return ContentBuilder(settings, lines).labelled(videos, masks, path)
 
 
 def list_videos(path: Path) -> list[Path]:
@@ -123,10 +115,10 @@ def new_video(index: int, name: str, contents: dict[Path, Record]) -> Record:
 
 
 def read_masks(
-    content: Record, video: Record, place: Place, others: Counter[str]
-) -> Iterator[tuple[int, str, int, Record, Place]]:
-    """Yield group, label, crowd flag, run lengths and place of each group of shapes in a frame."""
-    groups: dict[int, tuple[str, int, np.ndarray, Place]] = {}
+    content: Record, video: Record, frame: int, place: Place, others: Counter[str]
+) -> Iterator[Labelled]:
+    """Yield the mask of each group of shapes in a frame."""
+    groups: dict[int, tuple[np.ndarray, str, int, Place]] = {}
     for index, shape in enumerate(content['shapes']):
         where = place / 'shapes' / index
         kind = shape.get('shape_type', 'polygon')
@@ -136,15 +128,16 @@ def read_masks(
         number = shape.get('group_id')
         if number is None:
             (where / 'group_id').fail('it has none', GROUP)
-        as_identifier(number, where / 'group_id', GROUP)
-        crowd = int(read_crowd(shape.get('flags') or {}, where / 'flags'))
+        number = as_identifier(number, where / 'group_id', GROUP)
+        flags = require_type(shape.get('flags') or {}, dict, where / 'flags', FORM)
+        kept = (shape['label'], int(read_crowd(flags, where / 'flags')))
         mask = draw(shape, kind, video, where)
-        label, _, before, _ = groups.setdefault(number, (shape['label'], crowd, mask, where))
-        if label != shape['label']:
-            where.fail(f'group {number} has the labels {label!r} and {shape["label"]!r}', GROUP)
-        groups[number] = label, crowd, before | mask, where
-    for number, (label, crowd, mask, where) in groups.items():
-        yield number, label, crowd, encode_mask(mask), where
+        before, *known, _ = groups.setdefault(number, (mask, *kept, where))
+        if known != list(kept):
+            where.fail(f'group {number} has the label and iscrowd {known} and {[*kept]}', GROUP)
+        groups[number] = before | mask, *kept, where
+    for number, (mask, label, crowd, where) in groups.items():
+        yield Labelled(video, number, frame, encode_mask(mask), label, where, crowd)
 
 
 def draw(shape: Record, kind: str, video: Record, place: Place) -> np.ndarray:
@@ -182,28 +175,20 @@ def decode_png(text: Any, place: Place) -> np.ndarray:
 
 def write_labelme(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write a json per frame, to be put beside the images; ``flags.iscrowd`` marks crowds."""
-    names, labels = (
-        video_names(content['videos']),
-        {c['id']: c['name'] for c in content['categories']},
-    )
+    names = video_names(content['videos'])
+    labels = {category['id']: category['name'] for category in content['categories']}
     loss, frames = PolygonLoss(), 0
     for video, notes in tracks_of(content):
         for t, stem in enumerate(frame_stems(video)):
             shapes = []
-            for note in notes:
-                code = note['segmentations'][t]
-                if code is not None:
-                    name = f'{names[video["id"]]}/{stem}, track {number_of(note)}'
-                    mask = mask_utils.decode(code).astype(bool)
-                    made = (
-                        polygon_shapes(mask, loss, name)
-                        if settings.polygons
-                        else [mask_shape(mask)]
-                    )
-                    flags = dict(iscrowd=True) if note.get('iscrowd') else {}
-                    common = dict(group_id=number_of(note), description='', flags=flags)
-                    label = labels[note['category_id']]
-                    shapes += [dict(label=label, **shape, **common) for shape in made]
+            for note in (note for note in notes if note['segmentations'][t] is not None):
+                name = f'{names[video["id"]]}/{stem}, track {number_of(note)}'
+                mask = mask_utils.decode(note['segmentations'][t]).astype(bool)
+                made = polygon_shapes(mask, loss, name) if settings.polygons else [mask_shape(mask)]
+                flags = dict(iscrowd=True) if note.get('iscrowd') else {}
+                common = dict(group_id=number_of(note), description='', flags=flags)
+                label = labels[note['category_id']]
+                shapes += [dict(label=label, **shape, **common) for shape in made]
             frame = dict(
                 version=VERSION,
                 flags={},
@@ -213,12 +198,8 @@ def write_labelme(content: Record, path: Path, settings: Settings, lines: list[s
                 imageHeight=video['height'],
                 imageWidth=video['width'],
             )
-            with whole_file(
-                path / names[video['id']] / f'{stem}.json', settings.overwrite
-            ) as stream:
-                stream.write(dump_json(frame).encode())
+            write_json(path / names[video['id']] / f'{stem}.json', frame, settings)
             frames += 1
-    without_scores(content, lines, 'labelme')
     if settings.polygons:
         loss.report(lines)
     lines.append(f'{len(names)} videos, {frames} frames -> {path}')

@@ -6,83 +6,79 @@ a frame must not overlap. Class 10 marks regions to be ignored (TrackEval, `docs
 
 from __future__ import annotations
 
-import re
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
+from pycocotools import mask as mask_utils
 
+from rocovis_mm.formats.converters.content_builder import ContentBuilder
 from rocovis_mm.formats.converters.davis import IGNORED, MOTS_CLASSES, read_mots_classes
-from rocovis_mm.formats.converters.id_masks import ids_in
+from rocovis_mm.formats.converters.files import read_lines
+from rocovis_mm.formats.converters.id_masks import Overlaps
 from rocovis_mm.formats.converters.vis_content import (
-    ContentBuilder,
-    Overlaps,
     Record,
     Settings,
-    frame_stems,
     has_scores,
     number_of,
+    numbering,
     sources,
     tracks_of,
     video_names,
-    without_scores,
 )
-from rocovis_mm.formats.run_lengths import encode_mask
-from rocovis_mm.formats.validation import Place
+from rocovis_mm.formats.validation import Place, as_integer
 from rocovis_mm.formats.whole_files import whole_file
 
 FORM = 'MOTS text holds a line "frame id class height width counts" for each mask'
+NAMES = 'classes with --classes, a json {"1": "name of class 1", ...}'
 IGNORED_CLASS = 10
 
 
 def read_mots_txt(path: Path, settings: Settings, lines: list[str]) -> Record:
     """Read a text file, or a folder with one per video."""
-    classes = class_table(settings.truth and settings.truth['categories'], settings)
-    categories = mots_categories(classes, settings, Place(str(path)))
+    classes = ClassReader(settings, path)
     rows = {name: read_rows(file) for name, file in sources(path, '.txt', FORM).items()}
     first = min((row[0] for each in rows.values() for row in each), default=0)
     if first > 0 and settings.truth is None:
         lines.append(f'frames are counted from {first}, the lowest number in the files')
     if settings.truth is None:
         lines.append('videos end at their last mask, as MOTS text holds no lengths')
-    builder, videos, ignored = ContentBuilder(), [], 0
+    builder, videos = ContentBuilder(settings, lines), []
     for index, (name, masks) in enumerate(rows.items(), start=1):
         place = Place(str(path), name)
         video = settings.find_video(name, place) or new_video(index, name, masks, first, place)
         videos.append(video)
         known = {number: t for t, number in enumerate(frame_numbers(video))}
-        for line, (number, identity, label, code) in enumerate(masks, start=1):
-            where = Place(str(path), f'{name}, line {line}')
+        for number, identity, label, code, where in masks:
             if number not in known:
                 where.fail(
-                    f'frame {number} is not among those of the video, {min(known)} to {max(known)}',
+                    f'frame {number} is not among those of the video, '
+                    f'{min(known, default=0)} to {max(known, default=0)}',
                     'give the ground truth of these videos',
                 )
             if label == IGNORED_CLASS:
-                ignored += 1
-                if settings.keep_crowds:
-                    add_ignored(builder, video, known[number], code, categories, where)
-                continue
-            category = category_of_class(label, classes, categories, where)
-            builder.add(video, identity, known[number], code, category, where)
-    report_ignored(ignored, settings, lines)
-    videos = settings.truth['videos'] if settings.truth else videos
-    return builder.content(videos, categories)
+                builder.ignore(video, known[number], code, where)
+            else:
+                category = classes.category_of(label, where)
+                builder.add(video, identity, known[number], code, category, where)
+    return builder.content(videos, classes.categories)
 
 
-def read_rows(path: Path) -> list[tuple[int, int, int, Record]]:
-    """Return frame, id, class and run lengths of each line of a file."""
+def read_rows(path: Path) -> list[tuple[int, int, int, Record, Place]]:
+    """Return frame, id, class, run lengths and place of each line of a file."""
     rows = []
-    for number, line in enumerate(path.read_text('utf-8-sig').splitlines(), start=1):
+    for number, line in enumerate(read_lines(path, FORM), start=1):
         fields = line.split()
         if not fields:
             continue
+        place = Place(str(path), f'line {number}')
         try:
             frame, identity, label, height, width = map(int, fields[:5])
             (counts,) = fields[5:]
         except ValueError:
-            Place(str(path), f'line {number}').fail('it has not these six values', FORM)
-        rows.append((frame, identity, label, dict(size=[height, width], counts=counts)))
+            place.fail('it has not these six values', FORM)
+        as_integer(frame, place, 'frames have numbers of six digits', high=10**6 - 1)
+        rows.append((frame, identity, label, dict(size=[height, width], counts=counts), place))
     return rows
 
 
@@ -98,65 +94,71 @@ def new_video(index: int, name: str, masks: list[tuple], first: int, place: Plac
 
 def frame_numbers(video: Record) -> list[int]:
     """Return the numbers of the frames: those in their names if they have no gap, else from 0."""
-    found = [re.search(r'(\d+)$', stem) for stem in frame_stems(video)]
-    numbers = [int(each.group()) for each in found if each]
-    plain = list(range(video['length']))
-    if numbers and numbers == [numbers[0] + t for t in plain]:
-        return numbers
-    return plain
+    first, step = numbering(video) or (0, 1)
+    first = first if step == 1 else 0
+    return list(range(first, first + video['length']))
 
 
-def mots_categories(classes: Mapping[int, str], settings: Settings, place: Place) -> list[Record]:
-    """Return the categories of the ground truth, or else one for each class with its number."""
-    if settings.truth is not None:
-        return settings.truth['categories']
-    return [dict(id=number, name=name) for number, name in classes.items()]
+class ClassReader:
+    """The categories of MOTS classes.
+
+    Args:
+        settings: of the conversion.
+        path: of the source, for messages.
+
+    Attributes:
+        categories: those of the ground truth, or else one for each class with its number.
+    """
+
+    def __init__(self, settings: Settings, path: Path) -> None:
+        truth = settings.truth and settings.truth['categories']
+        self.names = class_table(truth, settings)
+        own = [dict(id=key, name=name) for key, name in self.names.items()]
+        self.categories = own if truth is None else truth
+        known = {category['id']: category['name'] for category in self.categories}
+        self.ids = pair_names(self.names, known, Place(str(settings.classes or path)))
+
+    def category_of(self, label: int, place: Place) -> int:
+        """Return the category id of a MOTS class, or fail."""
+        if label not in self.names:
+            place.fail(f'class {label} is none of {dict(self.names)}', f'name all {NAMES}')
+        if label not in self.ids:
+            place.fail(
+                f'class {label} is {self.names[label]!r}, which is no category of the ground truth',
+                f'name its {NAMES}',
+            )
+        return self.ids[label]
 
 
-def category_of_class(
-    label: int, classes: Mapping[int, str], categories: list[Record], place: Place
-) -> int:
-    """Return the category id of a MOTS class, or fail."""
-    if label not in classes:
-        place.fail(
-            f'class {label} is none of {dict(classes)}',
-            'name all classes with --classes, a json {"1": "name of class 1", ...}',
-        )
-    for category in categories:
-        if category['name'].lower() == classes[label].lower():
-            return category['id']
-    place.fail(
-        f'class {label} is {classes[label]!r}, which is no category of the ground truth',
-        'name its classes with --classes, a json {"1": "name of class 1", ...}',
-    )
+def pair_names(names: Mapping[int, str], known: Mapping[int, str], place: Place) -> dict[int, int]:
+    """Return the key in `known` of each name; capitals count only where they tell names apart.
 
-
-def add_ignored(
-    builder: ContentBuilder,
-    video: Record,
-    frame: int,
-    code: Record,
-    categories: list[Record],
-    place: Place,
-) -> None:
-    """Add a region to be ignored as a crowd of each category."""
-    for index, category in enumerate(categories):
-        builder.add(video, IGNORED + index, frame, code, category['id'], place, iscrowd=1)
-
-
-def report_ignored(number: int, settings: Settings, lines: list[str]) -> None:
-    """Add a line about regions to be ignored."""
-    if number:
-        fate = 'are crowds of every class' if settings.keep_crowds else 'are dropped'
-        hint = '' if settings.keep_crowds else ' (--keep-crowds keeps them)'
-        lines.append(f'{number} masks of regions to be ignored {fate}{hint}')
+    Raises:
+        ValueError: two names that differ in capitals alone have one partner, or a name has two.
+    """
+    same = {name: key for key, name in reversed(known.items())}
+    alike = defaultdict(list)
+    for name, key in same.items():
+        alike[name.lower()].append(key)
+    pairs: dict[int, int] = {}
+    owners: dict[int, str] = {}
+    for key, name in names.items():
+        partners = [same[name]] if name in same else alike[name.lower()]
+        rivals = {known[partner] for partner in partners}
+        if len(partners) == 1:
+            rivals = {owners.setdefault(partners[0], name), name}
+        if len(rivals) > 1:
+            place.fail(f'classes {sorted(rivals)} differ in capitals alone', f'name the {NAMES}')
+        pairs.update((key, partner) for partner in partners)
+    return pairs
 
 
 def class_table(categories: list[Record] | None, settings: Settings) -> Mapping[int, str]:
     """Return the name of each MOTS class: of ``--classes``, of MOTS, or else of the categories."""
     table = read_mots_classes(settings.classes)
     if settings.classes is None and categories:
-        if {category['name'].lower() for category in categories} - set(table.values()):
+        names = {category['name'].lower() for category in categories}
+        if names - set(table.values()) or len(names) < len(categories):
             return {category['id']: category['name'] for category in categories}
     return table
 
@@ -164,24 +166,19 @@ def class_table(categories: list[Record] | None, settings: Settings) -> Mapping[
 def class_numbers(content: Record, settings: Settings) -> dict[int, int]:
     """Return the MOTS class of each category that is used, or fail."""
     used = {note['category_id'] for note in content['annotations'] if not note.get('iscrowd')}
-    table = class_table(content['categories'], settings)
-    numbers = {name.lower(): number for number, name in table.items()}
+    names = {each['id']: each['name'] for each in content['categories'] if each['id'] in used}
     place = Place(str(settings.classes or 'categories'))
-    remedy = 'number the classes with --classes, a json {"1": "name of class 1", ...}'
-    labels = {}
-    for category in content['categories']:
-        if category['id'] not in used:
-            continue
-        number = numbers.get(category['name'].lower())
+    labels = pair_names(names, class_table(content['categories'], settings), place)
+    for category, name in names.items():
+        number = labels.get(category)
         if number is None:
-            place.fail(f'class {category["name"]!r} has no number', remedy)
+            place.fail(f'class {name!r} has no number', f'number the {NAMES}')
         if number == IGNORED_CLASS or number < 1:
             place.fail(
-                f'class {category["name"]!r} has the number {number}, in MOTS {IGNORED_CLASS} '
-                'marks regions to be ignored and others start at 1',
-                remedy,
+                f'class {name!r} has the number {number}, in MOTS {IGNORED_CLASS} marks regions '
+                'to be ignored and others start at 1',
+                f'number the {NAMES}',
             )
-        labels[category['id']] = number
     return labels
 
 
@@ -199,19 +196,15 @@ def write_mots_txt(content: Record, path: Path, settings: Settings, lines: list[
     for video, notes in tracks_of(content):
         rows = []
         for t, number in enumerate(frame_numbers(video)):
-            image = overlaps.paint(notes, t, video)
-            masks: dict[tuple[int, int], np.ndarray] = {}
-            for index in ids_in(image):
-                key = mots_key(notes[index - 1], labels)
-                mask = image == index
-                masks[key] = masks[key] | mask if key in masks else mask
-            for key, mask in masks.items():
-                code = encode_mask(mask)
-                rows.append((number, *key, *code['size'], code['counts']))
+            masks = defaultdict(list)
+            for index, code in overlaps.visible(notes, t):
+                masks[mots_key(notes[index], labels)].append(code)
+            for key, codes in masks.items():
+                counts = mask_utils.merge(codes)['counts'].decode()  # of one mask the mask itself
+                rows.append((number, *key, video['height'], video['width'], counts))
         with whole_file(path / f'{names[video["id"]]}.txt', settings.overwrite) as stream:
             stream.writelines(f'{" ".join(map(str, row))}\n'.encode() for row in rows)
     overlaps.report(lines, has_scores(content))
-    without_scores(content, lines, 'MOTS')
     report_classes(content, labels, lines)
     lines.append(f'{len(names)} videos, {len(content["annotations"])} tracks -> {path}')
 

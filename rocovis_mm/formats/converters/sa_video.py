@@ -11,32 +11,27 @@ object. Its results are YouTube-VIS results with boxes.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pycocotools import mask as mask_utils
 
-from rocovis_mm.formats.converters.files import write_dataset
+from rocovis_mm.formats.converters.content_builder import ContentBuilder, Labelled
+from rocovis_mm.formats.converters.files import require_parts, write_dataset
 from rocovis_mm.formats.converters.vis_content import (
-    ContentBuilder,
     Record,
     Settings,
-    frame_stems,
     measures,
     number_of,
+    numbering,
     read_vis,
-    scored,
+    result_of,
     sources,
     tracks_of,
     video_names,
-    wants_results,
-    without_crowds,
-    without_scores,
-    write_results,
+    write_json,
 )
-from rocovis_mm.formats.json_files import dump_json, read_json
+from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.formats.validation import (
     MAX_SIDE,
@@ -46,7 +41,6 @@ from rocovis_mm.formats.validation import (
     require,
     require_type,
 )
-from rocovis_mm.formats.whole_files import whole_file
 
 FORM = 'SA-V json has video_id, video_height, video_width, masklet and masklet_id'
 EVERY, RATE = 4, 24
@@ -54,13 +48,12 @@ EVERY, RATE = 4, 24
 OBJECT = 'object'
 SIZES = ((32**2, 'small'), (96**2, 'medium'), (float('inf'), 'large'))
 PAIRS = 'video_np_pairs'
+SA_CO = f'annotations and {PAIRS} are lists of records with video_id and category_id'
 
 
 def read_sa_v(path: Path, settings: Settings, lines: list[str]) -> Record:
     """Read a json, or all ``*_manual.json`` of a folder; a video is its annotated frames."""
-    categories = settings.categories([OBJECT], Place(str(path)))
-    (category,) = (each['id'] for each in categories if each['name'] == OBJECT)
-    builder, videos = ContentBuilder(), []
+    videos, masks = [], []
     for index, file in enumerate(sources(path, '_manual.json', FORM).values(), start=1):
         content, place = read_json(file), Place(str(file))
         require_type(content, dict, place, FORM)
@@ -83,8 +76,8 @@ def read_sa_v(path: Path, settings: Settings, lines: list[str]) -> Record:
                 where.fail(f'{len(codes)} masks of {len(ids)} objects', 'write one per masklet_id')
             for position, (number, code) in enumerate(zip(ids, codes)):
                 identity = as_identifier(number, place / 'masklet_id' / position, FORM)
-                builder.add(video, identity, t, code, category, where / position)
-    return builder.content(settings.truth['videos'] if settings.truth else videos, categories)
+                masks.append(Labelled(video, identity, t, code, OBJECT, where / position))
+    return ContentBuilder(settings, lines).labelled(videos, masks, path)
 
 
 def new_video(index: int, name: str, content: Record, place: Place) -> Record:
@@ -103,15 +96,17 @@ def step_of(video: Record, settings: Settings) -> int:
         if settings.every < 1:
             raise ValueError(f'--every {settings.every}: the step between frames is 1 or more')
         return settings.every
-    numbers = [re.search(r'(\d+)$', stem) for stem in frame_stems(video)]
-    steps = {int(b.group()) - int(a.group()) for a, b in zip(numbers, numbers[1:]) if a and b}
-    return 1 if steps == {EVERY} else EVERY
+    return 1 if step_of_names(video) == EVERY else EVERY
+
+
+def step_of_names(video: Record) -> int:
+    """Return the step between the numbers in the file names; 1 if they have none or several."""
+    _, step = numbering(video) or (0, 1)
+    return step
 
 
 def write_sa_v(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write a ``VIDEO_manual.json`` per video into a folder."""
-    content = without_scores(content, lines, 'SA-V')
-    content = without_crowds(content, lines, 'SA-V')
     if [category['name'] for category in content['categories']] != [OBJECT]:
         lines.append(
             f'SA-V holds no classes: those of {len(content["annotations"])} tracks are lost'
@@ -125,9 +120,8 @@ def write_sa_v(content: Record, path: Path, settings: Settings, lines: list[str]
         kept = sum(note['segmentations'][t] is not None for note in seen for t in frames)
         between, hidden = between + masks - kept, hidden + len(notes) - len(seen)
         seen.sort(key=number_of)
-        record = sa_v_record(names[video['id']], video, seen, frames, step)
-        with whole_file(path / f'{names[video["id"]]}_manual.json', settings.overwrite) as stream:
-            stream.write(dump_json(record).encode())
+        name = names[video['id']]
+        write_json(path / f'{name}_manual.json', sa_v_record(name, video, seen, frames), settings)
     if between:
         lines.append(
             f'{between} masks between the annotated frames are dropped, {hidden} tracks are in no '
@@ -136,7 +130,7 @@ def write_sa_v(content: Record, path: Path, settings: Settings, lines: list[str]
     lines.append(f'{len(names)} videos, {len(content["annotations"]) - hidden} masklets -> {path}')
 
 
-def sa_v_record(name: str, video: Record, notes: list[Record], frames: range, step: int) -> Record:
+def sa_v_record(name: str, video: Record, notes: list[Record], frames: range) -> Record:
     """Return the content of a video's json, without data of the recording and its annotators."""
     size = (video['height'], video['width'])
     empty = encode_mask(np.zeros(size, np.uint8))
@@ -146,7 +140,7 @@ def sa_v_record(name: str, video: Record, notes: list[Record], frames: range, st
     visible = areas > 0
     means = [float(areas[visible[:, n], n].mean()) for n in range(len(notes))]
     first = [int(visible[:, n].argmax()) for n in range(len(notes))]
-    count = (len(frames) - 1) * EVERY + 1 if step == 1 else video['length']
+    count = max(video['length'] - 1, 0) * max(step_of_names(video), 1) + min(video['length'], 1)
     return dict(
         video_id=name,
         video_duration=count / RATE,
@@ -172,34 +166,33 @@ def sa_v_record(name: str, video: Record, notes: list[Record], frames: range, st
 def read_sa_co(path: Path, settings: Settings, lines: list[str]) -> Record:
     """Read SA-Co/VEval annotations or results."""
     content = read_vis(path, settings, lines)
-    names: dict[Any, str] = {
-        category.get('id'): category.get('name')
-        for category in content.get('categories', ())
-        if isinstance(category, dict)
+    place = Place(str(path))
+    keys = [key for key in ('annotations', PAIRS) if content.get(key) is not None]
+    need = dict.fromkeys(keys, ('video_id', 'category_id'))
+    require_parts(content, dict(need, categories=('id', 'name')), place, SA_CO)
+    names = {
+        as_identifier(category['id'], place / 'categories' / index / 'id', SA_CO): category['name']
+        for index, category in enumerate(content['categories'])
     }
-    for key in ('annotations', PAIRS):
-        for index, record in enumerate(content.get(key) or ()):
-            phrase = record.get('noun_phrase') if isinstance(record, dict) else None
-            if phrase is not None and phrase != names.get(record.get('category_id')):
-                (Place(str(path)) / key / index).fail(
-                    f'noun_phrase is {phrase!r}, its category {names.get(record["category_id"])!r}',
-                    'correct one of the two',
+    for key in keys:
+        for index, record in enumerate(content[key]):
+            where, phrase = place / key / index, record.get('noun_phrase')
+            known = names.get(as_identifier(record['category_id'], where / 'category_id', SA_CO))
+            as_identifier(record['video_id'], where / 'video_id', SA_CO)
+            if phrase is not None and phrase != known:
+                where.fail(
+                    f'noun_phrase is {phrase!r}, its category {known!r}', 'correct one of the two'
                 )
     return content
 
 
 def write_sa_co(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write SA-Co/VEval annotations, with the pairs that the source has, or results."""
-    if wants_results(content, settings):
-        keys = ('video_id', 'category_id', 'score', 'track_id', 'segmentations')
-        notes = scored(content, lines)['annotations']
-        results = [
-            {**{key: note[key] for key in keys if key in note}, **measures(note)} for note in notes
-        ]
-        write_results(path, results, settings)
+    if settings.results:
+        results = [{**result_of(note), **measures(note)} for note in content['annotations']]
+        write_json(path, results, settings)
         lines.append(f'{len(results)} results -> {path}')
         return
-    content = without_scores(content, lines, 'an annotation file')
     names = {category['id']: category['name'] for category in content['categories']}
     sizes = {video['id']: (video['height'], video['width']) for video in content['videos']}
     notes = []

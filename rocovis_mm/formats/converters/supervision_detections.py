@@ -16,7 +16,8 @@ from pycocotools import mask as mask_utils
 
 from rocovis_mm.formats.boxes import boxes_of_codes
 from rocovis_mm.formats.converters.coco_frames import Votes, settle
-from rocovis_mm.formats.converters.vis_content import ContentBuilder, Record, checked, number_of
+from rocovis_mm.formats.converters.content_builder import ContentBuilder
+from rocovis_mm.formats.converters.vis_content import Record, Settings, checked, number_of
 from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.formats.validation import Place
 
@@ -118,7 +119,7 @@ def from_detections(
     """
     lines = [] if lines is None else lines
     videos = {video['id']: video for video in truth['videos']}
-    builder, dropped = ContentBuilder(), 0
+    builder, dropped = ContentBuilder(Settings(truth=truth), lines), 0
     votes: Votes = defaultdict(list)
     for video_id, detections in frames.items():
         place = Place('detections', f'video {video_id}')

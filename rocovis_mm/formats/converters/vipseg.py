@@ -24,9 +24,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from rocovis_mm.formats.benchmarks import find_benchmark
-from rocovis_mm.formats.converters.files import convert_dataset, dump_json, read_parts
+from rocovis_mm.formats.converters.files import convert_dataset, dump_json, read_lines, read_parts
 from rocovis_mm.formats.converters.id_masks import (
     TrackGatherer,
+    codes_of,
     ids_in,
     image_size,
     read_id_image,
@@ -129,7 +130,8 @@ class VideoMaker:
                         f'{categories[identity]}; make the json again with the script of VIPSeg'
                     )
             things = [identity for identity, category in found.items() if category in THINGS]
-            gatherer.add(t, self.fit(ids, size, path), things)
+            for identity, code in codes_of(self.fit(ids, size, path), things):
+                gatherer.add(t, identity, code)
         return gatherer.tracks(categories)
 
     @staticmethod
@@ -235,7 +237,7 @@ def find_split(root: Path, split: str) -> Path:
 
 def list_numbered(listing: Path, images: Path) -> dict[str, dict[str, Any]]:
     """Return the videos of a split file with the names of their images."""
-    names = [line.strip() for line in listing.read_text('utf-8-sig').splitlines() if line.strip()]
+    names = [line.strip() for line in read_lines(listing, UNPACK) if line.strip()]
     if not names:
         raise ValueError(f'{listing}: lists no videos; take it from VIPSeg again')
     gone = [name for name in names if not (images / name).is_dir()]

@@ -9,24 +9,27 @@ Letters: T frames of a video · H, W height and width.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import numpy as np
 from pycocotools import mask as mask_utils
 
+from rocovis_mm.formats.converters.cocovid import EXTRA
 from rocovis_mm.formats.converters.files import write_dataset
-from rocovis_mm.formats.converters.id_masks import ids_in
 from rocovis_mm.formats.json_files import dump_json, read_json
-from rocovis_mm.formats.record_reader import raise_problems
 from rocovis_mm.formats.validation import Place, as_finite, as_identifier, require, require_type
-from rocovis_mm.formats.vis_annotations import inspect_vis_annotations
+from rocovis_mm.formats.vis_annotations import ORIGINAL, inspect_vis_annotations
 from rocovis_mm.formats.whole_files import whole_file
 
 Record = dict[str, Any]
 RESULTS = 'a results file is a list of {video_id, category_id, score, segmentations}'
+RESULT_KEYS = ('video_id', 'category_id', 'score', 'track_id', 'segmentations')
+WHOLE_KEYS = ('id', 'video_id', 'category_id', 'track_id', 'height', 'width', 'length')
+"""Keys whose values are whole numbers, also where the json has 2.0."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +104,14 @@ def read_vis(path: Path, settings: Settings, lines: list[str]) -> Record:
             require(record, 'score', place / index, RESULTS), place / index / 'score', RESULTS
         )
         number = record.get('track_id', record.get('id'))
-        own = {} if number is None else dict(track_id=number)
-        notes.append({**record, 'id': index + 1, 'iscrowd': 0, **own})
-    if any('track_id' not in note for note in notes):
+        notes.append({**record, 'id': index + 1, 'iscrowd': 0, 'track_id': number})
+    lacking = sum(note['track_id'] is None for note in notes)
+    if 0 < lacking < len(notes):
+        lines.append(
+            f'{lacking} of {len(notes)} results have no track_id, so the numbers of the other '
+            'tracks are dropped'
+        )
+    if lacking:
         notes = [{key: note[key] for key in note if key != 'track_id'} for note in notes]
     return dict(videos=truth['videos'], categories=truth['categories'], annotations=notes)
 
@@ -120,7 +128,9 @@ def checked(content: Record, name: str) -> Record:
     """
     with_tracks = isinstance(content, dict) and bool(content.get('annotations'))
     found, problems = inspect_vis_annotations(content, name, with_tracks, for_scoring=True)
-    raise_problems(problems)
+    if problems:
+        more = f' (and {len(problems) - 1} more like it)' if len(problems) > 1 else ''
+        raise ValueError(f'{problems[0]}{more}')
     codes = {
         track.id: [
             dict(size=[video.height, video.width], counts=counts) if area else None
@@ -129,10 +139,16 @@ def checked(content: Record, name: str) -> Record:
         for video in found.videos
         for track in video.tracks
     }
+    lengths = {video.id: video.length for video in found.videos}
+    ids: dict[str, set[int]] = dict(videos=set(), annotations=set())
+    for index, video in enumerate(content['videos']):
+        place = Place(name, f'videos[{index}]')
+        check_extra(video, lengths[video['id']], place, ids['videos'])
     seen = set()
     notes = []
     for index, note in enumerate(content.get('annotations') or ()):
         place = Place(name, f'annotations[{index}]')
+        check_extra(note, lengths[note['video_id']], place, ids['annotations'])
         number = as_identifier(number_of(note), place / 'track_id', 'ids are whole numbers')
         if (note['video_id'], number) in seen:
             place.fail(
@@ -142,15 +158,52 @@ def checked(content: Record, name: str) -> Record:
         seen.add((note['video_id'], number))
         if 'score' in note:
             as_finite(note['score'], place / 'score', 'write a finite score')
-        notes.append({**note, 'segmentations': codes[note['id']]})
-    lengths = {video.id: video.length for video in found.videos}
+        notes.append({**with_whole_numbers(note), 'segmentations': codes[note['id']]})
+        if 'instance_id' in note.get(EXTRA, {}):
+            notes[-1][EXTRA] = {**note[EXTRA], 'instance_id': number}
     videos = [{**video, 'length': lengths[video['id']]} for video in content['videos']]
-    return {**content, 'videos': videos, 'annotations': notes}
+    return {
+        **content,
+        'videos': list(map(with_whole_numbers, videos)),
+        'categories': list(map(with_whole_numbers, content['categories'])),
+        'annotations': notes,
+    }
+
+
+def check_extra(record: Record, length: int, place: Place, seen: set[int]) -> None:
+    """Refuse further data of CocoVID that has not an entry per frame, or an id twice.
+
+    Args:
+        record: of a video or annotation.
+        length: T, of the video.
+        place: of the record.
+        seen: ids of earlier records, to which those of this one are added.
+    """
+    remedy = 'convert the CocoVID file again, or remove this key'
+    place = place / EXTRA
+    for key, values in require_type(record.get(EXTRA, {}), dict, place, remedy).items():
+        if key == 'instance_id':
+            continue
+        if len(require_type(values, list, place / key, remedy)) != length:
+            (place / key).fail(f'{len(values)} entries for {length} frames', remedy)
+        known = seen if key == 'id' else set()
+        for value in values if key in ('id', 'frame_id') else ():
+            if value is None and ORIGINAL in record:  # no mask
+                continue
+            if as_identifier(value, place / key, remedy) in known:
+                (place / key).fail(f'it has {value} twice', remedy)
+            known.add(value)
+
+
+def with_whole_numbers(record: Record) -> Record:
+    """Return a checked record whose ids and sizes are integers."""
+    values = {key: record[key] for key in WHOLE_KEYS if isinstance(record.get(key), float)}
+    return {**record, **{key: int(value) for key, value in values.items() if value.is_integer()}}
 
 
 def number_of(note: Record) -> int:
     """Return the number of a track in its video."""
-    return note.get('track_id', note.get('cocovid', {}).get('instance_id', note['id']))
+    return note.get('track_id', note.get(EXTRA, {}).get('instance_id', note['id']))
 
 
 def video_names(videos: list[Record]) -> dict[int, str]:
@@ -177,6 +230,17 @@ def frame_stems(video: Record) -> list[str]:
     )
 
 
+def numbering(video: Record) -> tuple[int, int] | None:
+    """Return the number of the first frame and the step between frames.
+
+    The names of the files end in these numbers. None if they do not, or if steps differ.
+    """
+    found = [re.search(r'(\d+)$', stem) for stem in frame_stems(video)]
+    numbers = [int(each.group()) for each in found if each]
+    steps = {after - before for before, after in zip(numbers, numbers[1:])} or {1}
+    return (numbers[0], steps.pop()) if found and all(found) and len(steps) == 1 else None
+
+
 def with_file_names(content: Record) -> Record:
     """Return content whose videos all have file names."""
     names = video_names(content['videos'])
@@ -187,60 +251,6 @@ def with_file_names(content: Record) -> Record:
         for video in content['videos']
     ]
     return {**content, 'videos': videos}
-
-
-class ContentBuilder:
-    """Gathers masks frame by frame as annotations."""
-
-    def __init__(self) -> None:
-        self.notes: dict[tuple[int, int], Record] = {}
-
-    def add(
-        self,
-        video: Record,
-        number: int,
-        frame: int,
-        code: Record,
-        category_id: int,
-        place: Place,
-        iscrowd: int = 0,
-    ) -> Record:
-        """Add the mask of a track in a frame, or fail, and return the annotation."""
-        note = self.notes.setdefault(
-            (video['id'], number),
-            dict(
-                video_id=video['id'],
-                category_id=category_id,
-                iscrowd=iscrowd,
-                segmentations=[None] * video['length'],
-                track_id=number,
-            ),
-        )
-        if note['category_id'] != category_id:
-            place.fail(
-                f'track {number} is of category {category_id} here and of '
-                f'{note["category_id"]} in another frame',
-                'give each track one class',
-            )
-        if note['segmentations'][frame] is not None:
-            place.fail(f'track {number} has two masks in frame {frame}', 'keep one of them')
-        note['segmentations'][frame] = code
-        return note
-
-    def content(self, videos: list[Record], categories: list[Record]) -> Record:
-        """Return all; the id of an annotation is its track's number if no two tracks share one."""
-        order = {video['id']: index for index, video in enumerate(videos)}
-        keys = sorted(self.notes, key=lambda key: (order[key[0]], key[1]))
-        notes = [self.notes[key] for key in keys]
-        numbers = [note.pop('track_id') for note in notes]
-        if len(set(numbers)) == len(numbers) and 0 not in numbers:
-            notes = [dict(note, id=number) for note, number in zip(notes, numbers)]
-        else:
-            notes = [
-                dict(note, id=index, track_id=number)
-                for index, (note, number) in enumerate(zip(notes, numbers), start=1)
-            ]
-        return dict(videos=videos, categories=categories, annotations=notes)
 
 
 def tracks_of(content: Record) -> Iterator[tuple[Record, list[Record]]]:
@@ -256,96 +266,39 @@ def tracks_of(content: Record) -> Iterator[tuple[Record, list[Record]]]:
         )
 
 
-class Overlaps:
-    """Gives each pixel to one track, and counts the pixels that others lose."""
-
-    def __init__(self) -> None:
-        self.pixels = self.frames = self.hidden = 0
-
-    def paint(self, notes: list[Record], frame: int, video: Record) -> np.ndarray:
-        """Return (H, W) int32: 1 + the index of the first annotation that covers a pixel, or 0."""
-        image = np.zeros((video['height'], video['width']), np.int32, order='F')
-        covered = 0
-        for index in range(len(notes), 0, -1):
-            code = notes[index - 1]['segmentations'][frame]
-            if code is not None:
-                mask = mask_utils.decode(code).view(bool)
-                covered += int(np.count_nonzero(mask))
-                np.copyto(image, index, where=mask)
-        lost = covered - int(np.count_nonzero(image))
-        if lost:
-            present = sum(note['segmentations'][frame] is not None for note in notes)
-            self.pixels += lost
-            self.frames += 1
-            self.hidden += present - len(ids_in(image))
-        return image
-
-    def report(self, lines: list[str], scored: bool) -> None:
-        """Add a line if there were overlaps."""
-        if self.pixels:
-            owner = 'of the higher score' if scored else 'that comes first in the file'
-            lines.append(
-                f'overlaps: {self.pixels} pixels in {self.frames} frames are given to the track '
-                f'{owner} alone; {self.hidden} masks disappear'
-            )
-
-
 def has_scores(content: Record) -> bool:
     """Return whether any annotation has a score."""
     return any('score' in note for note in content['annotations'])
 
 
-def without_scores(content: Record, lines: list[str], form: str) -> Record:
-    """Return content without the scores, and add a line with their number."""
-    number = sum('score' in note for note in content['annotations'])
-    if number:
-        lines.append(f'{form} holds no scores: those of {number} tracks are dropped')
-    notes = [{k: v for k, v in note.items() if k != 'score'} for note in content['annotations']]
-    return {**content, 'annotations': notes}
-
-
-def without_crowds(content: Record, lines: list[str], form: str) -> Record:
-    """Return content without the annotations of groups, and add a line with their number."""
-    notes = [note for note in content['annotations'] if not note.get('iscrowd')]
-    dropped = len(content['annotations']) - len(notes)
-    if dropped:
-        lines.append(f'{form} holds no crowds: {dropped} are dropped')
-    return {**content, 'annotations': notes}
-
-
-def wants_results(content: Record, settings: Settings) -> bool:
-    """Return whether results are to be written in place of annotations."""
-    return has_scores(content) if settings.results is None else settings.results
-
-
 def scored(content: Record, lines: list[str]) -> Record:
-    """Return content of results: each track with a score, and no crowds."""
-    content = without_crowds(content, lines, 'a results file')
+    """Return content in which each track has a score."""
     lacking = sum('score' not in note for note in content['annotations'])
     if lacking:
         lines.append(f'{lacking} tracks have no score and get the score 1')
     return {**content, 'annotations': [{'score': 1.0, **note} for note in content['annotations']]}
 
 
+def result_of(note: Record) -> Record:
+    """Return the annotation of a track as a record of a results file."""
+    return {key: note[key] for key in RESULT_KEYS if key in note}
+
+
 def write_vis(content: Record, path: Path, settings: Settings, lines: list[str]) -> None:
     """Write YouTube-VIS annotations or results."""
-    if not wants_results(content, settings):
-        content = without_scores(content, lines, 'an annotation file')
-        notes = [{**measures(note), **note} for note in content['annotations']]
-        lines.append(write_dataset(path, {**content, 'annotations': notes}, settings.overwrite))
+    notes = content['annotations']
+    if settings.results:
+        write_json(path, list(map(result_of, notes)), settings)
+        lines.append(f'{len(notes)} tracks -> {path}')
         return
-    keys = ('video_id', 'category_id', 'score', 'track_id', 'segmentations')
-    notes = scored(content, lines)['annotations']
-    write_results(
-        path, [{key: note[key] for key in keys if key in note} for note in notes], settings
-    )
-    lines.append(f'{len(notes)} tracks -> {path}')
+    notes = [{**measures(note), **note} for note in notes]
+    lines.append(write_dataset(path, {**content, 'annotations': notes}, settings.overwrite))
 
 
-def write_results(path: Path, results: list[Record], settings: Settings) -> None:
-    """Write a list of results as json."""
+def write_json(path: Path, content: Any, settings: Settings) -> None:
+    """Write a json."""
     with whole_file(path, settings.overwrite) as stream:
-        stream.write(dump_json(results).encode())
+        stream.write(dump_json(content).encode())
 
 
 def measures(note: Record) -> Record:
@@ -355,6 +308,13 @@ def measures(note: Record) -> Record:
         bboxes=[None if code is None else mask_utils.toBbox(code).tolist() for code in codes],
         areas=[None if code is None else int(mask_utils.area(code)) for code in codes],
     )
+
+
+def report_others(others: Counter[str], lines: list[str]) -> None:
+    """Add a line with the numbers of shapes that are neither polygons nor masks."""
+    if others:
+        counts = ', '.join(f'{number} of type {kind}' for kind, number in others.items())
+        lines.append(f'only polygons and masks are read; left out: {counts}')
 
 
 def sources(path: Path, ending: str, form: str) -> dict[str, Path]:

@@ -115,8 +115,10 @@ def test_a_track_of_several_scores_and_classes(tmp_path):
         note.update(score=score, category_id=category)
     (tmp_path / 'f.json').write_text(json.dumps(found))
     lines = convert('coco', 'vis', tmp_path / 'f.json', tmp_path / 'b.json', ground_truth=truth)
-    assert '1 tracks have a score per frame; the mean is kept' in lines
-    assert '1 tracks have several classes; the one with most score is kept' in lines
+    assert '1 tracks have a score per frame and get the mean' in lines
+    assert any(
+        line.startswith('1 tracks have several classes and get the class with') for line in lines
+    )
     (track,) = [
         note
         for note in json.loads((tmp_path / 'b.json').read_text())
@@ -170,3 +172,65 @@ def test_annotations_without_tracks_are_refused(tmp_path):
     (tmp_path / 'f.json').write_text(json.dumps(content))
     with pytest.raises(ValueError, match=r'annotations\[2\]: it has no .*track_id'):
         convert('coco', 'vis', tmp_path / 'f.json', tmp_path / 'b.json', Settings())
+
+
+def test_crowds_of_the_brush_are_pointed_out(tmp_path):
+    content = with_crowd(make_content(scores=False, numbers=NUMBERS))
+    truth, _ = write_files(tmp_path, content)
+    convert('vis', 'coco', truth, tmp_path / 'f.json')
+    lines = convert('coco', 'vis', tmp_path / 'f.json', tmp_path / 'b.json')
+    (line,) = [line for line in lines if 'cvat-coco' in line]
+    assert line.startswith('1 masks in run lengths are crowds')
+    assert (
+        sum(n['iscrowd'] for n in json.loads((tmp_path / 'b.json').read_text())['annotations']) == 1
+    )
+    lines = convert('cvat-coco', 'vis', tmp_path / 'f.json', tmp_path / 'c.json')
+    assert '1 crowds are instances, as CVAT marks masks of the brush so' in lines
+    kept = Settings(keep_crowds=True)
+    lines = convert('cvat-coco', 'vis', tmp_path / 'f.json', tmp_path / 'd.json', kept)
+    assert not any('of the brush so' in line for line in lines)
+
+
+def test_whose_the_image_ids_are_is_said(tmp_path):
+    truth, results = write_files(tmp_path, make_content(numbers=NUMBERS))
+    convert('vis', 'coco', truth, tmp_path / 'coco.json')
+    for known, words in ((truth, 'count the frames of all videos'), ('coco.json', 'are those of')):
+        file = tmp_path / f'{words[:5]}.json'
+        lines = convert('vis', 'coco', results, file, ground_truth=tmp_path / known)
+        assert any(f'image ids {words}' in line for line in lines)
+
+
+def test_videos_in_one_folder_are_no_tasks_of_cvat(tmp_path):
+    content = make_content(scores=False, numbers=NUMBERS)
+    for video in content['videos']:
+        video['file_names'] = [f'x/{video["id"]}_{t}.jpg' for t in range(video['length'])]
+    truth, _ = write_files(tmp_path, content)
+    with pytest.raises(ValueError, match='not in a folder of each'):
+        convert('vis', 'cvat-coco', truth, tmp_path / 'f.json')
+
+
+DAMAGED = {
+    'an image id': (lambda c: c['images'][1].update(id=[1]), r'images\[1\].id: expected a whole'),
+    'a name': (lambda c: c['images'][1].update(file_name=3), r'images\[1\].file_name: expected a'),
+    'a size': (
+        lambda c: c['images'][1].update(height='x'),
+        r'images\[1\].height: expected a whole',
+    ),
+    'a frame': (lambda c: c['images'][1].update(frame_id='x'), r'images\[1\].frame_id: expected'),
+    'a crowd': (lambda c: c['annotations'][1].update(iscrowd=[]), r'annotations\[1\].iscrowd'),
+    'a class': (lambda c: c['annotations'][1].update(category_id={}), r'\[1\].category_id'),
+    'no record': (lambda c: c['annotations'].append(3), r'annotations\[\d+\]: expected a dict'),
+}
+
+
+@pytest.mark.parametrize('form', ('coco', 'cocovid', 'cvat-coco'))
+@pytest.mark.parametrize('case', DAMAGED)
+def test_types_of_coco_files_are_checked(tmp_path, form, case):
+    spoil, message = DAMAGED[case]
+    truth, _ = write_files(tmp_path, make_content(scores=False, numbers=NUMBERS))
+    convert('vis', 'cocovid' if form == 'cocovid' else 'coco', truth, tmp_path / 'f.json')
+    content = json.loads((tmp_path / 'f.json').read_text())
+    spoil(content)
+    (tmp_path / 'f.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        convert(form, 'vis', tmp_path / 'f.json', tmp_path / 'b.json')

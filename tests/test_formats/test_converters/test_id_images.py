@@ -164,3 +164,53 @@ def test_frames_without_a_file_and_strange_files(tmp_path):
     (tmp_path / 'out/classes.json').write_text('{"b": {"1": "yak"}}')
     with pytest.raises(ValueError, match="truth.json has no category 'yak'"):
         convert('davis-png', 'vis', tmp_path / 'out', tmp_path / 'o.json', read, truth)
+
+
+def test_mots_masks_are_no_davis_masks(tmp_path):
+    content = make_content(scores=False)
+    truth, _ = write_files(tmp_path, content)
+    convert('vis', 'mots-png', truth, tmp_path / 'out')
+    with pytest.raises(
+        ValueError, match=r'a/000000.png: number \d+ may be an .*read .*as mots-png'
+    ):
+        convert('davis-png', 'vis', tmp_path / 'out', tmp_path / 'o.json')
+    names = {'1001': 'car', '1002': 'car', '2001': 'pedestrian'}
+    (tmp_path / 'classes.json').write_text(json.dumps(dict(a=names, b=names)))
+    told = Settings(classes=tmp_path / 'classes.json')
+    convert('davis-png', 'vis', tmp_path / 'out', tmp_path / 'o.json', told)
+    back = json.loads((tmp_path / 'o.json').read_text())
+    assert_same_tracks(tracks_by_key(back), tracks_by_key(content))
+
+
+@pytest.mark.parametrize('with_truth', (True, False))
+@pytest.mark.parametrize('form', FORMS)
+def test_videos_without_tracks_come_back(tmp_path, form, with_truth):
+    content = dict(make_content(scores=False), annotations=[])
+    truth, _ = write_files(tmp_path, content)
+    back, _ = there_and_back(tmp_path, form, truth, truth if with_truth else None)
+    assert len(back['videos']) == 2 and back['annotations'] == []
+
+
+def test_a_mask_of_another_size_is_named(tmp_path):
+    truth, _ = write_files(tmp_path, make_content(scores=False))
+    convert('vis', 'mots-png', truth, tmp_path / 'out')
+    Image.new('I;16', (27, 18)).save(tmp_path / 'out/b/000002.png')
+    message = r'000002.png: height and width are \(18, 27\), those of its video \(19, 27\)'
+    with pytest.raises(ValueError, match=message):
+        convert('mots-png', 'vis', tmp_path / 'out', tmp_path / 'o.json')
+
+
+def test_classes_of_videos_in_one_folder(tmp_path):
+    """Such videos have their ids as names."""
+    content = make_content(names=('fox', 'cow'), scores=False, numbers=(1, 2, 3))
+    for video in content['videos']:
+        video['file_names'] = [f'x/{video["id"]}_{t}.jpg' for t in range(video['length'])]
+    truth, _ = write_files(tmp_path, content)
+    convert('vis', 'davis-png', truth, tmp_path / 'out')
+    convert('davis-png', 'vis', tmp_path / 'out', tmp_path / 'back.json', ground_truth=truth)
+    found, expected = (
+        {(n['video_id'], n['category_id'], json.dumps(n['segmentations'])) for n in each}
+        for each in (json.loads((tmp_path / 'back.json').read_text())['annotations'],
+                     content['annotations'])
+    )  # fmt: skip
+    assert found == expected

@@ -146,7 +146,7 @@ FAULTS = {
     'no mask': (dict(mask=None), r'shapes\[0\].mask: no PNG in base64'),
     'another box': (dict(points=[[0, 0], [1, 1]]), r'mask: its height and width are'),
     'outside': (dict(points=[[90, 0], [99, 9]]), r'mask: its height and width are'),
-    'two labels': (dict(label='x', group_id=-12), "group -12 has the labels 'x' and 'pedestrian'"),
+    'two labels': (dict(label='x', group_id=-12), r"label and iscrowd \['x', 0\] and \['pede"),
 }
 
 
@@ -177,4 +177,16 @@ def test_missing_files_and_strange_frames(tmp_path):
         convert('labelme', 'vis', tmp_path / 'out', tmp_path / 'o.json', ground_truth=truth)
     (tmp_path / 'out/b/77.json').write_text('{"shapes": [], "imageHeight": 4, "imageWidth": 4}')
     with pytest.raises(ValueError, match='77.json: frames of the sizes'):
+        convert('labelme', 'vis', tmp_path / 'out', tmp_path / 'o.json')
+
+
+@pytest.mark.parametrize('frame', ('000000', '000002'))
+def test_a_track_that_is_a_crowd_in_part_is_refused(tmp_path, frame):
+    truth, _ = write_files(tmp_path, make_content(scores=False, numbers=NUMBERS))
+    convert('vis', 'labelme', truth, tmp_path / 'out')
+    file = tmp_path / f'out/b/{frame}.json'
+    content = json.loads(file.read_text())
+    content['shapes'][-1]['flags'] = dict(iscrowd=True)
+    file.write_text(json.dumps(content))
+    with pytest.raises(ValueError, match='is a crowd in one frame and none in another'):
         convert('labelme', 'vis', tmp_path / 'out', tmp_path / 'o.json')

@@ -126,9 +126,10 @@ def test_other_classes(tmp_path):
 FAULTS = {
     'a short line': ('0 1001 1 19 27\n', r'b\.txt: line 1: it has not these six values; MOTS text'),
     'a word': ('0 x 1 19 27 abc\n', r'line 1: it has not these six values'),
-    'a class': ('0 3001 3 19 27 fX1\n', r'b, line 1: class 3 is none of .*--classes'),
+    'a class': ('0 3001 3 19 27 fX1\n', r'b.txt: line 1: class 3 is none of .*--classes'),
     'a frame': ('99 1001 1 19 27 fX1\n', r'line 1: frame 99 is not among those .* 0 to 4'),
     'a size': ('0 1001 1 18 27 fX1\n', r'segmentations\[0\].size: \[18, 27\] where the frame'),
+    'a frame of a billion': ('9999999999 1 1 19 27 fX1\n', 'line 1: .*from 0 to 999999'),
     'counts': ('0 1001 1 19 27 fX1\n', 'malformed run-length counts'),
     'two masks': (2 * '0 1001 1 19 27 Q`0\n', 'line 2: track 1001 has two masks in frame 0'),
     'two classes': ('0 5 1 19 27 Q`0\n1 5 2 19 27 Q`0\n', 'track 5 is of category 3 here and of 7'),
@@ -175,3 +176,53 @@ def test_a_class_10_needs_a_number_of_its_own(tmp_path):
     truth, _ = write_files(tmp_path, content)
     with pytest.raises(ValueError, match="class 'fox' has the number 10.*--classes"):
         convert('vis', 'mots-txt', truth, tmp_path / 'out', Settings())
+
+
+def test_regions_to_be_ignored_get_numbers_that_no_track_has(tmp_path):
+    content = make_content(scores=False, numbers=(10001, 10000, 7))
+    crowd = dict(id=9, video_id=2, category_id=7, iscrowd=1, track_id=5)
+    masks = [encode(np.ones((16, 23), bool)), None, None, None]
+    truth, _ = write_files(tmp_path, content)
+    tracks = tracks_by_key(content)
+    content['annotations'].append(dict(crowd, segmentations=masks))
+    source, _ = write_files(tmp_path, content)
+    back, _ = there_and_back(tmp_path, 'mots-txt', source, truth, keep_crowds=True)
+    found = tracks_by_key(back)
+    crowds = {key: found.pop(key) for key in list(found) if found[key][1]}
+    assert_same_tracks(found, tracks)
+    others = np.any([masks[0] for key, (masks, *_) in tracks.items() if key[0] == 'a'], 0)
+    assert sorted(key[2] for key in crowds) == [10002, 10003]
+    for masks, _, _ in crowds.values():
+        np.testing.assert_array_equal(masks[0], ~others)
+        assert not masks[1:].any()
+
+
+@pytest.mark.parametrize('form', ('mots-txt', 'mots-png'))
+def test_classes_that_differ_in_capitals_stay_apart(tmp_path, form):
+    content = make_content(names=('Car', 'car'), scores=False)
+    truth, _ = write_files(tmp_path, content)
+    numbers = form == 'mots-txt'
+    back, lines = there_and_back(tmp_path, form, truth, truth)
+    assert_same_tracks(tracks_by_key(back, number=numbers), tracks_by_key(content, number=numbers))
+    assert "classes are {3: 'car', 7: 'Car'}" in lines
+    classes = tmp_path / 'classes.json'
+    classes.write_text(json.dumps({'1': 'car'}))
+    with pytest.raises(ValueError, match=r"classes.json: classes \['Car', 'car'\] differ in cap"):
+        convert('vis', form, truth, tmp_path / 'new', Settings(classes=classes))
+    classes.write_text(json.dumps({'1': 'CAR'}))
+    with pytest.raises(ValueError, match='differ in capitals alone; name the classes'):
+        convert(form, 'vis', tmp_path / 'out', tmp_path / 'o', Settings(classes=classes), truth)
+
+
+def test_capitals_of_one_class_do_not_matter(tmp_path):
+    content = make_content(names=('Car', 'Pedestrian'), scores=False)
+    truth, _ = write_files(tmp_path, content)
+    back, _ = there_and_back(tmp_path, 'mots-txt', truth, truth)
+    assert {line.split()[2] for line in (tmp_path / 'out/b.txt').open()} == {'1', '2'}
+    assert_same_tracks(tracks_by_key(back), tracks_by_key(content))
+
+
+def test_text_in_another_encoding_is_named(tmp_path):
+    (tmp_path / 'a.txt').write_bytes(b'0 1001 1 19 27 \xe9')
+    with pytest.raises(ValueError, match=r'a\.txt: byte 15 is no UTF-8 text; MOTS text holds'):
+        convert('mots-txt', 'vis', tmp_path, tmp_path / 'o.json')

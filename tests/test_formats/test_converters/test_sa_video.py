@@ -210,3 +210,51 @@ def test_results_of_sa_co_have_boxes(tmp_path):
             rows, columns = np.nonzero(decode(code))
             left, top = columns.min(), rows.min()
             assert box == [left, top, columns.max() + 1 - left, rows.max() + 1 - top]
+
+
+@pytest.mark.parametrize(
+    ('step', 'every', 'frames', 'masklets'),
+    ((1, 1, 8, 8), (1, None, 8, 2), (4, None, 29, 8), (4, 4, 29, 2), (5, 1, 36, 8), (0, 1, 8, 8)),
+)
+def test_the_length_of_the_video_follows_from_the_names(tmp_path, step, every, frames, masklets):
+    files = [f'v/{t * step:05d}.jpg' if step else f'v/{"abcdefgh"[t]}.jpg' for t in range(8)]
+    video = dict(id=1, height=4, width=5, length=8, file_names=files)
+    note = dict(id=8, video_id=1, category_id=1, segmentations=[encode(np.ones((4, 5), bool))] * 8)
+    names = [dict(id=1, name='object')]
+    truth, _ = write_files(tmp_path, dict(videos=[video], categories=names, annotations=[note]))
+    convert('vis', 'sa-v', truth, tmp_path / 'out', Settings(every=every))
+    written = json.loads((tmp_path / 'out/v_manual.json').read_text())
+    assert written['video_frame_count'] == frames
+    assert written['video_duration'] == frames / 24
+    assert len(written['masklet']) == masklets
+
+
+SA_CO_FAULTS = {
+    'an annotation without category': (
+        lambda c: c['annotations'][1].pop('category_id'),
+        r"annotations\[1\]: missing key 'category_id'",
+    ),
+    'a pair without category': (
+        lambda c: c['video_np_pairs'][1].pop('category_id'),
+        r"video_np_pairs\[1\]: missing key 'category_id'",
+    ),
+    'a list': (
+        lambda c: c['video_np_pairs'][0].update(category_id=[1]),
+        r'video_np_pairs\[0\].category_id: expected a whole number, found a list of 1',
+    ),
+    'no categories': (lambda c: c.update(categories=None), 'categories: expected a list'),
+    'no pairs': (lambda c: c.update(video_np_pairs=3), 'video_np_pairs: expected a list, found 3'),
+    'a category': (lambda c: c['categories'][0].update(id={}), r'categories\[0\].id: expected'),
+}
+
+
+@pytest.mark.parametrize('case', SA_CO_FAULTS)
+def test_faults_of_sa_co_are_named(tmp_path, case):
+    spoil, message = SA_CO_FAULTS[case]
+    truth, _ = write_files(tmp_path, make_content(scores=False, numbers=NUMBERS))
+    convert('vis', 'sa-co', truth, tmp_path / 'in.json')
+    content = json.loads((tmp_path / 'in.json').read_text())
+    spoil(content)
+    (tmp_path / 'in.json').write_text(json.dumps(content))
+    with pytest.raises(ValueError, match=message):
+        convert('sa-co', 'vis', tmp_path / 'in.json', tmp_path / 'o.json')

@@ -77,8 +77,10 @@ def test_untracked_detections_and_mixed_classes(tmp_path, supervision):
     back = from_detections(frames, content, lines)
     seen = sum(code is not None for code in content['annotations'][2]['segmentations'])
     assert f'{seen} detections with the tracker_id -1 are dropped' in lines
-    assert '1 tracks have a score per frame; the mean is kept' in lines
-    assert '1 tracks have several classes; the one with most score is kept' in lines
+    assert '1 tracks have a score per frame and get the mean' in lines
+    assert any(
+        line.startswith('1 tracks have several classes and get the class with') for line in lines
+    )
     assert sorted(note.get('track_id', note['id']) for note in back['annotations']) == [5, BIG]
 
 
@@ -101,3 +103,11 @@ def test_without_the_package_its_installation_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'supervision', None)
     with pytest.raises(ImportError, match='pip install supervision'):
         to_detections(content_of(tmp_path), 4)
+
+
+def test_confidences_in_some_frames_only_are_named(tmp_path, supervision):
+    content = content_of(tmp_path)
+    frames = to_detections(content, 4)
+    frames[2].confidence = None
+    with pytest.raises(ValueError, match='video 4: track .*: it has a score in some frames only'):
+        from_detections({4: frames}, content)
