@@ -16,12 +16,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from rocovis_mm.compat.config_lookup import announce_configs
-from rocovis_mm.utils.config_files import (
-    ConfigFile,
-    FileResults,
-    files_of,
-    variables_set_to,
-)
+from rocovis_mm.utils.config_files import ConfigFile, FileResults, files_of, variables_set_to
 
 announce_configs()
 

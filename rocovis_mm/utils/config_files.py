@@ -96,8 +96,10 @@ class FileResults:
                 self.names.setdefault(path, set()).update(file.names)
 
     def read(self, filename: str, *arguments: Any, **options: Any) -> Any:
-        """Stand for ``Config._file2dict``."""
-        path, values = os.path.abspath(filename), VALUES.get() or {}
+        """Do what ``Config._file2dict`` does; as it is for configs that other threads load."""
+        path, values = os.path.abspath(filename), VALUES.get()
+        if values is None:
+            return self.evaluate(filename, *arguments, **options)
         own = sorted(self.names[path] & values.keys())
         key = path, repr([(name, values[name]) for name in own])
         if key not in self.known:

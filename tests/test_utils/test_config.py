@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from mmengine.config import Config
 
 from rocovis_mm.utils import OptionAction, check_complete, load_config
-from rocovis_mm.utils.config import without_variables
+from rocovis_mm.utils.config import ConfigChain, without_variables
+from rocovis_mm.utils.config_files import variables_set_to
 
 BASE = """
 width = 64
@@ -54,6 +56,18 @@ def test_without_options_it_is_the_file(template):
     assert config.to_dict() == Config.fromfile(template).to_dict()
     assert config.train_dataloader == dict(root='data/own/', ann='data/own/train.json', n=2, w=64)
     assert config.filename == str(template)
+
+
+def test_other_threads_load_their_configs_meanwhile(template, tmp_path):
+    """One whose files are not of the chain, and the same file without the values."""
+    other = written(tmp_path / 'other.py', 'depth = 7\n')
+    values = dict(width=32)
+    with ThreadPoolExecutor(1) as pool:
+        with variables_set_to(values, ConfigChain(template).results):
+            found = [pool.submit(Config.fromfile, path).result() for path in (other, template)]
+            own = Config.fromfile(template)
+    assert found[0].depth == 7
+    assert found[1].train_dataloader.w == 64 and own.train_dataloader.w == 32
 
 
 LINES = "data_root = '/x/'\nclasses = ('c',)\nwidth = 32\n"
