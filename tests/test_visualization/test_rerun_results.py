@@ -172,4 +172,6 @@ def test_faults_of_images_and_ids_are_named(tmp_path, content, view):
 def test_nothing_above_the_threshold_is_said(content, view):
     masks = content['annotations'][0]['segmentations']
     with pytest.warns(UserWarning, match='the best one has 0.2: lower --score-thr'):
-        view([entry(1, 10, 0.2, masks)])
+        recording = view([entry(1, 10, 0.2, masks)])
+    place = '/video_1/prediction'
+    assert not any(recording.boxes(place, t) or recording.scores(place, t) for t in range(FRAMES))
