@@ -2,7 +2,7 @@
 
 Letters: G ground truths · S sources (predicted tubes) · T frames · L thresholds · P pairs.
 
-A pair is a mask that one ground truth may take in one frame. All pixel counts stay whole numbers,
+A pair is a mask and a ground truth that may take it. All pixel counts stay whole numbers,
 so a tube IoU that equals a threshold is compared as in the official matching.
 """
 

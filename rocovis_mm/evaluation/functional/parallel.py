@@ -21,7 +21,7 @@ def map_items(
 
     Args:
         function: from a module, or a `functools.partial` of such a function.
-        items: what it is called with.
+        items: the argument of each call.
         cost: of an item; the processes get shares of about the same sum.
         jobs: processes, this one among them; forked ones need no copies of the items.
     """

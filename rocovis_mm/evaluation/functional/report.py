@@ -154,7 +154,7 @@ def file_label(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def own_columns(row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
-    """Return the figures of a row that one table has; other tables have the others."""
+    """Return the figures of a row that belong to a table, by key."""
     return {key: row[key] for key in keys if key in row}
 
 

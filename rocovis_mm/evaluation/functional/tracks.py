@@ -113,7 +113,7 @@ def load_ground_truth(
             `segmentations_refined` where an annotation has them, as HQ-YTVIS' tool does;
             'refined' or 'original' takes both from one of the two.
         need_annotations: whether a file without annotations is an error.
-        name: what messages call it where `source` is its content.
+        name: of the file in messages, where `source` is its content.
 
     Raises:
         ValueError: names the file, the video or annotation, the key and the remedy.
@@ -204,8 +204,8 @@ def load_predictions(
 
     Args:
         source: path of the json (gz and zip allowed), or its content.
-        truth: what it is scored against.
-        name: what messages call it where `source` is its content.
+        truth: the ground truth.
+        name: of the file in messages, where `source` is its content.
 
     Returns:
         Predictions in the order of the file.

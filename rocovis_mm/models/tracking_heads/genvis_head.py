@@ -195,7 +195,7 @@ class GenVISHead(FrameHead):
         owners: Sequence[Tensor],
         frames: Sequence[ClipTargets],
     ) -> Embeddings:
-        """Gather the embeddings of the instances that one frame of each clip shows.
+        """Gather the embeddings of the instances in one frame of each clip.
 
         Args:
             decoded: of V clips.

@@ -94,8 +94,8 @@ def match_frames(overlaps: Overlaps) -> Overlaps:
         if place := places[frame]:
             last = range(begins[place - 1], begins[place])
             before = {pairs[entry] for entry in last if matched[entry]}
-        goes_on = np.array([pair in before for pair in pairs[entries]])
-        values = CONTINUED * goes_on + overlaps.similarity[entries]
+        continues = np.array([pair in before for pair in pairs[entries]])
+        values = CONTINUED * continues + overlaps.similarity[entries]
         matched[entries] = overlaps.assign(frame, entries, values)
     return overlaps.select(matched)
 
