@@ -1,4 +1,4 @@
-"""The base of every online VIS model, with clips in and losses out, frames in and tracks out.
+"""The bases of VIS models, with clips in and losses out, and of the online ones among them.
 
 B videos or clips, T frames, N queries, K classes, H x W a padded input.
 """
@@ -26,15 +26,10 @@ from rocovis_mm.streaming.track_recorder import TrackRule
 from rocovis_mm.structures import ClipTargets, FramePrediction, StreamState, TrainingStage
 
 
-class OnlineVISModel(BaseMOTModel):
-    """A model that sees a video frame by frame, from the past only.
+class VISModel(BaseMOTModel):
+    """Backbone, neck and head, and the clips that a training stage looks at.
 
-    A child gives ``loss`` and :meth:`step`; this class turns data samples into tensors.
-    A :class:`StreamEngine` makes tracks of the predictions, in a live session or in
-    :meth:`predict`, which a runner calls with data samples. Videos may be mixed in a batch, at
-    any frame each. Videos of one size and memory run as one batch, others apart, so that a
-    video's result never depends on its neighbours. A COCO Mask2Former of MMDetection can be
-    loaded as a start.
+    A COCO Mask2Former of MMDetection can be loaded as a start.
 
     Args:
         backbone: config of any MM backbone.
@@ -43,7 +38,6 @@ class OnlineVISModel(BaseMOTModel):
         neck: config of a neck between backbone and head, or None; its ``in_channels`` are
             read off the backbone where they are left out.
         data_preprocessor: config of ``rocovis_mm.VISDataPreprocessor``.
-        track_rule: fields of :class:`TrackRule`.
         clip_augment: config of a module that changes a batch of clips and its targets
             in training (``rocovis_mm.ClipCopyPaste``), or None.
         init_cfg: as any MMEngine model.
@@ -55,7 +49,6 @@ class OnlineVISModel(BaseMOTModel):
         track_head: dict,
         neck: dict | None = None,
         data_preprocessor: dict | None = None,
-        track_rule: dict | None = None,
         clip_augment: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
@@ -65,25 +58,10 @@ class OnlineVISModel(BaseMOTModel):
         self.track_head = MODELS.build(fit_head(track_head, self.backbone, self.neck))
         self.num_queries = self.track_head.num_queries
         self.num_classes = self.track_head.num_classes
-        self.track_rule = TrackRule(**(track_rule or {}))
         self.clip_augment = MODELS.build(clip_augment) if clip_augment is not None else None
         self.training_stage = TrainingStage()
-        self._videos: dict[int, VideoInProgress] = {}
         # public only from torch 2.5 on
         self._register_load_state_dict_pre_hook(Mask2FormerStart(), with_module=True)
-
-    @abstractmethod
-    def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
-        """Predict one frame of B streams and return their new past.
-
-        Args:
-            images: (B, 3, H, W), normalised and padded.
-            state: their past; ``StreamState()`` before the first frame.
-        """
-
-    def foreground(self, class_logits: Tensor) -> Tensor:
-        """Return the factor of each query's pixel probabilities, (B, N), from (B, N, K + 1)."""
-        return torch.ones_like(class_logits[..., 0])
 
     def extract_features(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the feature maps of (B, 3, H, W) images, high to low resolution."""
@@ -116,6 +94,39 @@ class OnlineVISModel(BaseMOTModel):
             images = images.flatten(0, 1)[:, None]
             targets = [frame for target in targets for frame in target.frames()]
         return images, targets
+
+
+class OnlineVISModel(VISModel):
+    """A model that sees a video frame by frame, from the past only.
+
+    A child gives ``loss`` and :meth:`step`; this class turns data samples into tensors.
+    A :class:`StreamEngine` makes tracks of the predictions, in a live session or in
+    :meth:`predict`, which a runner calls with data samples. Videos may be mixed in a batch, at
+    any frame each. Videos of one size and memory run as one batch, others apart, so that a
+    video's result never depends on its neighbours.
+
+    Args:
+        track_rule: fields of :class:`TrackRule`.
+        **kwargs: arguments of :class:`VISModel`.
+    """
+
+    def __init__(self, *, track_rule: dict | None = None, **kwargs) -> None:  # noqa: ANN003
+        super().__init__(**kwargs)
+        self.track_rule = TrackRule(**(track_rule or {}))
+        self._videos: dict[int, VideoInProgress] = {}
+
+    @abstractmethod
+    def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
+        """Predict one frame of B streams and return their new past.
+
+        Args:
+            images: (B, 3, H, W), normalised and padded.
+            state: their past; ``StreamState()`` before the first frame.
+        """
+
+    def foreground(self, class_logits: Tensor) -> Tensor:
+        """Return the factor of each query's pixel probabilities, (B, N), from (B, N, K + 1)."""
+        return torch.ones_like(class_logits[..., 0])
 
     def predict(
         self, inputs: dict[str, Sequence[Tensor]], data_samples: Sequence[TrackDataSample]
