@@ -22,9 +22,12 @@ class FramePrediction:
             Q_t of Eq. 1.
         projected: stride -> (B, C, h_s, w_s), the frame's uncalibrated features
             F_t at each stride that the pixel decoder encodes; RoCoVIS alone needs them.
+        identities: (B, N) long, the identity of each query in this frame, -1 for none; None
+            where a query is an identity by itself.
     """
 
     class_logits: tuple[Tensor, ...]
     mask_logits: tuple[Tensor, ...]
     queries: Tensor
     projected: dict[int, Tensor] = field(default_factory=dict)
+    identities: Tensor | None = None

@@ -185,6 +185,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         query: Tensor,
         *args: object,
         query_pos: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
         plan: SamplingPlan | None = None,
         **kwargs: object,
     ) -> Tensor:
@@ -194,17 +195,22 @@ class DeformableAttention(MultiScaleDeformableAttention):
             query: (B, S, C).
             *args: as mmcv's attention.
             query_pos: (1, S, C) or (B, S, C), added where a token asks, not where it answers.
+            key_padding_mask: (B, S) bool, tokens whose values are zero; None for none.
             plan: of the tokens' levels; without one, with a gradient, and on a GPU unless
                 `exporting`, mmcv's way is taken. With one `query_pos` has to be given.
             **kwargs: as mmcv's attention.
         """
         sampled_here = query.device.type == 'cpu' or self.exporting
         if plan is None or not sampled_here or needs_gradient(self, query):
-            return super().forward(query, *args, query_pos=query_pos, **kwargs)
+            kwargs |= dict(query_pos=query_pos, key_padding_mask=key_padding_mask)
+            return super().forward(query, *args, **kwargs)
         asking = query + query_pos
         weight, bias = self.sampling_offsets.weight, self.sampling_offsets.bias
         x, y = (F.linear(asking, weight[i::2], bias[i::2]) for i in (0, 1))
         weights = self.attention_weights(asking).unflatten(-1, (self.num_heads, -1))
         sampling = sample_by_grid if self.exporting else sample
-        sampled = sampling(self.value_proj(query), x, y, weights.softmax(-1), plan)
+        value = self.value_proj(query)
+        if key_padding_mask is not None:
+            value = value.masked_fill(key_padding_mask[..., None], 0)
+        sampled = sampling(value, x, y, weights.softmax(-1), plan)
         return self.output_proj(sampled) + query

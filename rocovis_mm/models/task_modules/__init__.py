@@ -5,5 +5,6 @@ from rocovis_mm.models.task_modules.assigners import (
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
+from rocovis_mm.models.task_modules.association import BankAssociator
 
-__all__ = ['GenVISAssigner', 'UVLAAssigner', 'UVLAPlusPlusAssigner']
+__all__ = ['BankAssociator', 'GenVISAssigner', 'UVLAAssigner', 'UVLAPlusPlusAssigner']
