@@ -3,13 +3,27 @@
 from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
-from rocovis_mm.models.losses import ClipLoss, GenVISLoss
+from rocovis_mm.models.losses import ClipLoss, GenVISLoss, SeqFormerLoss
 from rocovis_mm.models.necks import SimpleFeaturePyramid
-from rocovis_mm.models.task_modules import GenVISAssigner, UVLAAssigner, UVLAPlusPlusAssigner
-from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead
-from rocovis_mm.models.vis import GenVIS, MinVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.models.task_modules import (
+    ClipBoxAssigner,
+    GenVISAssigner,
+    UVLAAssigner,
+    UVLAPlusPlusAssigner,
+)
+from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead, SeqFormerHead
+from rocovis_mm.models.vis import (
+    GenVIS,
+    MinVIS,
+    OfflineVISModel,
+    OnlineVISModel,
+    RoCoVIS,
+    SeqFormer,
+    VISModel,
+)
 
 __all__ = [
+    'ClipBoxAssigner',
     'ClipCopyPaste',
     'ClipLoss',
     'GenVIS',
@@ -19,11 +33,16 @@ __all__ = [
     'MaskPropagationPixelDecoder',
     'MinVIS',
     'MinVISHead',
+    'OfflineVISModel',
     'OnlineVISModel',
     'RoCoVIS',
     'RoCoVISHead',
+    'SeqFormer',
+    'SeqFormerHead',
+    'SeqFormerLoss',
     'SimpleFeaturePyramid',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
     'VISDataPreprocessor',
+    'VISModel',
 ]

@@ -1,8 +1,18 @@
 """The models that a runner builds."""
 
-from rocovis_mm.models.vis.base import OnlineVISModel
+from rocovis_mm.models.vis.base import OnlineVISModel, VISModel
 from rocovis_mm.models.vis.genvis import GenVIS
 from rocovis_mm.models.vis.minvis import MinVIS
+from rocovis_mm.models.vis.offline import OfflineVISModel
 from rocovis_mm.models.vis.rocovis import RoCoVIS
+from rocovis_mm.models.vis.seqformer import SeqFormer
 
-__all__ = ['GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS']
+__all__ = [
+    'GenVIS',
+    'MinVIS',
+    'OfflineVISModel',
+    'OnlineVISModel',
+    'RoCoVIS',
+    'SeqFormer',
+    'VISModel',
+]
