@@ -11,8 +11,15 @@ from rocovis_mm.models.task_modules import (
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
-from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead, SeqFormerHead
+from rocovis_mm.models.tracking_heads import (
+    GenVISHead,
+    MinVISHead,
+    RoCoVISHead,
+    SeqFormerHead,
+    VMTHead,
+)
 from rocovis_mm.models.vis import (
+    VMT,
     GenVIS,
     MinVIS,
     OfflineVISModel,
@@ -23,6 +30,7 @@ from rocovis_mm.models.vis import (
 )
 
 __all__ = [
+    'VMT',
     'ClipBoxAssigner',
     'ClipCopyPaste',
     'ClipLoss',
@@ -45,4 +53,5 @@ __all__ = [
     'UVLAPlusPlusAssigner',
     'VISDataPreprocessor',
     'VISModel',
+    'VMTHead',
 ]

@@ -43,6 +43,30 @@ decoder: transformer.decoder.layers.{{i}}. layers.{{i}}.
     time_attention_weights      time_weight
 """
 """The published decoder attends to queries first, but counts the norm after it as the second."""
+REFINEMENT = """
+middle stage:
+    lay_hr1                     refinement.from_fused
+    lay1_h                      refinement.reduce
+    lay2_h                      refinement.project
+fine stage:
+    lay_hr1_c                   refinement.to_fine
+    conv_norm_relus_fuse_img.0  refinement.image.0
+    conv_norm_relus_fuse_img.2  refinement.image.2
+    conv_norm_relus_fuse_img.4  refinement.image.4
+tokens: encoder.layers.{i}. refinement.layers.{i}.
+    self_attn                   self_attn                               attention
+    linear1                     ffn.layers.0.0
+    linear2                     ffn.layers.1
+    norm1                       norms.0
+    norm2                       norms.1
+"""
+"""Of VMT alone."""
+BRANCH = """
+branch {n}:
+    conv_norm_relus_fuse_all_{n}.0 refinement.branches.{b}.0
+    conv_norm_relus_fuse_all_{n}.2 refinement.branches.{b}.2
+    conv_norm_relus_fuse_all_{n}.4 refinement.branches.{b}.4
+"""
 UNUSED = (
     (
         r'(detr\.)+transformer\.encoder\.layers\.\d+\.self_attn\.output_proj_box\.(weight|bias)',
@@ -79,6 +103,17 @@ def original_rules(names: Iterable[str]) -> list[Rule]:
         *transformer_rules('detr.'),
         *mask_rules(''),
     ]
+
+
+def vmt_rules(names: Iterable[str]) -> list[Rule]:
+    """Return the rules of VMT; `names` as :func:`seqformer_rules`."""
+    tables = [REFINEMENT, *(BRANCH.format(n=b + 1, b=b) for b in range(4))]
+    refinement = [rule for table in tables for rule in read_table(table, 'refinement')]
+    controllers = [
+        *mlp_rules('controller_inc', 'middle_controller', 'refinement'),
+        *mlp_rules('controller_refine', 'fine_controller', 'refinement'),
+    ]
+    return [*original_rules(names), *inside([*refinement, *controllers], '', HEAD)]
 
 
 def transformer_rules(prefix: str) -> list[Rule]:

@@ -46,31 +46,40 @@ class MaskFeatureFusion(BaseModule):
 
     def forward(self, maps: Sequence[Tensor]) -> Tensor:
         """Return (B, c, h, w) from three maps (B, C, h_i, w_i), high to low resolution."""
+        return self.features(self.fuse(maps))
+
+    def fuse(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return the sum (B, C, h, w) of the maps at the highest resolution."""
         high, middle, low = maps
         x = self.low(low).relu()
         x = middle + F.interpolate(x, middle.shape[-2:])
         x = self.middle(x).relu()
-        x = high + F.interpolate(x, high.shape[-2:])
-        x = self.high(x).relu()
+        return high + F.interpolate(x, high.shape[-2:])
+
+    def features(self, fused: Tensor) -> Tensor:
+        """Return (B, c, h, w) from the sum (B, C, h, w)."""
+        x = self.high(fused).relu()
         return self.project(self.reduce(x).relu()).relu()
 
 
 class DynamicMaskHead(nn.Module):
-    """Three 1x1 convolutions per instance, over mask features and relative coordinates.
+    """Three 1x1 convolutions per instance, over mask features and maps of its own.
 
-    It has no weights: an instance brings its own, weights of all layers first, then biases.
+    It has no weights: an instance brings its own, weights of all layers first, then biases. The
+    maps of an instance come before the features that all share.
 
     Args:
         channels: c.
         stride: of the mask features in pixels of the input.
         upsampling: factor of the logits' resolution to that of the features.
+        own: maps of an instance, of which the first two are its relative coordinates.
     """
 
-    def __init__(self, channels: int, stride: int = 8, upsampling: int = 2) -> None:
+    def __init__(self, channels: int, stride: int = 8, upsampling: int = 2, own: int = 2) -> None:
         super().__init__()
         self.stride = stride
         self.upsampling = upsampling
-        inputs = (channels + 2, HIDDEN, HIDDEN)
+        inputs = (channels + own, HIDDEN, HIDDEN)
         outputs = (HIDDEN, HIDDEN, 1)
         self.shapes = tuple(zip(outputs, inputs))
         self.parts = [o * i for o, i in self.shapes] + list(outputs)
@@ -89,26 +98,40 @@ class DynamicMaskHead(nn.Module):
             points: (B, n, 2), the (x, y) that coordinates are relative to, in pixels of the
                 input.
         """
-        batch, number = params.shape[:2]
-        height, width = features.shape[-2:]
+        relative = self.relative_coordinates(points, *features.shape[-2:])
+        return self.upsample(self.convolve(params, relative, features))
+
+    def convolve(self, params: Tensor, own: Tensor, features: Tensor | None = None) -> Tensor:
+        """Return logits (B, n, h, w) at the resolution of the maps.
+
+        Args:
+            params: (B, n, P).
+            own: (B, n, k, h, w), the maps of each instance.
+            features: (B, c, h, w), the maps that all share; None for none.
+        """
+        batch, number, maps, *size = own.shape
         pieces = params.split(self.parts, dim=-1)
         weights = [w.unflatten(-1, shape) for w, shape in zip(pieces, self.shapes)]
         biases = [b[..., None] for b in pieces[len(self.shapes) :]]  # (B, n, o, 1)
-        relative = self.relative_coordinates(points, height, width)  # (B, n, 2, h * w)
-        shared = weights[0][..., 2:].flatten(1, 2) @ features.flatten(2)  # (B, n * o, h * w)
-        x = shared.unflatten(1, (number, HIDDEN)) + weights[0][..., :2] @ relative + biases[0]
+        x = weights[0][..., :maps] @ own.flatten(3) + biases[0]
+        if features is not None:
+            shared = weights[0][..., maps:].flatten(1, 2) @ features.flatten(2)
+            x = shared.unflatten(1, (number, HIDDEN)) + x
         for weight, bias in zip(weights[1:], biases[1:]):
             x = weight @ x.relu() + bias
-        logits = x.reshape(batch * number, 1, height, width)  # there may be no instance
-        return aligned_bilinear(logits, self.upsampling).view(
-            batch, number, height * self.upsampling, width * self.upsampling
-        )
+        return x.reshape(batch, number, *size)
+
+    def upsample(self, logits: Tensor) -> Tensor:
+        """Return logits (B, n, h, w) at the higher resolution; there may be no instance."""
+        batch, number, *size = logits.shape
+        logits = aligned_bilinear(logits.reshape(batch * number, 1, *size), self.upsampling)
+        return logits.view(batch, number, *(self.upsampling * side for side in size))
 
     def relative_coordinates(self, points: Tensor, height: int, width: int) -> Tensor:
-        """Return (B, n, 2, h * w), points minus the centres of cells, in pixels."""
+        """Return (B, n, 2, height, width), points minus the centres of cells, in pixels."""
         x, y = (
             torch.arange(size, device=points.device) * self.stride + self.stride // 2
             for size in (width, height)
         )
-        centres = torch.stack([x.repeat(height), y.repeat_interleave(width)]).to(points.dtype)
-        return points[..., None] - centres
+        centres = torch.stack([x.expand(height, -1), y[:, None].expand(-1, width)])
+        return points[..., None, None] - centres.to(points.dtype)

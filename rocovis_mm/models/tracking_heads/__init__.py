@@ -4,5 +4,6 @@ from rocovis_mm.models.tracking_heads.genvis_head import GenVISHead
 from rocovis_mm.models.tracking_heads.minvis_head import MinVISHead
 from rocovis_mm.models.tracking_heads.rocovis_head import RoCoVISHead
 from rocovis_mm.models.tracking_heads.seqformer_head import SeqFormerHead
+from rocovis_mm.models.tracking_heads.vmt_head import VMTHead
 
-__all__ = ['GenVISHead', 'MinVISHead', 'RoCoVISHead', 'SeqFormerHead']
+__all__ = ['GenVISHead', 'MinVISHead', 'RoCoVISHead', 'SeqFormerHead', 'VMTHead']

@@ -6,8 +6,10 @@ from rocovis_mm.models.vis.minvis import MinVIS
 from rocovis_mm.models.vis.offline import OfflineVISModel
 from rocovis_mm.models.vis.rocovis import RoCoVIS
 from rocovis_mm.models.vis.seqformer import SeqFormer
+from rocovis_mm.models.vis.vmt import VMT
 
 __all__ = [
+    'VMT',
     'GenVIS',
     'MinVIS',
     'OfflineVISModel',
