@@ -107,14 +107,9 @@ class MaskRefinement(BaseModule):
             nn.Conv2d(WIDTH, WIDTH, 1),
             nn.ReLU(),
         )
-        self.branches = ModuleList(
-            [branch(mask_channels + 3, dilation) for dilation in DILATIONS]
-        )
+        self.branches = ModuleList([branch(mask_channels + 3, dilation) for dilation in DILATIONS])
         self.layers = ModuleList(
-            [
-                TokenLayer(WIDTH, num_heads, feedforward_channels, dropout)
-                for _ in range(num_layers)
-            ]
+            [TokenLayer(WIDTH, num_heads, feedforward_channels, dropout) for _ in range(num_layers)]
         )
 
     def middle_features(self, first: Tensor, fused: Tensor) -> Tensor:

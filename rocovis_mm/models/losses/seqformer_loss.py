@@ -74,15 +74,23 @@ class SeqFormerLoss(BaseModule):
         """
         length = boxes.shape[1]
         giou = generalised_iou(corners(boxes), corners(target_boxes))
-        logits, masks = mask_logits.float().flatten(1), target_masks.float().flatten(1)
-        pixels = max(masks.shape[1], 1)
+        mask, dice = self.mask_losses(mask_logits, target_masks, count)
         return dict(
             loss_cls=self.class_weight * self.focal(class_logits.float(), class_targets) / count,
             loss_box=self.box_weight * (boxes - target_boxes).abs().sum() / length / count,
             loss_giou=self.giou_weight * (1 - giou).sum() / length / count,
-            loss_mask=self.mask_weight * self.focal(logits, masks) / pixels / count,
-            loss_dice=self.dice_weight * dice(logits.sigmoid(), masks).sum() / count,
+            loss_mask=mask,
+            loss_dice=dice,
         )
+
+    def mask_losses(
+        self, mask_logits: Tensor, target_masks: Tensor, count: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the focal and the dice loss of masks (M, T, h, w); see :meth:`forward`."""
+        logits, masks = mask_logits.float().flatten(1), target_masks.float().flatten(1)
+        focal = self.focal(logits, masks) / max(masks.shape[1], 1)
+        dice = dice_losses(logits.sigmoid(), masks).sum()
+        return self.mask_weight * focal / count, self.dice_weight * dice / count
 
     def focal(self, logits: Tensor, targets: Tensor) -> Tensor:
         """Return the sum of the focal losses of logits."""
@@ -92,7 +100,7 @@ class SeqFormerLoss(BaseModule):
         return (weight * wrong**self.gamma * entropy).sum()
 
 
-def dice(probabilities: Tensor, masks: Tensor) -> Tensor:
+def dice_losses(probabilities: Tensor, masks: Tensor) -> Tensor:
     """Return the dice losses (M,) of (M, P) pixels, with 1 added above and below."""
     shared = 2 * (probabilities * masks).sum(1) + 1
     return 1 - shared / (probabilities.sum(1) + masks.sum(1) + 1)

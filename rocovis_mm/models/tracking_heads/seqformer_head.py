@@ -126,9 +126,8 @@ class SeqFormerHead(BaseModule):
         clip: int,
         queries: Tensor,
         size: Sequence[int],
-        layer: int = -1,
     ) -> Tensor:
-        """Return the mask logits (n, T, h, w) of queries at stride 4.
+        """Return the mask logits (n, T, h, w) of queries that masks are made of.
 
         Args:
             decoded: of B clips.
@@ -136,8 +135,19 @@ class SeqFormerHead(BaseModule):
             clip: which one.
             queries: (n,) long.
             size: (height, width) of the unpadded input.
-            layer: of the decoder.
         """
+        return self.coarse_masks(decoded, pixel_features, clip, queries, size, -1)
+
+    def coarse_masks(
+        self,
+        decoded: DecodedClip,
+        pixel_features: Sequence[Tensor],
+        clip: int,
+        queries: Tensor,
+        size: Sequence[int],
+        layer: int,
+    ) -> Tensor:
+        """Return the mask logits (n, T, h, w) at stride 4 of one decoder layer."""
         vectors, points = self.instance_params(decoded, clip, queries, size, layer)
         params = self.controller(vectors).expand(len(points), -1, -1)
         return self.mask_head(pixel_features[0], params, points).transpose(0, 1)
@@ -160,16 +170,34 @@ class SeqFormerHead(BaseModule):
         length = targets[0].masks.shape[1]
         decoded = self.decode(frames, length)
         pixels = [x.unflatten(0, (-1, length)) for x in self.pixel_features(frames, features)]
+        return self.clip_losses(decoded, pixels, sizes, targets)
+
+    def clip_losses(
+        self,
+        decoded: DecodedClip,
+        pixel_features: Sequence[Tensor],
+        sizes: Sequence[tuple[float, float]],
+        targets: Sequence[ClipTargets],
+    ) -> dict[str, Tensor]:
+        """Return the losses of B decoded clips.
+
+        Args:
+            decoded: of B clips.
+            pixel_features: each (B, T, c, h_i, w_i).
+            sizes: B (height, width) of the unpadded inputs.
+            targets: B clip targets.
+        """
         boxes = [mask_boxes(target.masks, size) for target, size in zip(targets, sizes)]
         start = MASK_STRIDE // 2
         masks = [target.masks[..., start::MASK_STRIDE, start::MASK_STRIDE] for target in targets]
-        count = frames.memory.new_tensor(float(sum(map(len, targets))))
-        count = reduce_mean(count).clamp(min=1)
+        count = self.instance_count(targets)
         losses = {}
         for layer in range(len(decoded.queries)):
             pairs = self.match(decoded, layer, targets, boxes)
             logits = [
-                self.masks(decoded, [x[b] for x in pixels], b, queries, sizes[b], layer)
+                self.coarse_masks(
+                    decoded, [x[b] for x in pixel_features], b, queries, sizes[b], layer
+                )
                 for b, (queries, _) in enumerate(pairs)
             ]
             found = self.criterion(
@@ -185,6 +213,11 @@ class SeqFormerHead(BaseModule):
             prefix = '' if layer == len(decoded.queries) - 1 else f'd{layer}.'
             losses.update({f'{prefix}{name}': value for name, value in found.items()})
         return losses
+
+    def instance_count(self, targets: Sequence[ClipTargets]) -> Tensor:
+        """Return the number of instances, averaged over ranks, at least 1."""
+        count = torch.tensor(float(sum(map(len, targets))), device=targets[0].labels.device)
+        return reduce_mean(count).clamp(min=1)
 
     def match(
         self,

@@ -22,8 +22,10 @@ from rocovis_mm.models.layers.mask_refinement import (
     incoherent_region,
 )
 from rocovis_mm.models.layers.seqformer_decoder import DecodedClip
+from rocovis_mm.models.losses.seqformer_loss import mask_boxes
 from rocovis_mm.models.tracking_heads.seqformer_head import LEVELS, SeqFormerHead
 from rocovis_mm.registry import MODELS
+from rocovis_mm.structures import ClipTargets
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,41 @@ class VMTHead(SeqFormerHead):
         refined = self.refine(decoded, pixel_features, clip, queries, size)
         return self.fine_head.upsample(refined.fine)
 
+    def clip_losses(
+        self,
+        decoded: DecodedClip,
+        pixel_features: Sequence[Tensor],
+        sizes: Sequence[tuple[float, float]],
+        targets: Sequence[ClipTargets],
+    ) -> dict[str, Tensor]:
+        """Return SeqFormer's losses, and mask losses of the middle and the fine stage.
+
+        The training of VMT is not published. The weights of the losses are those that its code
+        names; which masks they compare is inferred. See :meth:`SeqFormerHead.clip_losses`.
+        """
+        losses = super().clip_losses(decoded, pixel_features, sizes, targets)
+        boxes = [mask_boxes(target.masks, size) for target, size in zip(targets, sizes)]
+        count = self.instance_count(targets)
+        refined, masks = [], []
+        for b, (queries, instances) in enumerate(self.match(decoded, -1, targets, boxes)):
+            if len(queries):
+                pixels = [x[b] for x in pixel_features]
+                refined.append(self.refine(decoded, pixels, b, queries, sizes[b]))
+                masks.append(targets[b].masks[instances][..., 1::2, 1::2])
+        for stage in ('middle', 'fine'):
+            if refined:
+                logits = torch.cat([getattr(clip, stage) for clip in refined])
+                found = self.criterion.mask_losses(logits, torch.cat(masks), count)
+            else:  # the graph must reach these weights on every rank
+                found = (sum((x * 0).sum() for x in self.refining_weights()),) * 2
+            losses[f'loss_mask_{stage}'], losses[f'loss_dice_{stage}'] = found
+        return losses
+
+    def refining_weights(self) -> list[Tensor]:
+        """Return the weights that the coarse masks do not read."""
+        modules = (self.refinement, self.middle_controller, self.fine_controller)
+        return [weight for module in modules for weight in module.parameters()]
+
     def refine(
         self,
         decoded: DecodedClip,
@@ -124,7 +161,8 @@ class VMTHead(SeqFormerHead):
         vectors, points = self.instance_params(decoded, clip, queries, size)
         boxes = decoded.boxes[-1][clip][:, queries]  # (T, n, 4)
         steps = [
-            self.refine_frame(vectors, *frame, size) for frame in zip(points, boxes, *pixel_features)
+            self.refine_frame(vectors, *frame, size)
+            for frame in zip(points, boxes, *pixel_features)
         ]
         coarse, middle, fine, band = (torch.stack(x) for x in zip(*steps))
         return RefinedMasks(*(x.transpose(0, 1) for x in (coarse, middle, fine)), band)

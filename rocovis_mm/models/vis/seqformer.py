@@ -64,15 +64,15 @@ class SeqFormer(OfflineVISModel):
 
 def join(parts: Sequence[EncodedFrames]) -> EncodedFrames:
     """Return the frames of several parts of one size, in order."""
-    values = {field.name: [getattr(part, field.name) for part in parts] for field in fields(parts[0])}
+    values = {
+        field.name: [getattr(part, field.name) for part in parts] for field in fields(parts[0])
+    }
     return EncodedFrames(
         **{name: torch.cat(x) if isinstance(x[0], Tensor) else x[0] for name, x in values.items()}
     )
 
 
-def unpadded_sizes(
-    samples: Sequence[TrackDataSample], images: Tensor
-) -> list[tuple[float, float]]:
+def unpadded_sizes(samples: Sequence[TrackDataSample], images: Tensor) -> list[tuple[float, float]]:
     """Return the (height, width) of the clips of a training batch without padding.
 
     Args:

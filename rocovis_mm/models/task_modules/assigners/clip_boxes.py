@@ -91,7 +91,7 @@ def corners(boxes: Tensor) -> Tensor:
 
 def generalised_iou(first: Tensor, second: Tensor, eps: float = 1e-7) -> Tensor:
     """Return the generalised IoU (...) of boxes (..., 4), x0, y0, x1, y1."""
-    sides = (second[..., 2:].minimum(first[..., 2:]) - second[..., :2].maximum(first[..., :2]))
+    sides = second[..., 2:].minimum(first[..., 2:]) - second[..., :2].maximum(first[..., :2])
     shared = sides.clamp(min=0).prod(-1)
     areas = [(box[..., 2:] - box[..., :2]).prod(-1) for box in (first, second)]
     either = areas[0] + areas[1] - shared
