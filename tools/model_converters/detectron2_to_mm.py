@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('target', help='the file to write, .pth (with --reverse also .pkl)')
     parser.add_argument(
         '--model',
-        choices=['auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis'],
+        choices=['auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis', 'idol'],
         default='auto',
         help='its model [auto; a MinVIS and a Mask2Former of videos cannot be told from a '
         'Mask2Former and are called one]',

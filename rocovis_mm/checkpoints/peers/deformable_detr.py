@@ -28,14 +28,18 @@ encoder: transformer.encoder.layers.{{i}}. encoder.layers.{{i}}.
     linear2                     ffn.layers.1
     norm2                       norms.1
 """
-DECODER = f"""
+QUERIES = """
 queries:
     query_embed                 query_embed                             weight
     transformer.reference_points reference_points
 predictions:
-    class_embed.{{i}}           class_embed.{{i}}
+    class_embed.{i}           class_embed.{i}
 boxes:
-    bbox_embed.{{i}}.layers.{{j}} bbox_embed.{{i}}.layers.{{j}}
+    bbox_embed.{i}.layers.{j} bbox_embed.{i}.layers.{j}
+"""
+"""Learned queries, and the layers of classes and boxes."""
+DECODER = f"""
+{QUERIES}
 decoder: transformer.decoder.layers.{{i}}. decoder.layers.{{i}}.
 {SAMPLING.format(theirs='cross_attn', ours='cross_attn')}
     norm1                       norms.1
