@@ -2,9 +2,17 @@
 
 from rocovis_mm.models.task_modules.assigners import (
     GenVISAssigner,
+    SimOTAAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
-from rocovis_mm.models.task_modules.association import BankAssociator
+from rocovis_mm.models.task_modules.association import BankAssociator, IDOLAssociator
 
-__all__ = ['BankAssociator', 'GenVISAssigner', 'UVLAAssigner', 'UVLAPlusPlusAssigner']
+__all__ = [
+    'BankAssociator',
+    'GenVISAssigner',
+    'IDOLAssociator',
+    'SimOTAAssigner',
+    'UVLAAssigner',
+    'UVLAPlusPlusAssigner',
+]

@@ -1,6 +1,7 @@
 """Label assignment over a clip."""
 
 from rocovis_mm.models.task_modules.assigners.genvis import UNSEEN, GenVISAssigner
+from rocovis_mm.models.task_modules.assigners.sim_ota import SimOTAAssigner
 from rocovis_mm.models.task_modules.assigners.uvla import (
     UNOWNED,
     UVLAAssigner,
@@ -11,6 +12,7 @@ __all__ = [
     'UNOWNED',
     'UNSEEN',
     'GenVISAssigner',
+    'SimOTAAssigner',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
 ]
