@@ -2,5 +2,6 @@
 
 from rocovis_mm.models.losses.clip_loss import ClipLoss
 from rocovis_mm.models.losses.genvis_loss import GenVISLoss
+from rocovis_mm.models.losses.memory_contrastive_loss import MemoryContrastiveLoss
 
-__all__ = ['ClipLoss', 'GenVISLoss']
+__all__ = ['ClipLoss', 'GenVISLoss', 'MemoryContrastiveLoss']
