@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from rocovis_mm.checkpoints import sizes as mask2former
+from rocovis_mm.checkpoints.names import HEADS
 from rocovis_mm.checkpoints.peers.detr import PEERS
 from rocovis_mm.checkpoints.peers.detr_sizes import (
     DetrSizes,
@@ -16,6 +17,8 @@ from rocovis_mm.checkpoints.peers.detr_sizes import (
 )
 from rocovis_mm.checkpoints.sizes import ModelSizes
 
+KINDS = (*HEADS, *PEERS)
+"""Models whose checkpoints are converted."""
 Sizes = ModelSizes | DetrSizes
 
 

@@ -28,7 +28,7 @@ from rocovis_mm.checkpoints.names import (
     memory_names,
     rules_of,
 )
-from rocovis_mm.checkpoints.peers import detr
+from rocovis_mm.checkpoints.peers import ctvis, detr
 from rocovis_mm.version import __version__
 
 NOTES = 'detectron2'
@@ -46,7 +46,7 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
         entry: which entry holds the weights.
 
     Returns:
-        ``state_dict`` under the names of MMDetection's Mask2Former or of our MinVIS or GenVIS,
+        ``state_dict`` under the names of MMDetection's Mask2Former or of our models,
         and ``meta`` whose entry 'detectron2' has the ``model``, its ``sizes``, the ``source``
         tensors ``left_out`` (name -> reason; their values under ``kept``), the tensors ``made``
         anew, those that ``begin_anew`` (a VITA as the start of a GenVIS lacks them), and the
@@ -127,6 +127,8 @@ def our_kind(weights: Mapping[str, Tensor], wanted: str) -> str:
         )
     if any(name.startswith(OBJECT_DECODER_PREFIX) for name in weights):
         kind = 'genvis'
+    elif any(name.startswith(ctvis.OURS) for name in weights):
+        kind = 'ctvis'
     elif any(name.startswith(HEADS['minvis'][1]) for name in weights):
         kind = 'minvis'
     elif any(name.startswith(HEADS['mask2former'][1]) for name in weights):

@@ -3,13 +3,21 @@
 from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
-from rocovis_mm.models.losses import ClipLoss, GenVISLoss
+from rocovis_mm.models.losses import ClipLoss, GenVISLoss, MemoryContrastiveLoss
 from rocovis_mm.models.necks import SimpleFeaturePyramid
-from rocovis_mm.models.task_modules import GenVISAssigner, UVLAAssigner, UVLAPlusPlusAssigner
-from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead
-from rocovis_mm.models.vis import GenVIS, MinVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.models.task_modules import (
+    BankAssociator,
+    GenVISAssigner,
+    UVLAAssigner,
+    UVLAPlusPlusAssigner,
+)
+from rocovis_mm.models.tracking_heads import CTVISHead, GenVISHead, MinVISHead, RoCoVISHead
+from rocovis_mm.models.vis import CTVIS, GenVIS, MinVIS, OnlineVISModel, RoCoVIS
 
 __all__ = [
+    'BankAssociator',
+    'CTVIS',
+    'CTVISHead',
     'ClipCopyPaste',
     'ClipLoss',
     'GenVIS',
@@ -17,6 +25,7 @@ __all__ = [
     'GenVISHead',
     'GenVISLoss',
     'MaskPropagationPixelDecoder',
+    'MemoryContrastiveLoss',
     'MinVIS',
     'MinVISHead',
     'OnlineVISModel',

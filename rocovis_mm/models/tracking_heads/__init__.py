@@ -1,8 +1,9 @@
 """Heads: queries to classes, masks and identities."""
 
+from rocovis_mm.models.tracking_heads.ctvis_head import CTVISHead
 from rocovis_mm.models.tracking_heads.genvis_head import GenVISHead
 from rocovis_mm.models.tracking_heads.idol_head import IDOLHead
 from rocovis_mm.models.tracking_heads.minvis_head import MinVISHead
 from rocovis_mm.models.tracking_heads.rocovis_head import RoCoVISHead
 
-__all__ = ['GenVISHead', 'IDOLHead', 'MinVISHead', 'RoCoVISHead']
+__all__ = ['CTVISHead', 'GenVISHead', 'IDOLHead', 'MinVISHead', 'RoCoVISHead']
