@@ -3,15 +3,22 @@
 from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
-from rocovis_mm.models.losses import ClipLoss, GenVISLoss, SeqFormerLoss
+from rocovis_mm.models.losses import (
+    ClipLoss,
+    GenVISLoss,
+    MemoryContrastiveLoss,
+    SeqFormerLoss,
+)
 from rocovis_mm.models.necks import SimpleFeaturePyramid
 from rocovis_mm.models.task_modules import (
+    BankAssociator,
     ClipBoxAssigner,
     GenVISAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
 from rocovis_mm.models.tracking_heads import (
+    CTVISHead,
     GenVISHead,
     MinVISHead,
     RoCoVISHead,
@@ -19,6 +26,7 @@ from rocovis_mm.models.tracking_heads import (
     VMTHead,
 )
 from rocovis_mm.models.vis import (
+    CTVIS,
     VMT,
     GenVIS,
     MinVIS,
@@ -30,7 +38,10 @@ from rocovis_mm.models.vis import (
 )
 
 __all__ = [
+    'CTVIS',
     'VMT',
+    'BankAssociator',
+    'CTVISHead',
     'ClipBoxAssigner',
     'ClipCopyPaste',
     'ClipLoss',
@@ -39,6 +50,7 @@ __all__ = [
     'GenVISHead',
     'GenVISLoss',
     'MaskPropagationPixelDecoder',
+    'MemoryContrastiveLoss',
     'MinVIS',
     'MinVISHead',
     'OfflineVISModel',

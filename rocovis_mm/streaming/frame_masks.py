@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from mmdet.structures import DetDataSample
 from torch import Tensor
 
+SCORING_SIZES = ('input', 'frame')
+"""Resolutions at which masks can be scored: the input's without padding, the frame's own."""
 QUERIES_AT_ONCE = 16
 """Masks that are enlarged together: floats of a frame's own resolution, which cost memory."""
 
@@ -46,10 +48,16 @@ class MaskLogits:
         foreground: (N,), factor of each query's pixel probabilities.
         frame: the sizes of :class:`FrameSizes`.
         mask_scoring: whether sums inside the masks are needed.
+        scoring_size: resolution of the sums, one of ``SCORING_SIZES``.
     """
 
     def __init__(
-        self, mask_logits: Tensor, foreground: Tensor, frame: DetDataSample, mask_scoring: bool
+        self,
+        mask_logits: Tensor,
+        foreground: Tensor,
+        frame: DetDataSample,
+        mask_scoring: bool,
+        scoring_size: str = 'input',
     ) -> None:
         thresholds = mask_thresholds(foreground)
         # interpolated values are between their sources, except for rounding
@@ -63,6 +71,7 @@ class MaskLogits:
             *(tuple(getattr(frame, name)[:2]) for name in FrameSizes._fields)  # of (H, W, 3) too
         )
         self.mask_scoring = mask_scoring
+        self.scoring_size = scoring_size
         self._inside = np.zeros((len(foreground), 2), dtype=np.float32)
         self._summed = np.full(len(foreground), not mask_scoring)
         self._summed[np.setdiff1d(np.arange(len(foreground)), self.queries)] = True
@@ -86,8 +95,7 @@ class MaskLogits:
         parts = [np.zeros((0, height, width), dtype=bool)]
         found = [np.zeros(0, dtype=np.int64)]
         for rows, number in self._batches(wanted):
-            logits = self._input_logits(rows, number)
-            masks = resize_to_frame(logits, self.sizes) > self.thresholds[rows]
+            masks = self._frame_logits(rows, number) > self.thresholds[rows]
             masks = masks[:number].cpu().numpy()
             seen = masks.any((1, 2))
             parts.append(masks if seen.all() else masks[seen])
@@ -95,7 +103,7 @@ class MaskLogits:
         return np.concatenate(found), np.concatenate(parts)
 
     def inside(self, queries: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Return sums inside masks at the input's resolution; zeros unless masks are scored.
+        """Return sums inside masks at the scoring's resolution; zeros unless masks are scored.
 
         Args:
             queries: whose sums are wanted.
@@ -106,12 +114,28 @@ class MaskLogits:
         queries = np.asarray(queries, dtype=int)
         left = queries[~self._summed[queries]]
         for rows, number in self._batches(torch.from_numpy(np.searchsorted(self.queries, left))):
-            self._input_logits(rows, number)
+            if self.scoring_size == 'input':
+                self._input_logits(rows, number)
+            else:
+                self._frame_logits(rows, number)
         return self._inside[queries]
 
     def _input_logits(self, rows: Tensor, number: int) -> Tensor:
-        """Return logits at the input's resolution. The sums inside their masks are kept."""
+        """Return logits at the input's resolution."""
         logits = resize_to_input(self.logits[rows].float(), self.sizes)
+        if self.scoring_size == 'input':
+            self._sum(logits, rows, number)
+        return logits
+
+    def _frame_logits(self, rows: Tensor, number: int) -> Tensor:
+        """Return logits at the frame's own resolution."""
+        logits = resize_to_frame(self._input_logits(rows, number), self.sizes)
+        if self.scoring_size == 'frame':
+            self._sum(logits, rows, number)
+        return logits
+
+    def _sum(self, logits: Tensor, rows: Tensor, number: int) -> None:
+        """Keep the sums inside the masks of logits, unless they are known."""
         queries = self.queries[rows[:number].numpy()]
         if not self._summed[queries].all():
             # one by one, as the rounding of a vector unit depends on a number's place in memory
@@ -119,7 +143,6 @@ class MaskLogits:
             sums = sums_inside(probabilities * self.foreground[rows])
             self._inside[queries] = sums[:number].cpu().numpy()
             self._summed[queries] = True
-        return logits
 
     def _batches(self, rows: Tensor) -> Iterator[tuple[Tensor, int]]:
         """Yield rows that are made together, and how many of them count.
@@ -147,15 +170,20 @@ class FrameMasks:
     Args:
         class_logits: (N, K + 1); the last class is "no object".
         logits: of the masks.
+        identities: (N,) of the queries; None where a query is an identity by itself.
 
     Attributes:
         class_logits: as above.
         logits: as above.
+        identities: as above.
     """
 
-    def __init__(self, class_logits: np.ndarray, logits: MaskLogits) -> None:
+    def __init__(
+        self, class_logits: np.ndarray, logits: MaskLogits, identities: np.ndarray | None = None
+    ) -> None:
         self.class_logits = class_logits
         self.logits = logits
+        self.identities = identities
 
     @cached_property
     def _made(self) -> tuple[np.ndarray, np.ndarray]:
@@ -183,6 +211,8 @@ def frame_masks(
     foreground: Tensor,
     frame: DetDataSample,
     mask_scoring: bool,
+    scoring_size: str = 'input',
+    identities: Tensor | None = None,
 ) -> FrameMasks:
     """Return the masks of a frame at its own resolution, made at their first use.
 
@@ -192,9 +222,12 @@ def frame_masks(
         foreground: (N,), factor of each query's pixel probabilities.
         frame: sizes: ``batch_input_shape`` (padded input), ``img_shape``, ``ori_shape``.
         mask_scoring: whether :attr:`FrameMasks.inside` is needed.
+        scoring_size: its resolution, one of ``SCORING_SIZES``.
+        identities: (N,) long of the queries, where an associator gives them.
     """
-    logits = MaskLogits(mask_logits, foreground, frame, mask_scoring)
-    return FrameMasks(class_logits.detach().cpu().numpy(), logits)
+    logits = MaskLogits(mask_logits, foreground, frame, mask_scoring, scoring_size)
+    numbers = None if identities is None else identities.cpu().numpy()
+    return FrameMasks(class_logits.detach().cpu().numpy(), logits, numbers)
 
 
 def mask_thresholds(foreground: Tensor) -> Tensor:

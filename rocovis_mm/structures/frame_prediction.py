@@ -24,6 +24,8 @@ class FramePrediction:
             F_t at each stride that the pixel decoder encodes; RoCoVIS alone needs them.
         identities: (B, N) long, the identity of each query in this frame, -1 for none; None
             where a query is an identity by itself.
+        boxes: tensors (B, N, 4), (x, y, w, h) in shares of the unpadded frame; none where a
+            model does not predict them.
     """
 
     class_logits: tuple[Tensor, ...]
@@ -31,3 +33,4 @@ class FramePrediction:
     queries: Tensor
     projected: dict[int, Tensor] = field(default_factory=dict)
     identities: Tensor | None = None
+    boxes: tuple[Tensor, ...] = ()

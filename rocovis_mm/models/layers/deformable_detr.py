@@ -158,7 +158,10 @@ class DeformableDetrEncoder(BaseModule):
             padding: (B, H, W) bool, pixels that are padding.
         """
         maps = self.project(features)
-        masks = [level_padding(padding, x.shape[-2:]) for x in maps]  # (B, h, w)
+        masks = [level_padding(padding, x.shape[-2:]) for x in features]  # (B, h, w)
+        # a further level looks at the first one, not at the pixels, as in VNext
+        # (projects/IDOL/idol/models/segmentation_condInst.py, ``forward``)
+        masks += [level_padding(masks[0], x.shape[-2:]) for x in maps[len(features) :]]
         sizes = tuple(tuple(x.shape[-2:]) for x in maps)
         ratios = torch.stack([valid_ratio(mask) for mask in masks], dim=1)  # (B, L, 2)
         positions = [

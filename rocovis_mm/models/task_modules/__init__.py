@@ -3,15 +3,18 @@
 from rocovis_mm.models.task_modules.assigners import (
     ClipBoxAssigner,
     GenVISAssigner,
+    SimOTAAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
-from rocovis_mm.models.task_modules.association import BankAssociator
+from rocovis_mm.models.task_modules.association import BankAssociator, IDOLAssociator
 
 __all__ = [
     'BankAssociator',
     'ClipBoxAssigner',
     'GenVISAssigner',
+    'IDOLAssociator',
+    'SimOTAAssigner',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
 ]

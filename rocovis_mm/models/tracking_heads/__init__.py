@@ -1,9 +1,19 @@
 """Heads: queries to classes, masks and identities."""
 
+from rocovis_mm.models.tracking_heads.ctvis_head import CTVISHead
 from rocovis_mm.models.tracking_heads.genvis_head import GenVISHead
+from rocovis_mm.models.tracking_heads.idol_head import IDOLHead
 from rocovis_mm.models.tracking_heads.minvis_head import MinVISHead
 from rocovis_mm.models.tracking_heads.rocovis_head import RoCoVISHead
 from rocovis_mm.models.tracking_heads.seqformer_head import SeqFormerHead
 from rocovis_mm.models.tracking_heads.vmt_head import VMTHead
 
-__all__ = ['GenVISHead', 'MinVISHead', 'RoCoVISHead', 'SeqFormerHead', 'VMTHead']
+__all__ = [
+    'CTVISHead',
+    'GenVISHead',
+    'IDOLHead',
+    'MinVISHead',
+    'RoCoVISHead',
+    'SeqFormerHead',
+    'VMTHead',
+]

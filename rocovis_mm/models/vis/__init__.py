@@ -1,6 +1,7 @@
 """The models that a runner builds."""
 
 from rocovis_mm.models.vis.base import OnlineVISModel, VISModel
+from rocovis_mm.models.vis.ctvis import CTVIS
 from rocovis_mm.models.vis.genvis import GenVIS
 from rocovis_mm.models.vis.minvis import MinVIS
 from rocovis_mm.models.vis.offline import OfflineVISModel
@@ -9,6 +10,7 @@ from rocovis_mm.models.vis.seqformer import SeqFormer
 from rocovis_mm.models.vis.vmt import VMT
 
 __all__ = [
+    'CTVIS',
     'VMT',
     'GenVIS',
     'MinVIS',

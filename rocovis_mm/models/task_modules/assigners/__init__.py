@@ -2,6 +2,7 @@
 
 from rocovis_mm.models.task_modules.assigners.clip_boxes import ClipBoxAssigner
 from rocovis_mm.models.task_modules.assigners.genvis import UNSEEN, GenVISAssigner
+from rocovis_mm.models.task_modules.assigners.sim_ota import SimOTAAssigner
 from rocovis_mm.models.task_modules.assigners.uvla import (
     UNOWNED,
     UVLAAssigner,
@@ -13,6 +14,7 @@ __all__ = [
     'UNSEEN',
     'ClipBoxAssigner',
     'GenVISAssigner',
+    'SimOTAAssigner',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
 ]
