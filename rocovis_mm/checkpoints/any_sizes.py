@@ -45,5 +45,5 @@ def fitting_config(sizes: Sizes, kind: str) -> dict[str, Any]:
         kind: of the model.
     """
     if kind in PEERS:
-        return fitting_detr_config(sizes)
+        return fitting_detr_config(sizes, every_map=kind == 'vmt')
     return mask2former.fitting_config(sizes, kind)

@@ -29,6 +29,7 @@ from rocovis_mm.checkpoints.names import (
     rules_of,
 )
 from rocovis_mm.checkpoints.peers import ctvis, detr
+from rocovis_mm.checkpoints.peers.seqformer import UNREAD
 from rocovis_mm.version import __version__
 
 NOTES = 'detectron2'
@@ -59,7 +60,7 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
     kind = detr.detr_kind(weights, model) or model_kind(weights, model)
     kept, twice = detr.leave_out_repeated(weights)
     renamed = rename(kept, all_rules(kind, kept))
-    left_out = leave_out(renamed.unknown, LEFT_OUT, f'a {kind} of Detectron2')
+    left_out = leave_out(renamed.unknown, (*LEFT_OUT, UNREAD), f'a {kind} of Detectron2')
     check_complete(renamed.missing, kind)
     state_dict = OrderedDict(renamed.weights)
     made = make_buffers(state_dict)
@@ -95,8 +96,9 @@ def to_detectron2(checkpoint: Mapping[str, Any], model: str = 'auto') -> dict:
             'no entry state_dict with weights: not a checkpoint of MMEngine; without --reverse '
             'the tool converts from Detectron2'
         )
-    kind = detr.detr_kind(weights, model) or our_kind(weights, model)
     notes = (checkpoint.get('meta') or {}).get(NOTES) or {}
+    noted = notes.get('model', model) if model == 'auto' else model
+    kind = detr.detr_kind(weights, noted) or our_kind(weights, model)
     made = notes['made'] if notes else unused_counters(weights)
     kept = {name: tensor for name, tensor in weights.items() if name not in set(made)}
     renamed = rename(kept, all_rules(kind, kept), back=True)

@@ -12,6 +12,12 @@ from torch import Tensor
 from rocovis_mm.checkpoints.key_maps import Rule
 from rocovis_mm.checkpoints.peers.deformable_detr import repeated
 from rocovis_mm.checkpoints.peers.idol import idol_rules
+from rocovis_mm.checkpoints.peers.seqformer import (
+    original_rules,
+    seqformer_rules,
+    unread,
+    vmt_rules,
+)
 
 
 @dataclass(frozen=True)
@@ -35,9 +41,24 @@ PEERS = {
         r'track_head\.reid_embed\.layers\.0\.weight',
         idol_rules,
     ),
+    'vmt': DetrPeer(
+        r'controller_refine\.layers\.0\.weight',
+        r'track_head\.fine_controller\.layers\.0\.weight',
+        vmt_rules,
+    ),
+    'seqformer': DetrPeer(
+        r'detr\.detr\.transformer\.decoder\.layers\.0\.time_attention_weights\.weight',
+        r'track_head\.decoder\.layers\.0\.time_weight\.weight',
+        seqformer_rules,
+    ),
+    'seqformer_original': DetrPeer(
+        r'detr\.transformer\.decoder\.layers\.0\.time_attention_weights\.weight',
+        r'track_head\.decoder\.layers\.0\.time_weight\.weight',
+        original_rules,
+    ),
 }
 """Kind of model -> how it is known; an entry before another one takes precedence."""
-CONTROLLER = re.compile(r'(detr|track_head)\.controller\.layers\.0\.weight')
+CONTROLLER = re.compile(r'((detr|track_head)\.)?controller\.layers\.0\.weight')
 """Name that all of these models have, and no other one."""
 
 
@@ -59,6 +80,9 @@ def detr_kind(weights: Iterable[str], wanted: str = 'auto') -> str | None:
     for kind, peer in PEERS.items():
         marks = re.compile(f'{peer.theirs}|{peer.ours}')
         if any(map(marks.fullmatch, names)):
+            if wanted in PEERS and PEERS[wanted].ours == peer.ours:  # one model, two codes
+                marks = re.compile(f'{PEERS[wanted].theirs}|{peer.ours}')
+                kind = wanted if any(map(marks.fullmatch, names)) else kind
             if wanted not in ('auto', kind):
                 raise ValueError(f'this is a {kind}, not --model {wanted}')
             return kind
@@ -86,10 +110,10 @@ def leave_out_repeated(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor]
 
 
 def repeat(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return published weights with the tensors that repeat others."""
+    """Return published weights with the tensors that repeat others, or are never read."""
     again = {
         name.replace('bbox_embed.', 'transformer.decoder.bbox_embed.'): tensor
         for name, tensor in weights.items()
         if re.fullmatch(r'(detr\.)+bbox_embed\..*', name)
     }
-    return {**weights, **again}
+    return {**unread(weights), **weights, **again}

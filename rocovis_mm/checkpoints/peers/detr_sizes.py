@@ -94,13 +94,18 @@ def read_detr_sizes(weights: Mapping[str, Tensor]) -> DetrSizes:
     )
 
 
-def fitting_detr_config(sizes: DetrSizes) -> dict[str, Any]:
-    """Return the part of a model's config that the sizes decide."""
+def fitting_detr_config(sizes: DetrSizes, every_map: bool = False) -> dict[str, Any]:
+    """Return the part of a model's config that the sizes decide.
+
+    Args:
+        sizes: of the model.
+        every_map: whether the head reads the backbone's map of stride 4 too.
+    """
     swin = 'window_size' in sizes.backbone_config
     if swin:  # it takes the place of the ResNet in the base configs
         chosen = dict(_delete_=True)
     else:
-        chosen = dict(out_indices=(1, 2, 3))
+        chosen = dict(out_indices=(0, 1, 2, 3) if every_map else (1, 2, 3))
     head = dict(
         num_classes=sizes.num_classes,
         num_queries=sizes.num_queries,
@@ -115,6 +120,6 @@ def fitting_detr_config(sizes: DetrSizes) -> dict[str, Any]:
             num_layers=sizes.decoder_layers,
             feedforward_channels=sizes.decoder_ffn,
         ),
-        strides=(4, 8, 16, 32) if swin else (8, 16, 32),
+        strides=(4, 8, 16, 32) if swin or every_map else (8, 16, 32),
     )
     return dict(backbone=dict(sizes.backbone_config, **chosen), track_head=head)

@@ -7,8 +7,12 @@ ResNet, whose names are MMDetection's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+
+import torch
+from torch import Tensor
 
 from rocovis_mm.checkpoints.key_maps import Rule, inside
 from rocovis_mm.checkpoints.names import read_table, resnet_rules, swin_rules
@@ -67,17 +71,29 @@ branch {n}:
     conv_norm_relus_fuse_all_{n}.2 refinement.branches.{b}.2
     conv_norm_relus_fuse_all_{n}.4 refinement.branches.{b}.4
 """
-UNUSED = (
-    (
-        r'(detr\.)+transformer\.encoder\.layers\.\d+\.self_attn\.output_proj_box\.(weight|bias)',
-        'the encoder has it, but never reads it',
-    ),
-    (
-        r'(detr\.)+transformer\.decoder\.bbox_embed\..*',
-        'the same tensor as that of bbox_embed',
-    ),
+UNREAD = (
+    r'(detr\.)+transformer\.encoder\.layers\.\d+\.self_attn\.output_proj_box\.(weight|bias)',
+    'the published encoder has it, but never reads it',
 )
 """Published tensors that have no place here: pattern of the name, reason."""
+TIME = re.compile(r'(detr\.)+transformer\.decoder\.layers\.0\.time_attention_weights\.weight')
+"""Name that these models alone have."""
+
+
+def unread(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return zeros for the tensors of these models that are never read; none of other models.
+
+    Args:
+        weights: under the published names.
+    """
+    if not any(map(TIME.fullmatch, weights)):
+        return {}
+    pattern = re.compile(UNREAD[0].replace('_box', ''))
+    return {
+        name.replace('output_proj', 'output_proj_box'): torch.zeros_like(tensor)
+        for name, tensor in weights.items()
+        if pattern.fullmatch(name)
+    }
 
 
 def seqformer_rules(names: Iterable[str]) -> list[Rule]:

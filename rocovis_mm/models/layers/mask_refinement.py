@@ -16,8 +16,6 @@ DILATIONS = (3, 5, 7, 1)
 """Of the fine stage's branches."""
 OWN = 5
 """Maps of an instance that the fine stage reads: two masks, its box, relative coordinates."""
-WIDTH = 64
-"""Channels of the fine stage, of the backbone's first convolution too."""
 EDGE_DILATION = 3
 """Pixels between those that the edge of a mask is found by."""
 EPS = 1e-6
@@ -64,6 +62,7 @@ class MaskRefinement(BaseModule):
         first_channels: of the backbone's map of stride 4.
         feat_channels: C of the encoder, which has to be `first_channels`.
         mask_channels: c.
+        width: channels of the finer stages, and of the backbone's first convolution.
         point_limit: most tokens of a frame; of more a random choice is refined.
         num_layers: of the attention among tokens.
         num_heads: of that attention.
@@ -80,6 +79,7 @@ class MaskRefinement(BaseModule):
         first_channels: int,
         feat_channels: int,
         mask_channels: int,
+        width: int = 64,
         point_limit: int = 12000,
         num_layers: int = 3,
         num_heads: int = 4,
@@ -96,20 +96,22 @@ class MaskRefinement(BaseModule):
             )
         self.point_limit = point_limit
         self.from_fused = nn.Conv2d(feat_channels, feat_channels, 3, padding=1)
-        self.reduce = nn.Conv2d(feat_channels, WIDTH, 3, padding=1)
-        self.project = nn.Conv2d(WIDTH, mask_channels, 3, padding=1)
-        self.to_fine = nn.Conv2d(WIDTH, WIDTH, 1)
+        self.reduce = nn.Conv2d(feat_channels, width, 3, padding=1)
+        self.project = nn.Conv2d(width, mask_channels, 3, padding=1)
+        self.to_fine = nn.Conv2d(width, width, 1)
         self.image = nn.Sequential(
-            nn.Conv2d(3, WIDTH // 2, 3, padding=1),
+            nn.Conv2d(3, width // 2, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(WIDTH // 2, WIDTH, 1),
+            nn.Conv2d(width // 2, width, 1),
             nn.ReLU(),
-            nn.Conv2d(WIDTH, WIDTH, 1),
+            nn.Conv2d(width, width, 1),
             nn.ReLU(),
         )
-        self.branches = ModuleList([branch(mask_channels + 3, dilation) for dilation in DILATIONS])
+        self.branches = ModuleList(
+            [branch(width, mask_channels + 3, dilation) for dilation in DILATIONS]
+        )
         self.layers = ModuleList(
-            [TokenLayer(WIDTH, num_heads, feedforward_channels, dropout) for _ in range(num_layers)]
+            [TokenLayer(width, num_heads, feedforward_channels, dropout) for _ in range(num_layers)]
         )
 
     def middle_features(self, first: Tensor, fused: Tensor) -> Tensor:
@@ -172,22 +174,22 @@ class MaskRefinement(BaseModule):
         total = 0
         for first, *others in self.branches:
             place = dict(padding=first.padding, dilation=first.dilation)
-            x = F.conv2d(features[None], first.weight[:, :WIDTH], first.bias, **place)
-            x = x + F.conv2d(own, first.weight[:, WIDTH:], **place)
+            x = F.conv2d(features[None], first.weight[:, :-OWN], first.bias, **place)
+            x = x + F.conv2d(own, first.weight[:, -OWN:], **place)
             for layer in others:
                 x = layer(x)
             total = total + x
         return total
 
 
-def branch(out_channels: int, dilation: int) -> nn.Sequential:
+def branch(width: int, out_channels: int, dilation: int) -> nn.Sequential:
     """Return three convolutions, the first of them dilated."""
     return nn.Sequential(
-        nn.Conv2d(WIDTH + OWN, WIDTH // 2, 3, padding=dilation, dilation=dilation),
+        nn.Conv2d(width + OWN, width // 2, 3, padding=dilation, dilation=dilation),
         nn.ReLU(),
-        nn.Conv2d(WIDTH // 2, WIDTH // 2, 1),
+        nn.Conv2d(width // 2, width // 2, 1),
         nn.ReLU(),
-        nn.Conv2d(WIDTH // 2, out_channels, 1),
+        nn.Conv2d(width // 2, out_channels, 1),
         nn.ReLU(),
     )
 
@@ -231,14 +233,20 @@ def box_masks(boxes: Tensor, size: tuple[int, int], wrap: bool = True) -> Tensor
 
 
 def sine_positions(height: int, width: int, like: Tensor) -> Tensor:
-    """Return the positions (64, h, w): sines and cosines of the row, then of the column."""
-    half = WIDTH // 2
+    """Return the positions (c, h, w): sines and cosines of the row, then of the column.
+
+    Args:
+        height: h.
+        width: w.
+        like: (c, h, w), features of as many channels.
+    """
+    half = len(like) // 2
     number = torch.arange(half, dtype=torch.float32, device=like.device)
     period = 10000 ** (2 * (number // 2) / half)
     parts = []
     for side in (height, width):
         place = torch.arange(1, side + 1, dtype=torch.float32, device=like.device)
-        angle = place[:, None] / (side + EPS) * 2 * torch.pi / period  # (side, 32)
+        angle = place[:, None] / (side + EPS) * 2 * torch.pi / period  # (side, c / 2)
         parts.append(torch.stack([angle[:, 0::2].sin(), angle[:, 1::2].cos()], -1).flatten(1))
     rows, columns = parts
     return torch.cat(
