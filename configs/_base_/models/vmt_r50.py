@@ -1,20 +1,16 @@
 # VMT (Ke et al. 2022), offline: SeqFormer with masks refined to stride 2. Sizes and inference are
 # those of SysCV/vmt. Its class outputs are YouTube-VIS category ids: 0 and 41 are never used.
-_base_ = './seqformer_r50.py'
+_base_ = './seqformer_original_r50.py'
 
 point_limit = 12000  # places of a frame that are refined
 wrap_boxes = True  # as published; False mends boxes that begin outside the frame
 
 model = dict(
     type='rocovis_mm.VMT',
-    num_labels=40,
-    data_preprocessor=dict(pad_size_divisor=1),
     backbone=dict(out_indices=(0, 1, 2, 3)),
     track_head=dict(
         type='rocovis_mm.VMTHead',
         strides=[4, 8, 16, 32],
-        num_classes=42,
-        first_class=1,
         refinement=dict(
             point_limit=point_limit,
             num_layers=3,
@@ -24,5 +20,4 @@ model = dict(
         ),
         wrap_boxes=wrap_boxes,
     ),
-    track_rule=dict(keep='pairs', max_tracks=10, resize='direct', drop_empty=True),
 )

@@ -102,13 +102,20 @@ class DynamicMaskHead(nn.Module):
         return self.upsample(self.convolve(params, relative, features))
 
     def convolve(self, params: Tensor, own: Tensor, features: Tensor | None = None) -> Tensor:
-        """Return logits (B, n, h, w) at the resolution of the maps.
+        """Return logits (B, n, h, w) at the resolution of the maps, never in half precision.
+
+        Coordinates are pixels, whose products half precision neither holds nor tells apart.
 
         Args:
             params: (B, n, P).
             own: (B, n, k, h, w), the maps of each instance.
             features: (B, c, h, w), the maps that all share; None for none.
         """
+        with torch.autocast(own.device.type, enabled=False):
+            features = None if features is None else features.float()
+            return self._convolve(params.float(), own.float(), features)
+
+    def _convolve(self, params: Tensor, own: Tensor, features: Tensor | None) -> Tensor:
         batch, number, maps, *size = own.shape
         pieces = params.split(self.parts, dim=-1)
         weights = [w.unflatten(-1, shape) for w, shape in zip(pieces, self.shapes)]
