@@ -10,6 +10,7 @@ from detectron2_weights import normalized
 from peer_fixtures import build_detr, check_tracks, close, facts, outputs, weights
 from tiny_model import stream_sample
 
+from rocovis_mm.apis import RoCoVISInferencer
 from rocovis_mm.checkpoints import to_detectron2, to_mm
 
 BASES = {
@@ -177,8 +178,6 @@ def test_a_part_of_a_video_is_refused(original):
 
 
 def test_a_live_session_is_refused(original):
-    from rocovis_mm.apis import RoCoVISInferencer
-
     with pytest.raises(ValueError, match='SeqFormer is no online model'):
         RoCoVISInferencer(original[0])
 
