@@ -3,16 +3,24 @@
 from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
-from rocovis_mm.models.losses import ClipLoss, GenVISLoss, MemoryContrastiveLoss
+from rocovis_mm.models.losses import ClipLoss, GenVISLoss, IDOLLoss, MemoryContrastiveLoss
 from rocovis_mm.models.necks import SimpleFeaturePyramid
 from rocovis_mm.models.task_modules import (
     BankAssociator,
     GenVISAssigner,
+    IDOLAssociator,
+    SimOTAAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
-from rocovis_mm.models.tracking_heads import CTVISHead, GenVISHead, MinVISHead, RoCoVISHead
-from rocovis_mm.models.vis import CTVIS, GenVIS, MinVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.models.tracking_heads import (
+    CTVISHead,
+    GenVISHead,
+    IDOLHead,
+    MinVISHead,
+    RoCoVISHead,
+)
+from rocovis_mm.models.vis import CTVIS, IDOL, GenVIS, MinVIS, OnlineVISModel, RoCoVIS
 
 __all__ = [
     'BankAssociator',
@@ -24,6 +32,10 @@ __all__ = [
     'GenVISAssigner',
     'GenVISHead',
     'GenVISLoss',
+    'IDOL',
+    'IDOLAssociator',
+    'IDOLHead',
+    'IDOLLoss',
     'MaskPropagationPixelDecoder',
     'MemoryContrastiveLoss',
     'MinVIS',
@@ -31,6 +43,7 @@ __all__ = [
     'OnlineVISModel',
     'RoCoVIS',
     'RoCoVISHead',
+    'SimOTAAssigner',
     'SimpleFeaturePyramid',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',

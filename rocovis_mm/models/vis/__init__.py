@@ -3,7 +3,8 @@
 from rocovis_mm.models.vis.base import OnlineVISModel
 from rocovis_mm.models.vis.ctvis import CTVIS
 from rocovis_mm.models.vis.genvis import GenVIS
+from rocovis_mm.models.vis.idol import IDOL
 from rocovis_mm.models.vis.minvis import MinVIS
 from rocovis_mm.models.vis.rocovis import RoCoVIS
 
-__all__ = ['CTVIS', 'GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS']
+__all__ = ['CTVIS', 'IDOL', 'GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS']
