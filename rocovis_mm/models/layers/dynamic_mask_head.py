@@ -81,7 +81,9 @@ class DynamicMaskHead(nn.Module):
         return sum(self.parts)
 
     def forward(self, features: Tensor, params: Tensor, points: Tensor) -> Tensor:
-        """Return the mask logits (B, n, 2 h, 2 w) of instances.
+        """Return the mask logits (B, n, 2 h, 2 w) of instances, never in half precision.
+
+        Coordinates are pixels, whose products half precision neither holds nor tells apart.
 
         Args:
             features: (B, c, h, w).
@@ -89,6 +91,11 @@ class DynamicMaskHead(nn.Module):
             points: (B, n, 2), the (x, y) that coordinates are relative to, in pixels of the
                 input.
         """
+        with torch.autocast(features.device.type, enabled=False):
+            return self.convolve(features.float(), params.float(), points.float())
+
+    def convolve(self, features: Tensor, params: Tensor, points: Tensor) -> Tensor:
+        """Return what :meth:`forward` does, in the precision of its arguments."""
         batch, number = params.shape[:2]
         height, width = features.shape[-2:]
         pieces = params.split(self.parts, dim=-1)
