@@ -6,6 +6,7 @@ from rocovis_mm.models.layers import MaskPropagationPixelDecoder
 from rocovis_mm.models.losses import (
     ClipLoss,
     GenVISLoss,
+    IDOLLoss,
     MemoryContrastiveLoss,
     SeqFormerLoss,
 )
@@ -14,12 +15,15 @@ from rocovis_mm.models.task_modules import (
     BankAssociator,
     ClipBoxAssigner,
     GenVISAssigner,
+    IDOLAssociator,
+    SimOTAAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
 from rocovis_mm.models.tracking_heads import (
     CTVISHead,
     GenVISHead,
+    IDOLHead,
     MinVISHead,
     RoCoVISHead,
     SeqFormerHead,
@@ -27,6 +31,7 @@ from rocovis_mm.models.tracking_heads import (
 )
 from rocovis_mm.models.vis import (
     CTVIS,
+    IDOL,
     VMT,
     GenVIS,
     MinVIS,
@@ -49,6 +54,10 @@ __all__ = [
     'GenVISAssigner',
     'GenVISHead',
     'GenVISLoss',
+    'IDOL',
+    'IDOLAssociator',
+    'IDOLHead',
+    'IDOLLoss',
     'MaskPropagationPixelDecoder',
     'MemoryContrastiveLoss',
     'MinVIS',
@@ -60,6 +69,7 @@ __all__ = [
     'SeqFormer',
     'SeqFormerHead',
     'SeqFormerLoss',
+    'SimOTAAssigner',
     'SimpleFeaturePyramid',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',

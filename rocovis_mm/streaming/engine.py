@@ -56,7 +56,11 @@ FrameOfVideo = tuple[Tensor, DetDataSample, VideoInProgress]
 
 
 class StreamModel(Protocol):
-    """The engine's view of a model. Only sessions need its `data_preprocessor`."""
+    """The engine's view of a model. Only sessions need its `data_preprocessor`.
+
+    A model with a true attribute ``reads_sizes`` is also given the unpadded (height, width) of
+    the B frames, as the argument `sizes` of :meth:`step`.
+    """
 
     num_queries: int
     num_classes: int
@@ -173,7 +177,10 @@ class StreamEngine:
                 self.give_back_slots(video)
             images = torch.stack([image for image, *_ in members])
             past = StreamState.cat([video.state for *_, video in members])
-            prediction, state = self.model.step(images, past)
+            sizes = {}
+            if getattr(self.model, 'reads_sizes', False):
+                sizes['sizes'] = [tuple(frame.img_shape[:2]) for _, frame, _ in members]
+            prediction, state = self.model.step(images, past, **sizes)
             masks = [self.segment(prediction, b, frame) for b, (_, frame, _) in enumerate(members)]
             for (_, _, video), found_masks, new_state in zip(members, masks, state.split()):
                 video.advance(found_masks, new_state)
@@ -204,5 +211,5 @@ class StreamEngine:
             identities = prediction.identities[b, rows]
         foreground = self.model.foreground(class_logits[None])[0]
         rule = self.model.track_rule
-        scoring = rule.mask_scoring, rule.scoring_size
-        return frame_masks(class_logits, mask_logits, foreground, frame, *scoring, identities)
+        scoring = rule.mask_scoring, rule.scoring_size, identities, rule.resize
+        return frame_masks(class_logits, mask_logits, foreground, frame, *scoring)

@@ -19,6 +19,8 @@ from torch import Tensor
 
 SCORING_SIZES = ('input', 'frame')
 """Resolutions at which masks can be scored: the input's without padding, the frame's own."""
+RESIZES = ('bilinear', 'nearest')
+"""Ways to enlarge mask logits from the input's resolution to the frame's own."""
 QUERIES_AT_ONCE = 16
 """Masks that are enlarged together: floats of a frame's own resolution, which cost memory."""
 
@@ -49,6 +51,7 @@ class MaskLogits:
         frame: the sizes of :class:`FrameSizes`.
         mask_scoring: whether sums inside the masks are needed.
         scoring_size: resolution of the sums, one of ``SCORING_SIZES``.
+        resize: one of ``RESIZES``.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class MaskLogits:
         frame: DetDataSample,
         mask_scoring: bool,
         scoring_size: str = 'input',
+        resize: str = 'bilinear',
     ) -> None:
         thresholds = mask_thresholds(foreground)
         # interpolated values are between their sources, except for rounding
@@ -72,6 +76,7 @@ class MaskLogits:
         )
         self.mask_scoring = mask_scoring
         self.scoring_size = scoring_size
+        self.resize = resize
         self._inside = np.zeros((len(foreground), 2), dtype=np.float32)
         self._summed = np.full(len(foreground), not mask_scoring)
         self._summed[np.setdiff1d(np.arange(len(foreground)), self.queries)] = True
@@ -129,7 +134,7 @@ class MaskLogits:
 
     def _frame_logits(self, rows: Tensor, number: int) -> Tensor:
         """Return logits at the frame's own resolution."""
-        logits = resize_to_frame(self._input_logits(rows, number), self.sizes)
+        logits = resize_to_frame(self._input_logits(rows, number), self.sizes, self.resize)
         if self.scoring_size == 'frame':
             self._sum(logits, rows, number)
         return logits
@@ -213,6 +218,7 @@ def frame_masks(
     mask_scoring: bool,
     scoring_size: str = 'input',
     identities: Tensor | None = None,
+    resize: str = 'bilinear',
 ) -> FrameMasks:
     """Return the masks of a frame at its own resolution, made at their first use.
 
@@ -224,8 +230,9 @@ def frame_masks(
         mask_scoring: whether :attr:`FrameMasks.inside` is needed.
         scoring_size: its resolution, one of ``SCORING_SIZES``.
         identities: (N,) long of the queries, where an associator gives them.
+        resize: to the frame's own resolution, one of ``RESIZES``.
     """
-    logits = MaskLogits(mask_logits, foreground, frame, mask_scoring, scoring_size)
+    logits = MaskLogits(mask_logits, foreground, frame, mask_scoring, scoring_size, resize)
     numbers = None if identities is None else identities.cpu().numpy()
     return FrameMasks(class_logits.detach().cpu().numpy(), logits, numbers)
 
@@ -254,15 +261,18 @@ def resize_to_input(logits: Tensor, frame: DetDataSample | FrameSizes) -> Tensor
     return resize(logits, frame.batch_input_shape)[..., :height, :width]
 
 
-def resize_to_frame(logits: Tensor, frame: DetDataSample | FrameSizes) -> Tensor:
+def resize_to_frame(
+    logits: Tensor, frame: DetDataSample | FrameSizes, mode: str = 'bilinear'
+) -> Tensor:
     """Bring logits of :func:`resize_to_input` to a frame's own resolution (as Mask2Former)."""
-    return resize(logits, frame.ori_shape[:2])
+    return resize(logits, frame.ori_shape[:2], mode)
 
 
-def resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (n, h, w) logits bilinearly, n = 0 included."""
+def resize(logits: Tensor, size: tuple[int, int], mode: str = 'bilinear') -> Tensor:
+    """Resize (n, h, w) logits, n = 0 included; `mode` is one of ``RESIZES``."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
     if len(logits) == 0:
         return logits.new_zeros((0, *size))
-    return F.interpolate(logits[None], size, mode='bilinear', align_corners=False)[0]
+    aligned = {'align_corners': False} if mode == 'bilinear' else {}
+    return F.interpolate(logits[None], size, mode=mode, **aligned)[0]

@@ -131,8 +131,9 @@ class IDOLLoss(BaseModule):
             nothing: value where there is no item; with a gradient of zero to the embeddings.
         """
         count = max(len(items), 1)
-        contrast = sum((contrast_loss(item) for item in items), start=nothing) / count
-        auxiliary = sum((cosine_loss(item) for item in items), start=nothing) / count
+        with torch.autocast(nothing.device.type, enabled=False):
+            contrast = sum((contrast_loss(item) for item in items), start=nothing) / count
+            auxiliary = sum((cosine_loss(item) for item in items), start=nothing) / count
         return dict(
             loss_reid=self.reid_weight * contrast, loss_reid_aux=self.reid_aux_weight * auxiliary
         )
@@ -153,8 +154,9 @@ def focal_loss(logits: Tensor, wanted: Tensor) -> Tensor:
 
 def contrast_loss(item: ContrastItem) -> Tensor:
     """Return log(1 + sum of exp(n a - p a)) over all positives p and negatives n of an anchor a."""
-    positive = torch.logsumexp(-(item.positives @ item.anchor), 0)
-    negative = torch.logsumexp(item.negatives @ item.anchor, 0)
+    anchor = item.anchor.float()
+    positive = torch.logsumexp(-(item.positives.float() @ anchor), 0)
+    negative = torch.logsumexp(item.negatives.float() @ anchor, 0)
     return F.softplus(positive + negative)
 
 
@@ -164,7 +166,7 @@ def cosine_loss(item: ContrastItem) -> Tensor:
     order = torch.randperm(
         len(item.negatives), generator=item.generator, device=item.negatives.device
     )
-    embeddings = torch.cat([item.positives, item.negatives[order[:number]]])
-    cosines = F.normalize(embeddings.float(), dim=1) @ F.normalize(item.anchor.float(), dim=0)
+    embeddings = torch.cat([item.positives, item.negatives[order[:number]]]).float()
+    cosines = F.normalize(embeddings, dim=1) @ F.normalize(item.anchor.float(), dim=0)
     wanted = (torch.arange(len(cosines), device=cosines.device) < len(item.positives)).to(cosines)
     return (cosines - wanted).square().mean()

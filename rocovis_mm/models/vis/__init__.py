@@ -3,6 +3,7 @@
 from rocovis_mm.models.vis.base import OnlineVISModel, VISModel
 from rocovis_mm.models.vis.ctvis import CTVIS
 from rocovis_mm.models.vis.genvis import GenVIS
+from rocovis_mm.models.vis.idol import IDOL
 from rocovis_mm.models.vis.minvis import MinVIS
 from rocovis_mm.models.vis.offline import OfflineVISModel
 from rocovis_mm.models.vis.rocovis import RoCoVIS
@@ -11,6 +12,7 @@ from rocovis_mm.models.vis.vmt import VMT
 
 __all__ = [
     'CTVIS',
+    'IDOL',
     'VMT',
     'GenVIS',
     'MinVIS',

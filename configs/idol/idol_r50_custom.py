@@ -1,0 +1,18 @@
+# IDOL, ResNet-50, on your own data: set the lines on top of ../_base_/datasets/custom_vis.py,
+# or give them as --cfg-options data_root=... train_ann=... val_ann=... classes="('a', 'b')".
+_base_ = [
+    '../_base_/models/idol_r50.py',
+    '../_base_/datasets/custom_vis.py',
+    '../_base_/schedules/schedule_idol.py',
+]
+
+# The weights pre-trained on COCO pairs are the usual start; docs/peers/idol.md says how to convert
+# them.
+load_from = None
+
+num_frames = 2  # IDOL learns from pairs
+frame_range = 10  # the second frame is at most so many frames away from the first one
+train_scales = [(768, side) for side in (320, 352, 392, *range(416, 641, 32))]
+test_scale = (1333, 480)
+
+model = dict(track_head=dict(num_classes=_base_.num_classes))
