@@ -106,6 +106,22 @@ def dice_losses(probabilities: Tensor, masks: Tensor) -> Tensor:
     return 1 - shared / (probabilities.sum(1) + masks.sum(1) + 1)
 
 
+def sampled_masks(masks: Tensor, logits: Tensor, stride: int) -> Tensor:
+    """Return masks at the resolution of logits (..., h, w), one pixel of each cell.
+
+    As published for strides of 4: offset 2 (VNext, SeqFormer, models/deformable_detr.py,
+    ``loss_masks``). Where an input is no multiple of 32 logits reach beyond it.
+
+    Args:
+        masks: (..., H, W).
+        logits: (..., h, w), for their size.
+        stride: of the logits in pixels.
+    """
+    found = masks[..., stride // 2 :: stride, stride // 2 :: stride]
+    bottom, right = (a - b for a, b in zip(logits.shape[-2:], found.shape[-2:]))
+    return F.pad(found, (0, right, 0, bottom))
+
+
 def mask_boxes(masks: Tensor, size: tuple[float, float]) -> Tensor:
     """Return the boxes (G, T, 4) around masks, (x, y, w, h) in shares of `size`; zeros if empty.
 

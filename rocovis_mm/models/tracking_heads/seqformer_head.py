@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from rocovis_mm.models.layers.deformable_detr import DeformableDetrEncoder, EncodedFrames
 from rocovis_mm.models.layers.dynamic_mask_head import DynamicMaskHead, MaskFeatureFusion
 from rocovis_mm.models.layers.seqformer_decoder import DecodedClip, SeqFormerDecoder
-from rocovis_mm.models.losses.seqformer_loss import mask_boxes
+from rocovis_mm.models.losses.seqformer_loss import mask_boxes, sampled_masks
 from rocovis_mm.registry import MODELS, TASK_UTILS
 from rocovis_mm.structures import ClipTargets
 
@@ -188,8 +188,6 @@ class SeqFormerHead(BaseModule):
             targets: B clip targets.
         """
         boxes = [mask_boxes(target.masks, size) for target, size in zip(targets, sizes)]
-        start = MASK_STRIDE // 2
-        masks = [target.masks[..., start::MASK_STRIDE, start::MASK_STRIDE] for target in targets]
         count = self.instance_count(targets)
         losses = {}
         for layer in range(len(decoded.queries)):
@@ -200,14 +198,16 @@ class SeqFormerHead(BaseModule):
                 )
                 for b, (queries, _) in enumerate(pairs)
             ]
+            logits = torch.cat(logits)
+            masks = torch.cat([targets[b].masks[g] for b, (_, g) in enumerate(pairs)])
             found = self.criterion(
                 decoded.class_logits[layer],
                 self.class_targets(decoded.class_logits[layer], targets, pairs),
                 torch.cat([decoded.boxes[layer][b][:, q] for b, (q, _) in enumerate(pairs)], 1)
                 .transpose(0, 1),
                 torch.cat([boxes[b][g] for b, (_, g) in enumerate(pairs)]),
-                torch.cat(logits),
-                torch.cat([masks[b][g] for b, (_, g) in enumerate(pairs)]),
+                logits,
+                sampled_masks(masks, logits, MASK_STRIDE),
                 count,
             )  # fmt: skip
             prefix = '' if layer == len(decoded.queries) - 1 else f'd{layer}.'

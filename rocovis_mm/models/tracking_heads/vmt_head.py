@@ -22,7 +22,7 @@ from rocovis_mm.models.layers.mask_refinement import (
     incoherent_region,
 )
 from rocovis_mm.models.layers.seqformer_decoder import DecodedClip
-from rocovis_mm.models.losses.seqformer_loss import mask_boxes
+from rocovis_mm.models.losses.seqformer_loss import mask_boxes, sampled_masks
 from rocovis_mm.models.tracking_heads.seqformer_head import LEVELS, SeqFormerHead
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import ClipTargets
@@ -134,11 +134,12 @@ class VMTHead(SeqFormerHead):
             if len(queries):
                 pixels = [x[b] for x in pixel_features]
                 refined.append(self.refine(decoded, pixels, b, queries, sizes[b]))
-                masks.append(targets[b].masks[instances][..., 1::2, 1::2])
+                masks.append(targets[b].masks[instances])
         for stage in ('middle', 'fine'):
             if refined:
                 logits = torch.cat([getattr(clip, stage) for clip in refined])
-                found = self.criterion.mask_losses(logits, torch.cat(masks), count)
+                wanted = sampled_masks(torch.cat(masks), logits, self.fine_head.stride)
+                found = self.criterion.mask_losses(logits, wanted, count)
             else:  # the graph must reach these weights on every rank
                 found = (sum((x * 0).sum() for x in self.refining_weights()),) * 2
             losses[f'loss_mask_{stage}'], losses[f'loss_dice_{stage}'] = found

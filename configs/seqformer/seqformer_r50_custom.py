@@ -1,0 +1,23 @@
+# SeqFormer, ResNet-50, on your own data: set the lines on top of ../_base_/datasets/custom_vis.py,
+# or give them as --cfg-options data_root=... train_ann=... val_ann=... classes="('a', 'b')".
+_base_ = [
+    '../_base_/models/seqformer_r50.py',
+    '../_base_/datasets/custom_vis.py',
+    '../_base_/schedules/schedule_seqformer.py',
+]
+
+frame_range = 10  # a clip lies within so many frames to either side of a random one
+load_from = None  # docs/peers/seqformer.md says which weights there are, and how to convert them
+
+model = dict(track_head=dict(num_classes=_base_.num_classes))
+
+test_pipeline = [
+    dict(type='TransformBroadcaster', transforms=_base_.test_pipeline[:-1]),
+    _base_.test_pipeline[-1],
+]
+val_dataloader = dict(
+    batch_size=1,
+    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(whole_videos=True, pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader

@@ -1,0 +1,19 @@
+# VMT, tiny, on the embedded data set, as rocovis_demo.py trains RoCoVIS.
+_base_ = [
+    '../_base_/models/vmt_tiny.py',
+    '../_base_/datasets/demo_vis.py',
+    '../_base_/schedules/schedule_tiny.py',
+]
+
+model = dict(track_head=dict(num_classes=_base_.num_classes))
+
+test_pipeline = [
+    dict(type='TransformBroadcaster', transforms=_base_.test_pipeline[:-1]),
+    _base_.test_pipeline[-1],
+]
+val_dataloader = dict(
+    batch_size=1,
+    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(whole_videos=True, pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
