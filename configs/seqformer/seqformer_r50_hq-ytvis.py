@@ -1,0 +1,23 @@
+# SeqFormer, ResNet-50, HQ-YTVIS.
+_base_ = [
+    '../_base_/models/seqformer_r50.py',
+    '../_base_/datasets/hq_ytvis.py',
+    '../_base_/datasets/seqformer_clips.py',
+    '../_base_/schedules/schedule_seqformer.py',
+]
+
+load_from = None  # pre-trained on COCO, as published: docs/peers/seqformer.md
+
+model = dict(track_head=dict(num_classes=_base_.num_classes))
+train_dataloader = _base_.seqformer_train_loader
+
+test_pipeline = [
+    dict(type='TransformBroadcaster', transforms=_base_.test_pipeline[:-1]),
+    _base_.test_pipeline[-1],
+]
+val_dataloader = dict(
+    batch_size=1,
+    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=False, round_up=False),
+    dataset=dict(whole_videos=True, pipeline=test_pipeline),
+)
+test_dataloader = val_dataloader
