@@ -26,6 +26,7 @@ from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.models.layers import PropagationAttention
 from rocovis_mm.models.vis.feature_maps import fit_head
 from rocovis_mm.registry import MODELS
+from rocovis_mm.streaming.identity_recorder import IdentityRecorder
 from rocovis_mm.streaming.track_recorder import TrackRecorder
 
 BASES = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models'
@@ -37,6 +38,7 @@ METHODS = {
     'RoCoVIS': 'rocovis',
     'GenVIS': 'genvis',
     'MinVIS': 'minvis',
+    'CTVIS': 'ctvis',
 }
 """Contestant -> first part of its base config's name; None: made of RoCoVIS' for MMDetection."""
 STAGES = (
@@ -52,7 +54,7 @@ STAGES = (
 NETWORK = STAGES[2:6]
 OURS_ALONE = ('type', 'assigner', 'loss', 'memory_frames', 'scale_memory', 'detach_every')
 """Keys of RoCoVIS' head that MMDetection's has not."""
-ADD = TrackRecorder.add_frame
+ADD = {kind: kind.add_frame for kind in (TrackRecorder, IdentityRecorder)}
 
 
 @dataclass
@@ -266,11 +268,13 @@ class FrameByFrame:
         for t in range(frames):
             with self.stopwatch('read'):
                 image = torch.from_numpy(read(t)).permute(2, 0, 1)
-            add, TrackRecorder.add_frame = ADD, self.stopwatch.timed(ADD, 'write')
+            for kind, add in ADD.items():
+                kind.add_frame = self.stopwatch.timed(add, 'write')
             try:
                 self._step(image, t, frames)
             finally:
-                TrackRecorder.add_frame = add
+                for kind, add in ADD.items():
+                    kind.add_frame = add
             if not self.frames_of_mmdet and t + 1 < frames:
                 with self.stopwatch('write'):
                     self._write_tracks()
