@@ -52,7 +52,7 @@ def shrink_head(config: ConfigDict, layers: int = 2) -> None:
 
 def shrink_detr_head(config: ConfigDict) -> None:
     """Make the config of a head on top of Deformable DETR small, in place."""
-    config.feat_channels = WIDTH
+    config.feat_channels = 2 * WIDTH  # a norm of 32 groups needs two numbers of a single pixel
     for part in (config.encoder, config.decoder):
         part.update(num_layers=1, num_heads=HEADS, num_points=2, feedforward_channels=48)
 

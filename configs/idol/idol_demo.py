@@ -8,3 +8,6 @@ _base_ = [
 num_frames = 2  # IDOL learns from pairs
 
 model = dict(track_head=dict(num_classes=_base_.num_classes))
+sample_pair = dict(_base_.sample_clip, num_frames=num_frames)
+train_pipeline = [sample_pair, *_base_.train_pipeline[1:]]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

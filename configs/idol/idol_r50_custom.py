@@ -12,7 +12,8 @@ load_from = None
 
 num_frames = 2  # IDOL learns from pairs
 frame_range = 10  # the second frame is at most so many frames away from the first one
-train_scales = [(768, side) for side in (320, 352, 392, *range(416, 641, 32))]
-test_scale = (1333, 480)
 
 model = dict(track_head=dict(num_classes=_base_.num_classes))
+sample_pair = dict(_base_.train_pipeline[0], num_frames=num_frames, frame_range=frame_range)
+train_pipeline = [sample_pair, *_base_.train_pipeline[1:]]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

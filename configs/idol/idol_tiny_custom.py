@@ -8,3 +8,11 @@ model = dict(
     track_head=dict(num_classes=_base_.num_classes),
     clip_augment=_base_.tiny_custom.clip_augment,
 )
+sample_pair = dict(_base_.sample_clip, num_frames=num_frames)
+train_pipeline = [sample_pair, *_base_.train_pipeline[1:]]
+whole_frames_pipeline = [sample_pair, *_base_.whole_frames_pipeline[1:]]
+train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+custom_hooks = [
+    *_base_.custom_hooks[:-1],
+    dict(_base_.custom_hooks[-1], switch_pipeline=whole_frames_pipeline),
+]

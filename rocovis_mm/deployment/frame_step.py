@@ -196,13 +196,20 @@ def frame_step(model: OnlineVISModel, size: tuple[int, int]) -> FrameStep:
     """Return a model's step at a fixed frame size.
 
     Raises:
-        TypeError: MinVIS, whose Hungarian matching of queries is no tensor operation.
+        TypeError: the model links queries between frames by no tensor operation of fixed shapes.
         ValueError: the model remembers all frames.
     """
     for kind, step in STEPS.items():
         if isinstance(model, kind):
             return step(model, size)
+    if not isinstance(model, OnlineVISModel):
+        raise TypeError(
+            f'{type(model).__name__} cannot be exported: it reads a whole video, whose length is '
+            'not fixed. RoCoVIS and GenVIS can'
+        )
+    bank = getattr(model, 'associator', None) is not None
+    how = 'a memory whose size changes' if bank else 'the Hungarian method'
     raise TypeError(
-        f'{type(model).__name__} cannot be exported: between frames it matches queries by the '
-        'Hungarian method, which is no tensor operation. RoCoVIS and GenVIS can'
+        f'{type(model).__name__} cannot be exported: between frames it matches queries by {how}, '
+        'which is no tensor operation of fixed shapes. RoCoVIS and GenVIS can'
     )

@@ -235,6 +235,11 @@ class IdentityRecorder:
         for track in list(self.tracks.values()):
             if self.rule.removes(number, track.last, track.frames):
                 del self.tracks[track.identity]
+        self.ended = [
+            (scored, track)
+            for scored, track in self.ended
+            if not self.rule.removes(number, track.last, track.frames)
+        ]
 
     def _end(self, absent: int | None) -> None:
         """End tracks that were absent for more frames, once none of their masks waits."""
@@ -252,10 +257,16 @@ class IdentityRecorder:
         return np.array([t.identity for t in self.tracks.values() if t.last < first], dtype=int)
 
     def give_back(self, identities: Iterable[int]) -> None:
-        """End identities. Of those that ended the best are kept, as many as a video may have."""
+        """End identities.
+
+        Of those that ended the best are kept, as many as a video may have tracks. All are kept
+        at the beginning of a video, where noise is not removed yet.
+        """
         given = [self.tracks.pop(int(identity)) for identity in identities]
+        begins = self.length <= self.rule.noise_frames + 1
         if given:
-            self.ended = self._best([*given], self.rule.max_tracks)
+            number = len(given) * self.num_classes + len(self.ended)
+            self.ended = self._best(given, number if begins else self.rule.max_tracks)
 
     def class_scores(self, tracks: Sequence[Track]) -> np.ndarray:
         """Return the class probabilities (M, K) of tracks so far."""

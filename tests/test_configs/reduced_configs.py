@@ -17,7 +17,6 @@ from mmengine.config import Config, ConfigDict
 from tiny_model import (
     BACKBONE_WIDTH,
     HEADS,
-    WIDTH,
     set_genvis,
     shrink_detr_head,
     shrink_head,
@@ -80,8 +79,9 @@ def reduce_model(model: ConfigDict) -> None:
     else:
         shrink_detr_head(head)
     if 'refinement' in head:  # VMT's backbone is as wide as its encoder
-        model.backbone.update(base_channels=WIDTH, stem_channels=WIDTH)
-        head.refinement.update(width=WIDTH, point_limit=50, feedforward_channels=48)
+        width = head.feat_channels
+        model.backbone.update(base_channels=width, stem_channels=width)
+        head.refinement.update(width=width, point_limit=50, feedforward_channels=48)
     if 'propagation' in head.get('pixel_decoder', ()):
         head.pixel_decoder.propagation.num_heads = HEADS
     if 'object_decoder' in head:

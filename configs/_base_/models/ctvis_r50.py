@@ -1,5 +1,5 @@
 # CTVIS (Ying et al. 2023): Mask2Former on each frame, embeddings linked through a memory.
-_base_ = './mask2former_r50.py'
+_base_ = ['./mask2former_r50.py', './bank.py']
 
 model = dict(
     type='rocovis_mm.CTVIS',
@@ -14,15 +14,6 @@ model = dict(
             memory_prob=0.5,  # that the memory, not the last embedding, is an item's positive
         ),
     ),
-    associator=dict(
-        type='rocovis_mm.BankAssociator',
-        select_score=0.01,  # least class probability of a query that counts
-        nms_iou=0.6,
-        match_score=0.3,
-        init_score=0.01,  # least class probability of a new track
-        memory='similarity_guided',
-        cached_frames=10,
-        dead_frames=20,  # a track that was not seen for more frames never comes back
-    ),
+    associator=_base_.bank,
     track_rule=dict(reduce='mean_logits', mask_scoring=True, scoring_size='frame'),
 )

@@ -1,5 +1,5 @@
 # CTVIS (Ying et al. 2023): Mask2Former on each frame, embeddings linked through a memory.
-_base_ = './mask2former_tiny.py'
+_base_ = ['./mask2former_tiny.py', './bank.py']
 
 model = dict(
     type='rocovis_mm.CTVIS',
@@ -9,6 +9,6 @@ model = dict(
         reid_channels=_base_.width,
         reid_loss=dict(type='rocovis_mm.MemoryContrastiveLoss'),
     ),
-    associator=dict(type='rocovis_mm.BankAssociator'),
+    associator=_base_.bank,
     track_rule=dict(reduce='mean_logits', mask_scoring=True, scoring_size='frame'),
 )

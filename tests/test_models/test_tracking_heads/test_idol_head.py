@@ -130,3 +130,20 @@ def test_what_a_stream_remembers_is_bounded(model):
         assert (bank.last > t - model.associator.dead_frames - 1).all()
     assert bank.next_id > max(sizes) > 0
     assert max(sizes) <= 14 * (model.associator.dead_frames + 1)
+
+
+def test_a_pair_is_learned_by_heart(model):
+    """The sum of the losses falls by a third, and the contrast too."""
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    history = []
+    for _ in range(8):
+        losses = losses_of(model, [[1, 1], [1, 1]])
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        history.append((sum(losses.values()).item(), losses['loss_reid'].item()))
+    model.load_state_dict(before)
+    assert history[-1][0] < history[0][0] * 2 / 3
+    assert history[-1][1] < history[0][1] * 2 / 3
