@@ -5,12 +5,18 @@ from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreproces
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
 from rocovis_mm.models.losses import ClipLoss, GenVISLoss
 from rocovis_mm.models.necks import SimpleFeaturePyramid
-from rocovis_mm.models.task_modules import GenVISAssigner, UVLAAssigner, UVLAPlusPlusAssigner
+from rocovis_mm.models.task_modules import (
+    ClipGlobalAssigner,
+    GenVISAssigner,
+    UVLAAssigner,
+    UVLAPlusPlusAssigner,
+)
 from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead
 from rocovis_mm.models.vis import GenVIS, MinVIS, OnlineVISModel, RoCoVIS
 
 __all__ = [
     'ClipCopyPaste',
+    'ClipGlobalAssigner',
     'ClipLoss',
     'GenVIS',
     'GenVISAssigner',
