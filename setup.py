@@ -77,6 +77,7 @@ setup(
         'tests': read_requirements('tests'),
         'optional': read_requirements('optional'),
         'view': read_requirements('view'),
+        'videomt': read_requirements('videomt'),
         'export': read_requirements('export'),
         'docs': read_requirements('docs'),
     },

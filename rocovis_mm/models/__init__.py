@@ -11,8 +11,8 @@ from rocovis_mm.models.task_modules import (
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
-from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead
-from rocovis_mm.models.vis import GenVIS, MinVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead, VidEoMTHead
+from rocovis_mm.models.vis import GenVIS, MinVIS, OnlineVISModel, RoCoVIS, VidEoMT
 
 __all__ = [
     'ClipCopyPaste',
@@ -32,4 +32,6 @@ __all__ = [
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
     'VISDataPreprocessor',
+    'VidEoMT',
+    'VidEoMTHead',
 ]
