@@ -100,7 +100,7 @@ WAYS = ('long videos', 'mean of short and long videos')
 
 
 def without_way(model: dict) -> list[str]:
-    """Return the places of a model's figures on YouTube-VIS 2022 that do not say what they are of."""
+    """Return the places of figures on YouTube-VIS 2022 that do not say what they are of."""
     meta = model['Metadata']
     lists = [value for key, value in meta.items() if key.endswith('Results')]
     places = [result['Dataset'] for results in [*lists, model['Results']] for result in results]
