@@ -78,6 +78,8 @@ setup(
         'optional': read_requirements('optional'),
         'view': read_requirements('view'),
         'videomt': read_requirements('videomt'),
+        'web': read_requirements('web'),
+        'lite': read_requirements('lite'),
         'export': read_requirements('export'),
         'docs': read_requirements('docs'),
     },
