@@ -8,6 +8,8 @@ test_pipeline = [
     dict(type='mmdet.Resize', scale=(image_size, image_size), keep_ratio=False),
     dict(type='rocovis_mm.PackVISInputs'),
 ]
+train_dataloader = None
 val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
 test_dataloader = val_dataloader
+val_cfg = dict(type='ValLoop')
 test_cfg = dict(type='TestLoop')
