@@ -24,6 +24,7 @@ from tiny_model import stream_sample
 
 from rocovis_mm.apis import RoCoVISInferencer
 from rocovis_mm.checkpoints.fitting import load_model
+from rocovis_mm.deployment.frame_step import frame_step
 from rocovis_mm.models.tracking_heads.videomt_head import import_transformers
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import StreamState
@@ -210,6 +211,8 @@ def test_what_does_not_fit_is_named(transformers, folder, inferencer, tmp_path):
         inferencer.model.step(torch.zeros(1, 3, 40, SIZE), StreamState())
     with pytest.raises(SystemExit, match='error: nowhere/config.json: no such file'):
         tool().main(['nowhere', str(tmp_path / 'x.pth')])
+    with pytest.raises(TypeError, match='VidEoMT cannot be exported'):
+        frame_step(inferencer.model, (SIZE, SIZE))
     with pytest.raises(NotImplementedError, match='not trained here'):
         inferencer.model.loss({}, [])
 
