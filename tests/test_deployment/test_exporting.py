@@ -25,7 +25,7 @@ from tests.processes import run_main
 from tests.test_deployment.test_frame_step import PADDED, SIZE, model_of, prepared, video
 
 CONFIG = REPOSITORY / 'configs/rocovis/rocovis_tiny_custom.py'
-ONE_LAYER = {'model.track_head.transformer_decoder.num_layers': 1}  # GenVIS is exported with two
+LAYERS = {'model.track_head.transformer_decoder.num_layers': 2}
 
 
 def need_packages() -> None:
@@ -52,7 +52,7 @@ def take_apart(outputs: tuple) -> tuple:
 def export_by_tool(folder: Path) -> tuple[OnlineVISModel, Path, str]:
     """Return a model of a config, the file that the tool makes of it, and what the tool prints."""
     config = Config.fromfile(CONFIG)
-    config.merge_from_dict(ONE_LAYER)
+    config.merge_from_dict(LAYERS)
     torch.manual_seed(0)
     with DefaultScope.overwrite_default_scope('mmdet'):
         model = MODELS.build(config.model).eval()
@@ -60,7 +60,7 @@ def export_by_tool(folder: Path) -> tuple[OnlineVISModel, Path, str]:
     sharpen(model)
     checkpoint, out, printed = folder / 'tiny.pth', folder / 'model.onnx', io.StringIO()
     torch.save({'state_dict': model.state_dict(), 'meta': {}}, checkpoint)
-    settings = [f'{key}={value}' for key, value in ONE_LAYER.items()]
+    settings = [f'{key}={value}' for key, value in LAYERS.items()]
     words = [CONFIG, checkpoint, '--size', *SIZE, '--out', out, '--verify', 3, '--cfg-options']
     with contextlib.redirect_stdout(printed), pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, 'argv', sys.argv)
