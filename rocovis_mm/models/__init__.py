@@ -15,6 +15,7 @@ from rocovis_mm.models.necks import SimpleFeaturePyramid
 from rocovis_mm.models.task_modules import (
     BankAssociator,
     ClipBoxAssigner,
+    ClipGlobalAssigner,
     GenVISAssigner,
     IDOLAssociator,
     SimOTAAssigner,
@@ -28,6 +29,7 @@ from rocovis_mm.models.tracking_heads import (
     MinVISHead,
     RoCoVISHead,
     SeqFormerHead,
+    VidEoMTHead,
     VMTHead,
 )
 from rocovis_mm.models.vis import (
@@ -40,6 +42,7 @@ from rocovis_mm.models.vis import (
     OnlineVISModel,
     RoCoVIS,
     SeqFormer,
+    VidEoMT,
     VISModel,
 )
 
@@ -50,6 +53,7 @@ __all__ = [
     'CTVISHead',
     'ClipBoxAssigner',
     'ClipCopyPaste',
+    'ClipGlobalAssigner',
     'ClipLoss',
     'EfficientNetLite',
     'GenVIS',
@@ -78,4 +82,6 @@ __all__ = [
     'VISDataPreprocessor',
     'VISModel',
     'VMTHead',
+    'VidEoMT',
+    'VidEoMTHead',
 ]

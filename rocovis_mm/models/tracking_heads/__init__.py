@@ -6,6 +6,7 @@ from rocovis_mm.models.tracking_heads.idol_head import IDOLHead
 from rocovis_mm.models.tracking_heads.minvis_head import MinVISHead
 from rocovis_mm.models.tracking_heads.rocovis_head import RoCoVISHead
 from rocovis_mm.models.tracking_heads.seqformer_head import SeqFormerHead
+from rocovis_mm.models.tracking_heads.videomt_head import VidEoMTHead
 from rocovis_mm.models.tracking_heads.vmt_head import VMTHead
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     'RoCoVISHead',
     'SeqFormerHead',
     'VMTHead',
+    'VidEoMTHead',
 ]

@@ -8,6 +8,7 @@ from rocovis_mm.models.vis.minvis import MinVIS
 from rocovis_mm.models.vis.offline import OfflineVISModel
 from rocovis_mm.models.vis.rocovis import RoCoVIS
 from rocovis_mm.models.vis.seqformer import SeqFormer
+from rocovis_mm.models.vis.videomt import VidEoMT
 from rocovis_mm.models.vis.vmt import VMT
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     'RoCoVIS',
     'SeqFormer',
     'VISModel',
+    'VidEoMT',
 ]
