@@ -35,7 +35,9 @@ from benchmark_models import (
     MASK2FORMER,
     METHODS,
     NETWORK,
+    OFFLINE,
     STAGES,
+    ClipByClip,
     FrameByFrame,
     Stopwatch,
     build,
@@ -75,7 +77,14 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--size', default='360x640', help='height x width of the frames')
     parser.add_argument('--frames', type=int, default=10, help='frames that count')
     parser.add_argument('--model-size', choices=['r50', 'tiny'], default='r50')
-    parser.add_argument('--methods', nargs='+', choices=list(METHODS), default=list(METHODS))
+    online = [name for name in METHODS if name not in OFFLINE]
+    parser.add_argument(
+        '--methods',
+        nargs='+',
+        choices=list(METHODS),
+        default=online,
+        help='contestants [all online ones]; an offline one reads clips of 5 frames',
+    )
     parser.add_argument('--propagation-strides', type=int, nargs='*', help='as in the config')
     parser.add_argument('--memory-frames', type=int, help='as in the config')
     parser.add_argument('--objects', type=int, default=10, help='queries that are foreground')
@@ -142,9 +151,8 @@ def make_contestants(args: argparse.Namespace, methods: Sequence[str]) -> list[F
             if isinstance(model, IDOL):
                 let_some_detections_see(model, image, args.objects)
         half = args.dtype == 'bf16'
-        contestants.append(
-            FrameByFrame(name, model, device, half, args.compile, CLOCKS[args.clock])
-        )
+        kind = ClipByClip if name in OFFLINE else FrameByFrame
+        contestants.append(kind(name, model, device, half, args.compile, CLOCKS[args.clock]))
     return contestants
 
 
@@ -165,7 +173,7 @@ def race(args: argparse.Namespace, frames: Frames) -> dict[str, dict[str, Any]]:
         with count_flops() as counter:
             next(videos[contestant.name])
         figures[contestant.name].update(
-            gflop=counter.get_total_flops() / 1e9,
+            gflop=counter.get_total_flops() / 1e9 / contestant.frames_at_once,
             parameters=sum(p.numel() for p in contestant.model.parameters()) / 1e6,
             peak=peak(),
         )

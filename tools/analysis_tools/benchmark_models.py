@@ -41,8 +41,12 @@ METHODS = {
     'MinVIS': 'minvis',
     'CTVIS': 'ctvis',
     'IDOL': 'idol',
+    'SeqFormer': 'seqformer',
+    'VMT': 'vmt',
 }
 """Contestant -> first part of its base config's name; None: made of RoCoVIS' for MMDetection."""
+OFFLINE = ('SeqFormer', 'VMT')
+"""Contestants that read a clip at once, which are there only where they are named."""
 STAGES = (
     'read',
     'preprocess',
@@ -186,8 +190,11 @@ def build(
 def share_weights(source: Mask2Former, models: Sequence[nn.Module]) -> None:
     """Give all models the weights of MMDetection's. Others stay random."""
     MMLogger.get_current_instance().setLevel('ERROR')  # lists of all names otherwise
+    weights = source.state_dict()
     for model in models:
-        model.load_state_dict(source.state_dict(), strict=False)
+        own = {name: x.shape for name, x in model.state_dict().items()}
+        fitting = {name: x for name, x in weights.items() if own.get(name, x.shape) == x.shape}
+        model.load_state_dict(fitting, strict=False)
 
 
 @torch.no_grad()
@@ -230,6 +237,9 @@ class FrameByFrame:
         compiled: compile backbone, pixel decoder and query decoder.
         clock: returns the time in seconds.
     """
+
+    frames_at_once = 1
+    """Frames of a turn, whose times are divided by it."""
 
     def __init__(
         self,
@@ -333,3 +343,44 @@ class FrameByFrame:
         if self.frames_of_mmdet:
             with self.stopwatch('write'):
                 encode_mask_results(result.pred_instances.masks.cpu().numpy())
+
+
+class ClipByClip(FrameByFrame):
+    """Runs an offline contestant, a clip at each turn, and measures the time of a frame."""
+
+    frames_at_once = 5
+
+    def _heavy(self) -> list[tuple[nn.Module, str]]:
+        head = self.model.track_head
+        parts = [(head.encoder.encoder, 'forward'), (head.decoder, 'forward')]
+        return [(self.model.backbone, 'forward'), *parts]
+
+    def _watch(self) -> None:
+        model, watch = self.model, self.stopwatch.wrap
+        watch(model, 'predict', 'post-process')
+        watch(model, 'extract_features', 'backbone')
+        watch(model.track_head.encoder, 'forward', 'pixel decoder')
+        watch(model.track_head.decoder, 'forward', 'query decoder')
+
+    def run(self, read: Callable[[int], Any], frames: int) -> Iterator[dict[str, float]]:
+        """Run a clip for each `next`; see :meth:`FrameByFrame.run`."""
+        for t in range(frames):
+            with self.stopwatch('read'):
+                clip = [torch.from_numpy(read(t + i)) for i in range(self.frames_at_once)]
+            self._predict(torch.stack(clip).permute(0, 3, 1, 2))
+            seconds = self.stopwatch.take()
+            yield {stage: seconds.get(stage, 0.0) / self.frames_at_once for stage in STAGES}
+
+    @torch.no_grad()
+    def _predict(self, clip: torch.Tensor) -> None:
+        size, length = tuple(clip.shape[-2:]), len(clip)
+        sizes = dict(img_shape=size, ori_shape=size, video_id=0, ori_video_length=length)
+        sample = TrackDataSample()
+        sample.video_data_samples = [
+            DetDataSample(metainfo=dict(sizes, frame_id=t)) for t in range(length)
+        ]
+        with self.stopwatch('preprocess'):
+            batch = dict(inputs={'img': [clip]}, data_samples=[sample])
+            data = self.model.data_preprocessor(batch)
+        with torch.autocast(self.stopwatch.device.type, torch.bfloat16, enabled=self.half):
+            self.model.predict(data['inputs'], data['data_samples'])
