@@ -12,8 +12,8 @@ model = dict(track_head=dict(num_classes=_base_.num_classes))
 train_dataloader = _base_.seqformer_train_loader
 
 test_pipeline = [
-    dict(type='TransformBroadcaster', transforms=_base_.test_pipeline[:-1]),
-    _base_.test_pipeline[-1],
+    dict(type='TransformBroadcaster', transforms=[_base_.load_frame, _base_.test_resize]),
+    _base_.pack,
 ]
 val_dataloader = dict(
     batch_size=1,

@@ -8,8 +8,14 @@ model = dict(
 )
 
 test_pipeline = [
-    dict(type='TransformBroadcaster', transforms=_base_.test_pipeline[:-1]),
-    _base_.test_pipeline[-1],
+    dict(
+        type='TransformBroadcaster',
+        transforms=[
+            dict(type='rocovis_mm.LoadVISFrame'),
+            dict(type='rocovis_mm.AlignedResize', scale=_base_.test_size, keep_ratio=True),
+        ],
+    ),
+    dict(type='rocovis_mm.PackVISInputs'),
 ]
 val_dataloader = dict(
     batch_size=1,

@@ -8,8 +8,8 @@ _base_ = [
 model = dict(track_head=dict(num_classes=_base_.num_classes))
 
 test_pipeline = [
-    dict(type='TransformBroadcaster', transforms=_base_.test_pipeline[:-1]),
-    _base_.test_pipeline[-1],
+    dict(type='TransformBroadcaster', transforms=[_base_.load_frame, _base_.resize]),
+    _base_.pack,
 ]
 val_dataloader = dict(
     batch_size=1,

@@ -6,7 +6,6 @@ _base_ = [
     '../_base_/schedules/schedule_seqformer.py',
 ]
 
-frame_range = 10  # a clip lies within so many frames to either side of a random one
 load_from = None  # docs/peers/vmt.md says which weights there are, and how to convert them
 
 model = dict(
@@ -15,8 +14,14 @@ model = dict(
 )
 
 test_pipeline = [
-    dict(type='TransformBroadcaster', transforms=_base_.test_pipeline[:-1]),
-    _base_.test_pipeline[-1],
+    dict(
+        type='TransformBroadcaster',
+        transforms=[
+            dict(type='rocovis_mm.LoadVISFrame'),
+            dict(type='rocovis_mm.AlignedResize', scale=_base_.test_scale, keep_ratio=True),
+        ],
+    ),
+    dict(type='rocovis_mm.PackVISInputs'),
 ]
 val_dataloader = dict(
     batch_size=1,
