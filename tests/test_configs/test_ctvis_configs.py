@@ -64,11 +64,9 @@ def test_a_benchmark_has_the_published_recipe(name):
         assert loader.dataset.pipeline[1].scale == (1333, 480)
 
 
-@pytest.mark.parametrize('name', CONFIGS)
-def test_a_config_builds_the_published_association(name, monkeypatch):
+@pytest.mark.parametrize('name', ['ctvis_r50_ovis', 'ctvis_r50_custom', 'ctvis_demo'])
+def test_a_config_builds_the_published_association(name):
     config = Config.fromfile(CONFIGS[name])
-    linspace = torch.linspace  # Swin's constructor reads its numbers
-    monkeypatch.setattr(torch, 'linspace', lambda *a, **k: linspace(*a, **{**k, 'device': 'cpu'}))
     with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
         model = MODELS.build(config.model)
     assert type(model) is CTVIS and model.num_classes == config.num_classes
