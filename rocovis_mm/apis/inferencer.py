@@ -31,7 +31,7 @@ LOADERS = ('LoadVISFrame', 'LoadImageFromFile', 'LoadImageFromNDArray', 'Inferen
 
 
 class RoCoVISInferencer:
-    """A RoCoVIS, MinVIS or GenVIS model for videos, cameras and streams.
+    """A RoCoVIS, MinVIS, GenVIS or CTVIS model for videos, cameras and streams.
 
     ``inferencer(video)`` returns a video's tracks. ``inferencer.frames(video)`` iterates over
     its frames. ``inferencer.stream()`` takes frames one by one. The config's own test
@@ -80,7 +80,7 @@ class RoCoVISInferencer:
         if not isinstance(self.model, OnlineVISModel):
             raise ValueError(
                 f'{type(self.model).__name__} is no online model; the inferencer takes configs of '
-                'RoCoVIS, MinVIS and GenVIS'
+                'RoCoVIS, MinVIS, GenVIS and CTVIS'
             )
         self.config = getattr(self.model, 'cfg', None) if built else config
         self.pipeline = frame_pipeline(pipeline or inference_dataset(self.config).get('pipeline'))
