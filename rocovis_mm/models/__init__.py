@@ -8,6 +8,7 @@ from rocovis_mm.models.losses import ClipLoss, GenVISLoss, IDOLLoss, MemoryContr
 from rocovis_mm.models.necks import SimpleFeaturePyramid
 from rocovis_mm.models.task_modules import (
     BankAssociator,
+    ClipGlobalAssigner,
     GenVISAssigner,
     IDOLAssociator,
     SimOTAAssigner,
@@ -20,14 +21,16 @@ from rocovis_mm.models.tracking_heads import (
     IDOLHead,
     MinVISHead,
     RoCoVISHead,
+    VidEoMTHead,
 )
-from rocovis_mm.models.vis import CTVIS, IDOL, GenVIS, MinVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.models.vis import CTVIS, IDOL, GenVIS, MinVIS, OnlineVISModel, RoCoVIS, VidEoMT
 
 __all__ = [
     'BankAssociator',
     'CTVIS',
     'CTVISHead',
     'ClipCopyPaste',
+    'ClipGlobalAssigner',
     'ClipLoss',
     'EfficientNetLite',
     'GenVIS',
@@ -50,4 +53,6 @@ __all__ = [
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
     'VISDataPreprocessor',
+    'VidEoMT',
+    'VidEoMTHead',
 ]

@@ -1,6 +1,7 @@
 """Parts that a head composes by config."""
 
 from rocovis_mm.models.task_modules.assigners import (
+    ClipGlobalAssigner,
     GenVISAssigner,
     SimOTAAssigner,
     UVLAAssigner,
@@ -10,6 +11,7 @@ from rocovis_mm.models.task_modules.association import BankAssociator, IDOLAssoc
 
 __all__ = [
     'BankAssociator',
+    'ClipGlobalAssigner',
     'GenVISAssigner',
     'IDOLAssociator',
     'SimOTAAssigner',

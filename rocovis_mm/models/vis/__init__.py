@@ -6,5 +6,6 @@ from rocovis_mm.models.vis.genvis import GenVIS
 from rocovis_mm.models.vis.idol import IDOL
 from rocovis_mm.models.vis.minvis import MinVIS
 from rocovis_mm.models.vis.rocovis import RoCoVIS
+from rocovis_mm.models.vis.videomt import VidEoMT
 
-__all__ = ['CTVIS', 'IDOL', 'GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS']
+__all__ = ['CTVIS', 'IDOL', 'GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS', 'VidEoMT']
