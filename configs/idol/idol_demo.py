@@ -9,5 +9,6 @@ num_frames = 2  # IDOL learns from pairs
 
 model = dict(track_head=dict(num_classes=_base_.num_classes))
 sample_pair = dict(_base_.sample_clip, num_frames=num_frames)
-train_pipeline = [sample_pair, *_base_.train_pipeline[1:]]
+prepare_pair = [step for step in _base_.train_pipeline if step['type'] != 'rocovis_mm.SampleClip']
+train_pipeline = [sample_pair, *prepare_pair]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

@@ -14,6 +14,12 @@ num_frames = 2  # IDOL learns from pairs
 frame_range = 10  # the second frame is at most so many frames away from the first one
 
 model = dict(track_head=dict(num_classes=_base_.num_classes))
-sample_pair = dict(_base_.train_pipeline[0], num_frames=num_frames, frame_range=frame_range)
-train_pipeline = [sample_pair, *_base_.train_pipeline[1:]]
+sample_pair = dict(
+    type='rocovis_mm.SampleClip',
+    num_frames=num_frames,
+    frame_range=frame_range,
+    event_prob=_base_.event_prob,
+)
+prepare_pair = [step for step in _base_.train_pipeline if step['type'] != 'rocovis_mm.SampleClip']
+train_pipeline = [sample_pair, *prepare_pair]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))

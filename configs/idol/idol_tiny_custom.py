@@ -9,10 +9,15 @@ model = dict(
     clip_augment=_base_.tiny_custom.clip_augment,
 )
 sample_pair = dict(_base_.sample_clip, num_frames=num_frames)
-train_pipeline = [sample_pair, *_base_.train_pipeline[1:]]
-whole_frames_pipeline = [sample_pair, *_base_.whole_frames_pipeline[1:]]
+prepare_pair = [step for step in _base_.train_pipeline if step['type'] != 'rocovis_mm.SampleClip']
+prepare_whole_pair = [
+    step for step in _base_.whole_frames_pipeline if step['type'] != 'rocovis_mm.SampleClip'
+]
+train_pipeline = [sample_pair, *prepare_pair]
+whole_frames_pipeline = [sample_pair, *prepare_whole_pair]
 train_dataloader = dict(dataset=dict(pipeline=train_pipeline))
+switch = 'rocovis_mm.IterPipelineSwitchHook'
 custom_hooks = [
-    *_base_.custom_hooks[:-1],
-    dict(_base_.custom_hooks[-1], switch_pipeline=whole_frames_pipeline),
+    *[hook for hook in _base_.custom_hooks if hook['type'] != switch],
+    dict(type=switch, switch_iter=_base_.whole_frames_from, switch_pipeline=whole_frames_pipeline),
 ]

@@ -81,7 +81,7 @@ class RoCoVISInferencer:
         if not isinstance(self.model, OnlineVISModel):
             raise ValueError(
                 f'{type(self.model).__name__} is no online model; the inferencer takes configs of '
-                'RoCoVIS, MinVIS and GenVIS'
+                'RoCoVIS, MinVIS, GenVIS and CTVIS'
             )
         self.config = getattr(self.model, 'cfg', None) if built else config
         self.pipeline = frame_pipeline(pipeline or inference_dataset(self.config).get('pipeline'))

@@ -106,7 +106,9 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
         )
     if any(name.startswith(ctvis.THEIRS) for name in weights):
         if wanted not in ('auto', 'ctvis'):
-            raise ValueError(f'predictor.reid_embed.* is there: this is a CTVIS, not a {wanted}')
+            raise ValueError(
+                f'predictor.reid_embed.* is there: this is a CTVIS, not --model {wanted}'
+            )
         return 'ctvis'
     if not any(name.startswith('vita_module.') for name in weights):
         if wanted == 'genvis':

@@ -274,5 +274,6 @@ def resize(logits: Tensor, size: tuple[int, int], mode: str = 'bilinear') -> Ten
         return logits
     if len(logits) == 0:
         return logits.new_zeros((0, *size))
-    aligned = {'align_corners': False} if mode == 'bilinear' else {}
-    return F.interpolate(logits[None], size, mode=mode, **aligned)[0]
+    if mode == 'nearest':
+        return F.interpolate(logits[None], size, mode='nearest')[0]
+    return F.interpolate(logits[None], size, mode='bilinear', align_corners=False)[0]

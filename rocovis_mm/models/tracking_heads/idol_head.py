@@ -161,7 +161,8 @@ class IDOLHead(BaseModule):
         boxes = self.decoder.boxes(frames.decoded)
         embeddings = self.reid_embed(frames.decoded.queries[-1])
         height, width = (2 * side for side in frames.mask_features.shape[-2:])
-        mask_logits = class_logits.new_full((*class_logits.shape[:2], height, width), NO_MASK)
+        shape = (*class_logits.shape[:2], height, width)
+        mask_logits = class_logits.new_full(shape, NO_MASK, dtype=torch.float32)
         everything = torch.arange(self.num_queries, device=boxes.device)
         chosen = [choose(*x) if choose else everything for x in zip(class_logits, boxes)]
         for b, queries in enumerate(chosen):

@@ -147,3 +147,15 @@ def test_a_pair_is_learned_by_heart(model):
     model.load_state_dict(before)
     assert history[-1][0] < history[0][0] * 2 / 3
     assert history[-1][1] < history[0][1] * 2 / 3
+
+
+def test_half_precision(model):
+    """Masks are made in whole precision, whose coordinates are pixels."""
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = losses_of(model, [[1, 1], [1, 1]])
+        with torch.no_grad():
+            prediction, _ = model.step(images(1, SIZE), StreamState())
+    assert all(x.isfinite() and x > 0 for x in losses.values())
+    sum(losses.values()).backward()
+    assert prediction.class_logits[-1].dtype == torch.bfloat16
+    assert prediction.mask_logits[-1].dtype == torch.float32

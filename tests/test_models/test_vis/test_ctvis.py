@@ -13,6 +13,8 @@ from test_published_baselines import BASES, set_heads, video_tracks
 from tiny_model import stream_sample
 
 from rocovis_mm.checkpoints import fitting_config, read_sizes, to_detectron2, to_mm
+from rocovis_mm.checkpoints.contents import model_kind
+from rocovis_mm.checkpoints.peers import ctvis
 from rocovis_mm.registry import MODELS
 from rocovis_mm.streaming.engine import StreamEngine
 
@@ -105,3 +107,22 @@ def test_tracks(published, streamed):
     assert tracks.identities.tolist() == one_by_one.identities.tolist()
     assert np.array_equal(tracks.scores, one_by_one.scores)
     assert tracks.segmentations == one_by_one.segmentations
+
+
+@pytest.mark.parametrize(('layers', 'width'), [(0, 0), (1, 8), (2, 24), (4, 8)])
+def test_the_sizes_of_the_embedding_are_read_off_its_weights(layers, width):
+    widths = [8] + [width] * (layers - 1) + [8]
+    weights = {
+        f'{ctvis.OURS}layers.{i}.weight': torch.zeros(widths[i + 1], widths[i])
+        for i in range(layers)
+    }
+    sizes = ctvis.embedding_sizes(weights)
+    assert sizes == dict(reid_layers=layers, reid_channels=width if layers > 1 else None)
+
+
+@pytest.mark.parametrize('wanted', ['minvis', 'genvis', 'mask2former'])
+def test_a_ctvis_is_no_other_model(wanted):
+    name = f'{ctvis.THEIRS}layers.0.weight'
+    assert model_kind({name: torch.zeros(1)}) == 'ctvis'
+    with pytest.raises(ValueError, match=f'this is a CTVIS, not --model {wanted}'):
+        model_kind({name: torch.zeros(1)}, wanted)
