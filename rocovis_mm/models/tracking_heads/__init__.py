@@ -1,7 +1,8 @@
 """Heads: queries to classes, masks and identities."""
 
+from rocovis_mm.models.tracking_heads.dvis_head import DVISHead
 from rocovis_mm.models.tracking_heads.genvis_head import GenVISHead
 from rocovis_mm.models.tracking_heads.minvis_head import MinVISHead
 from rocovis_mm.models.tracking_heads.rocovis_head import RoCoVISHead
 
-__all__ = ['GenVISHead', 'MinVISHead', 'RoCoVISHead']
+__all__ = ['DVISHead', 'GenVISHead', 'MinVISHead', 'RoCoVISHead']

@@ -1,8 +1,9 @@
 """The models that a runner builds."""
 
 from rocovis_mm.models.vis.base import OnlineVISModel
+from rocovis_mm.models.vis.dvis import DVIS
 from rocovis_mm.models.vis.genvis import GenVIS
 from rocovis_mm.models.vis.minvis import MinVIS
 from rocovis_mm.models.vis.rocovis import RoCoVIS
 
-__all__ = ['GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS']
+__all__ = ['DVIS', 'GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS']
