@@ -104,17 +104,8 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
             'no sem_seg_head.*: not a Mask2Former, MinVIS or GenVIS (a backbone alone?); the '
             f'names are: {shorten(weights)}'
         )
-    if any(name.startswith(dvis.THEIRS) for name in weights):
-        if wanted not in ('auto', 'dvis'):
-            raise ValueError(f'tracker.* is there: this is a DVIS, not --model {wanted}')
-        if any(name.startswith(dvis.OFFLINE) for name in weights):
-            raise ValueError('refiner.* is there: this is DVIS offline; the online one is here')
+    if dvis.is_dvis(weights, wanted):
         return 'dvis'
-    if wanted == 'dvis':
-        raise ValueError(
-            'no tracker.*: this is no DVIS but a Mask2Former or MinVIS; give --model mask2former '
-            'or --model minvis'
-        )
     if not any(name.startswith('vita_module.') for name in weights):
         if wanted == 'genvis':
             raise ValueError(
