@@ -13,14 +13,11 @@ class TrainingStage:
         single_frames: train each frame as a clip of its own.
         scale: factor of the input's height and width, at most 1.
         augment: whether the model's ``clip_augment`` is applied.
-        match_detections: match instances with the predictions of the frame detector; DVIS alone
-            reads this.
     """
 
     single_frames: bool = False
     scale: float = 1.0
     augment: bool = True
-    match_detections: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.scale <= 1:

@@ -26,8 +26,6 @@ class CurriculumHook(Hook):
         single_frames_until: iteration at which frames become clips.
         half_size_until: iteration at which inputs get their full size.
         augment_until: iteration at which the model's ``clip_augment`` ends; None: never.
-        match_detections_until: iteration at which DVIS begins to match instances with its
-            tracker's predictions in place of its detector's.
     """
 
     priority = 'VERY_HIGH'
@@ -37,12 +35,10 @@ class CurriculumHook(Hook):
         single_frames_until: int = 0,
         half_size_until: int = 0,
         augment_until: int | None = None,
-        match_detections_until: int = 0,
     ) -> None:
         self.single_frames_until = single_frames_until
         self.half_size_until = half_size_until
         self.augment_until = math.inf if augment_until is None else augment_until
-        self.match_detections_until = match_detections_until
 
     def before_train_iter(self, runner: Runner, *_: Any, **__: Any) -> None:
         """Set the stage of the model, and log its changes."""
@@ -51,7 +47,6 @@ class CurriculumHook(Hook):
             single_frames=runner.iter < self.single_frames_until,
             scale=0.5 if runner.iter < self.half_size_until else 1.0,
             augment=runner.iter < self.augment_until,
-            match_detections=runner.iter < self.match_detections_until,
         )
         if stage != model.training_stage:
             runner.logger.info(f'iteration {runner.iter}: training stage is now {stage}')

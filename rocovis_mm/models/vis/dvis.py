@@ -24,10 +24,15 @@ class DVIS(FrozenDetectorModel):
     Args:
         freeze_detector: keep the detector as it is loaded, as published.
         **kwargs: arguments of :class:`OnlineVISModel`; ``track_head`` is a :class:`DVISHead`.
+
+    Attributes:
+        match_detections: match instances with the detector's predictions, see
+            :meth:`DVISHead.loss`; ``DetectionMatchingHook`` sets it.
     """
 
     def __init__(self, *, freeze_detector: bool = True, **kwargs) -> None:  # noqa: ANN003
         super().__init__(freeze_detector=freeze_detector, **kwargs)
+        self.match_detections = False
 
     def loss(
         self, inputs: dict[str, Tensor], data_samples: Sequence[TrackDataSample]
@@ -40,7 +45,7 @@ class DVIS(FrozenDetectorModel):
             features,
             targets,
             learn_frames=not self.freeze_detector,
-            match_detections=self.training_stage.match_detections,
+            match_detections=self.match_detections,
         )
 
     def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:

@@ -13,7 +13,7 @@ from tiny_model import box_tubes, clip_sample, images, tiny_model
 from rocovis_mm.models.losses import DVISLoss
 from rocovis_mm.models.tracking_heads.dvis_head import in_order
 from rocovis_mm.models.vis.base import clip_targets
-from rocovis_mm.structures import AlignedQueries, ClipTargets, StreamState, TrainingStage
+from rocovis_mm.structures import AlignedQueries, ClipTargets, StreamState
 
 SWAP, CYCLE = [1, 0, 2, 3, 4, 5], [1, 2, 0, 3, 4, 5]
 
@@ -28,7 +28,7 @@ def training(model):
     """The model in training, without gradients of another test."""
     model.zero_grad()
     yield model.train()
-    model.training_stage = TrainingStage()
+    model.match_detections = False
     model.eval()
 
 
@@ -110,7 +110,7 @@ def test_a_detector_that_learns_receives_gradients_too():
 
 @pytest.mark.parametrize('match_detections', [True, False])
 def test_clips_without_any_instance_give_finite_losses_and_gradients(training, match_detections):
-    training.training_stage = TrainingStage(match_detections=match_detections)
+    training.match_detections = match_detections
     losses = training_losses(training, [[0, 0]])
     assert losses['loss_mask'].item() == losses['loss_dice'].item() == 0
     sum(losses.values()).backward()
@@ -118,13 +118,12 @@ def test_clips_without_any_instance_give_finite_losses_and_gradients(training, m
     assert all(torch.isfinite(p.grad).all() for p in tracker.parameters())
 
 
-def seen_by_the_loss(model, monkeypatch, stage: TrainingStage):
+def seen_by_the_loss(model, monkeypatch):
     """Return the clips (2, T, ...), their samples, and the arguments of the tracker's loss."""
     seen = []
     monkeypatch.setattr(
         model.track_head.object_criterion, 'forward', lambda *args: seen.append(args) or {}
     )
-    model.training_stage = stage
     clips = torch.stack([images(3), images(3, seed=1)])
     samples = [clip_sample(box_tubes(PRESENCE[: 2 + b]), list(range(2 + b))) for b in range(2)]
     model.loss({'img': clips}, samples)
@@ -132,7 +131,7 @@ def seen_by_the_loss(model, monkeypatch, stage: TrainingStage):
 
 
 def test_training_and_streaming_are_one_recurrence(training, monkeypatch):
-    clips, _, (classes, masks, _, _) = seen_by_the_loss(training, monkeypatch, TrainingStage())
+    clips, _, (classes, masks, _, _) = seen_by_the_loss(training, monkeypatch)
     training.eval()
     with torch.no_grad():
         for b, clip in enumerate(clips):
@@ -149,8 +148,8 @@ def test_the_detector_matches_for_all_layers_in_the_first_half(training, monkeyp
     head, compared = training.track_head, []
     match = head.match
     monkeypatch.setattr(head, 'match', lambda *args: compared.append(args) or match(*args))
-    stage = TrainingStage(match_detections=True)
-    clips, samples, (*_, slots, targets) = seen_by_the_loss(training, monkeypatch, stage)
+    training.match_detections = True
+    clips, samples, (*_, slots, targets) = seen_by_the_loss(training, monkeypatch)
     assert [len(x) for x in slots] == [len(head.tracker.decoder.layers)] * 2
     assert all((x == x[:1]).all() and (x >= 0).all() for x in slots)
     assert [len(x) for x in targets] == [2, 3]
@@ -246,7 +245,7 @@ def test_a_tracker_on_a_frozen_detector_learns(training):
     totals = []
     torch.manual_seed(0)
     for iteration in range(8):
-        training.training_stage = TrainingStage(match_detections=iteration < 4)
+        training.match_detections = iteration < 4
         total = sum(training_losses(training, [[1, 1], [0, 1]]).values())
         optimizer.zero_grad()
         total.backward()
