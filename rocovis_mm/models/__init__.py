@@ -1,6 +1,7 @@
 """Everything that a config builds into a model."""
 
 from rocovis_mm.compat import checked  # noqa: F401
+from rocovis_mm.models.backbones import EfficientNetLite
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
 from rocovis_mm.models.losses import ClipLoss, DVISLoss, GenVISLoss
@@ -21,6 +22,7 @@ __all__ = [
     'DVISAssigner',
     'DVISHead',
     'DVISLoss',
+    'EfficientNetLite',
     'GenVIS',
     'GenVISAssigner',
     'GenVISHead',
