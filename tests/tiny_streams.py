@@ -20,7 +20,6 @@ METHODS = {
     'RoCoVIS': dict(strides=(16, 32), memory_frames=2),
     'MinVIS': dict(method='minvis'),
     'GenVIS': dict(method='genvis'),
-    'DVIS': dict(method='dvis'),
 }
 
 
