@@ -150,7 +150,7 @@ def set_dvis(
     config.freeze_detector = freeze_detector
     head = config.track_head
     head.published = published
-    head.tracker.update(num_heads=HEADS, feedforward_channels=48, num_layers=2)
+    head.tracker.update(feedforward_channels=48, num_layers=2)
     head.object_assigner.num_points = num_points
     head.object_loss.num_points = num_points
 

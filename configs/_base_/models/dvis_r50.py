@@ -11,7 +11,7 @@ model = dict(
     track_head=dict(
         type='rocovis_mm.DVISHead',
         published=published,
-        tracker=dict(num_heads=8, feedforward_channels=2048, num_layers=6),
+        tracker=dict(feedforward_channels=2048, num_layers=6),
         object_assigner=dict(
             type='rocovis_mm.DVISAssigner',
             match_costs=_base_.model.track_head.assigner.match_costs,

@@ -11,7 +11,7 @@ model = dict(
     track_head=dict(
         type='rocovis_mm.DVISHead',
         published=published,
-        tracker=dict(num_heads=4, feedforward_channels=2 * _base_.width, num_layers=3),
+        tracker=dict(feedforward_channels=2 * _base_.width, num_layers=3),
         object_assigner=dict(
             type='rocovis_mm.DVISAssigner',
             match_costs=_base_.model.track_head.assigner.match_costs,

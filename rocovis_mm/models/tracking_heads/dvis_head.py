@@ -33,8 +33,8 @@ class DVISHead(FrameHead):
     the frame's queries in the slots of the tracks (``state.memory``).
 
     Args:
-        tracker: ``num_heads``, ``feedforward_channels`` and ``num_layers`` of
-            :class:`ReferringTracker`.
+        tracker: ``feedforward_channels`` and ``num_layers`` of :class:`ReferringTracker`, and
+            ``num_heads`` where the detector's decoder has another number.
         object_assigner: config of :class:`DVISAssigner`; it is given ``published``.
         object_loss: config of :class:`DVISLoss`; it is given ``published`` and ``num_classes``.
         published: repeat three faults of the released code, with which its weights were trained.
@@ -58,11 +58,12 @@ class DVISHead(FrameHead):
     ) -> None:
         super().__init__(out_channels=out_channels, **kwargs)
         self.published = published
+        decoder = self.query_decoder.transformer_decoder
         self.tracker = ReferringTracker(
             num_classes=self.num_classes,
-            embed_dims=self.query_decoder.transformer_decoder.embed_dims,
+            embed_dims=decoder.embed_dims,
             out_channels=out_channels,
-            **tracker,
+            **{'num_heads': decoder.layers[0].cross_attn.num_heads, **tracker},
         )
         self.object_assigner = TASK_UTILS.build(dict(object_assigner, published=published))
         self.object_criterion = MODELS.build(

@@ -48,7 +48,6 @@ def published(shared_dir):
     config.model.backbone.init_cfg = None
     config.model.track_rule.max_tracks = facts['tracker']['max_num']
     set_heads(config.model.track_head, 4)
-    config.model.track_head.tracker.num_heads = 4
     model = MODELS.build(config.model).eval()
     model.load_state_dict(checkpoint['state_dict'], strict=True)
     return model, normalized(fixture['frames']), fixture
