@@ -60,7 +60,8 @@ def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
 
 
 @torch.no_grad()
-def test_the_network(published):
+def test_the_network(published, monkeypatch):
+    """With the permutations of the released code, and the mended one of the second frame."""
     model, frames, fixture = published
     head = model.track_head
     detection = head.detect(model.extract_features(frames))
@@ -72,6 +73,11 @@ def test_the_network(published):
         tracks, order, state = head.refer(queries[None], state)
         assert order[0].tolist() == fixture['indices'][t].tolist()
         close(head.tracker.decoder.post_norm(tracks[-1])[0], fixture['track_embeds'][t])
+    monkeypatch.setattr(head, 'published', False)
+    first, second, *_ = head.frame_queries(detection)[:, None]
+    _, mended, _ = head.refer(second, head.refer(first, StreamState())[2])
+    assert mended[0].tolist() == fixture['indices'][1].argsort().tolist()
+    assert not torch.equal(mended[0], fixture['indices'][1])  # there is a cycle of three
 
 
 @torch.no_grad()
