@@ -7,16 +7,24 @@ from rocovis_mm.models.layers import MaskPropagationPixelDecoder
 from rocovis_mm.models.losses import ClipLoss, DVISLoss, GenVISLoss
 from rocovis_mm.models.necks import SimpleFeaturePyramid
 from rocovis_mm.models.task_modules import (
+    ClipGlobalAssigner,
     DVISAssigner,
     GenVISAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
-from rocovis_mm.models.tracking_heads import DVISHead, GenVISHead, MinVISHead, RoCoVISHead
-from rocovis_mm.models.vis import DVIS, GenVIS, MinVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.models.tracking_heads import (
+    DVISHead,
+    GenVISHead,
+    MinVISHead,
+    RoCoVISHead,
+    VidEoMTHead,
+)
+from rocovis_mm.models.vis import DVIS, GenVIS, MinVIS, OnlineVISModel, RoCoVIS, VidEoMT
 
 __all__ = [
     'ClipCopyPaste',
+    'ClipGlobalAssigner',
     'ClipLoss',
     'DVIS',
     'DVISAssigner',
@@ -37,4 +45,6 @@ __all__ = [
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
     'VISDataPreprocessor',
+    'VidEoMT',
+    'VidEoMTHead',
 ]

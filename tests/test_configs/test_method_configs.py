@@ -11,6 +11,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from rocovis_mm.models import (
+    ClipGlobalAssigner,
     GenVIS,
     MinVIS,
     OnlineVISModel,
@@ -58,8 +59,9 @@ def test_a_config_builds_the_model_of_its_name(path, build):
     strides = head.pixel_decoder.propagation_strides
     assert (strides == ()) == (method != 'rocovis' or name.endswith('_direct'))
     if method == 'rocovis':
-        plain = name.endswith(('_direct', '_imp'))
-        assert type(head.assigner) is (UVLAAssigner if plain else UVLAPlusPlusAssigner)
+        variants = dict(direct=UVLAAssigner, imp=UVLAAssigner, **{'global': ClipGlobalAssigner})
+        assigner = variants.get(name.rpartition('_')[2], UVLAPlusPlusAssigner)
+        assert type(head.assigner) is assigner
     if '_r50_' in name or '_swin-l_' in name:
         queries = 200 if '_swin-l_' in name else 100
         assert model.num_queries == (100 if method == 'genvis' else queries)
@@ -99,7 +101,7 @@ def test_a_benchmark_has_its_classes_tracks_scale_and_length(path):
 
 def test_ablations_are_one_setting():
     for path in CONFIGS:
-        if path.stem.endswith(('_direct', '_imp')):
+        if path.stem.endswith(('_direct', '_imp', '_global')):
             lines = [line for line in path.read_text().splitlines() if line and line[0] != '#']
             base, setting, model = lines
             name = setting.partition(' = ')[0]

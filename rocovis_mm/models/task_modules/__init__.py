@@ -1,10 +1,17 @@
 """Parts that a head composes by config."""
 
 from rocovis_mm.models.task_modules.assigners import (
+    ClipGlobalAssigner,
     DVISAssigner,
     GenVISAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
 
-__all__ = ['DVISAssigner', 'GenVISAssigner', 'UVLAAssigner', 'UVLAPlusPlusAssigner']
+__all__ = [
+    'ClipGlobalAssigner',
+    'DVISAssigner',
+    'GenVISAssigner',
+    'UVLAAssigner',
+    'UVLAPlusPlusAssigner',
+]

@@ -4,5 +4,6 @@ from rocovis_mm.models.tracking_heads.dvis_head import DVISHead
 from rocovis_mm.models.tracking_heads.genvis_head import GenVISHead
 from rocovis_mm.models.tracking_heads.minvis_head import MinVISHead
 from rocovis_mm.models.tracking_heads.rocovis_head import RoCoVISHead
+from rocovis_mm.models.tracking_heads.videomt_head import VidEoMTHead
 
-__all__ = ['DVISHead', 'GenVISHead', 'MinVISHead', 'RoCoVISHead']
+__all__ = ['DVISHead', 'GenVISHead', 'MinVISHead', 'RoCoVISHead', 'VidEoMTHead']

@@ -5,5 +5,6 @@ from rocovis_mm.models.vis.dvis import DVIS
 from rocovis_mm.models.vis.genvis import GenVIS
 from rocovis_mm.models.vis.minvis import MinVIS
 from rocovis_mm.models.vis.rocovis import RoCoVIS
+from rocovis_mm.models.vis.videomt import VidEoMT
 
-__all__ = ['DVIS', 'GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS']
+__all__ = ['DVIS', 'GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS', 'VidEoMT']
