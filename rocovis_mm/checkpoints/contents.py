@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from rocovis_mm.checkpoints.peers import dvis
 from rocovis_mm.checkpoints.restricted_pickle import PickledArray
 
 MM_PREFIXES = ('track_head.', 'panoptic_head.', 'bbox_head.', 'data_preprocessor.')
@@ -87,7 +88,7 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
 
     Args:
         weights: under today's names.
-        wanted: 'auto', 'mask2former', 'mask2former_vis', 'minvis' or 'genvis'.
+        wanted: 'auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis' or 'dvis'.
 
     Raises:
         ValueError: the weights are of another model than the wanted one, or of none
@@ -103,6 +104,8 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
             'no sem_seg_head.*: not a Mask2Former, MinVIS or GenVIS (a backbone alone?); the '
             f'names are: {shorten(weights)}'
         )
+    if dvis.is_dvis(weights, wanted):
+        return 'dvis'
     if not any(name.startswith('vita_module.') for name in weights):
         if wanted == 'genvis':
             raise ValueError(

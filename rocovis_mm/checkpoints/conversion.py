@@ -27,6 +27,7 @@ from rocovis_mm.checkpoints.names import (
     memory_names,
     rules_of,
 )
+from rocovis_mm.checkpoints.peers import dvis
 from rocovis_mm.checkpoints.sizes import read_sizes
 from rocovis_mm.version import __version__
 
@@ -120,6 +121,8 @@ def our_kind(weights: Mapping[str, Tensor], wanted: str) -> str:
         )
     if any(name.startswith(OBJECT_DECODER_PREFIX) for name in weights):
         kind = 'genvis'
+    elif any(name.startswith(dvis.OURS) for name in weights):
+        kind = 'dvis'
     elif any(name.startswith(HEADS['minvis'][1]) for name in weights):
         kind = 'minvis'
     elif any(name.startswith(HEADS['mask2former'][1]) for name in weights):

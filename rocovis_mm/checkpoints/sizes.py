@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from rocovis_mm.checkpoints.names import HEADS
+from rocovis_mm.checkpoints.peers import dvis
 
 RESNET_DEPTHS = {
     (2, (2, 2, 2, 2)): 18,
@@ -53,6 +54,8 @@ class ModelSizes:
         object_encoder_layers: layers over the frame queries.
         object_decoder_layers: layers of the object decoder.
         object_ffn: channels inside its feed-forward parts.
+        tracker_layers: of DVIS' tracker; None without one, as the next.
+        tracker_ffn: channels inside its feed-forward parts.
     """
 
     backbone: str
@@ -74,6 +77,8 @@ class ModelSizes:
     object_encoder_layers: int | None = None
     object_decoder_layers: int | None = None
     object_ffn: int | None = None
+    tracker_layers: int | None = None
+    tracker_ffn: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the sizes as a plain dictionary, those of other models left out."""
@@ -95,6 +100,8 @@ class ModelSizes:
                 f'channels, {self.object_encoder_layers} + {self.object_decoder_layers} layers, '
                 f'FFN {self.object_ffn}'
             )
+        if self.tracker_layers is not None:
+            parts.append(f'tracker: {self.tracker_layers} layers, FFN {self.tracker_ffn}')
         return '; '.join(parts)
 
 
@@ -132,6 +139,7 @@ def read_sizes(weights: Mapping[str, Tensor], kind: str) -> ModelSizes:
         decoder_layers=count(weights, decoder + '{}.norms.0.weight'),
         decoder_ffn=shape(weights, decoder + '0.ffn.layers.0.0.weight', 2)[0],
         **(object_sizes(weights) if kind == 'genvis' else {}),
+        **(tracker_sizes(weights) if kind == 'dvis' else {}),
     )
 
 
@@ -145,6 +153,15 @@ def object_sizes(weights: Mapping[str, Tensor]) -> dict[str, int]:
         'object_encoder_layers': count(weights, f'{part}encoder.layers.{{}}.norms.0.weight'),
         'object_decoder_layers': count(weights, f'{part}decoder.layers.{{}}.norms.0.weight'),
         'object_ffn': shape(weights, f'{part}decoder.layers.0.ffn.layers.0.0.weight', 2)[0],
+    }
+
+
+def tracker_sizes(weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """Read the sizes of DVIS' tracker."""
+    layers = dvis.OURS + 'decoder.layers.'
+    return {
+        'tracker_layers': count(weights, f'{layers}{{}}.norms.0.weight'),
+        'tracker_ffn': shape(weights, f'{layers}0.ffn.layers.0.0.weight', 2)[0],
     }
 
 
@@ -259,5 +276,9 @@ def fitting_config(sizes: ModelSizes, kind: str) -> dict[str, Any]:
             feedforward_channels=sizes.object_ffn,
             encoder_layers=sizes.object_encoder_layers,
             decoder_layers=sizes.object_decoder_layers,
+        )
+    if kind == 'dvis':
+        head['tracker'] = dict(
+            num_layers=sizes.tracker_layers, feedforward_channels=sizes.tracker_ffn
         )
     return dict(model, track_head=head)

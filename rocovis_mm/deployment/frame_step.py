@@ -196,7 +196,7 @@ def frame_step(model: OnlineVISModel, size: tuple[int, int]) -> FrameStep:
     """Return a model's step at a fixed frame size.
 
     Raises:
-        TypeError: MinVIS, whose Hungarian matching of queries is no tensor operation.
+        TypeError: MinVIS or DVIS, whose Hungarian matching of queries is no tensor operation.
         ValueError: the model remembers all frames.
     """
     if isinstance(model, VidEoMT):

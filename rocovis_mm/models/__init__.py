@@ -4,21 +4,32 @@ from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.models.backbones import EfficientNetLite
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
-from rocovis_mm.models.losses import ClipLoss, GenVISLoss
+from rocovis_mm.models.losses import ClipLoss, DVISLoss, GenVISLoss
 from rocovis_mm.models.necks import SimpleFeaturePyramid
 from rocovis_mm.models.task_modules import (
     ClipGlobalAssigner,
+    DVISAssigner,
     GenVISAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
-from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead, VidEoMTHead
-from rocovis_mm.models.vis import GenVIS, MinVIS, OnlineVISModel, RoCoVIS, VidEoMT
+from rocovis_mm.models.tracking_heads import (
+    DVISHead,
+    GenVISHead,
+    MinVISHead,
+    RoCoVISHead,
+    VidEoMTHead,
+)
+from rocovis_mm.models.vis import DVIS, GenVIS, MinVIS, OnlineVISModel, RoCoVIS, VidEoMT
 
 __all__ = [
     'ClipCopyPaste',
     'ClipGlobalAssigner',
     'ClipLoss',
+    'DVIS',
+    'DVISAssigner',
+    'DVISHead',
+    'DVISLoss',
     'EfficientNetLite',
     'GenVIS',
     'GenVISAssigner',

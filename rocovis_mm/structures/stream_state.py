@@ -9,6 +9,8 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
+from rocovis_mm.structures.aligned_queries import AlignedQueries
+
 
 @dataclass(frozen=True)
 class MemoryFrame:
@@ -77,13 +79,14 @@ class StreamState:
 
     Attributes:
         queries: (B, N, C), what the model carries from frame to frame (Q_{t-1} of
-            RoCoVIS and GenVIS, MinVIS' aligned embeddings), or None before the first.
+            RoCoVIS and GenVIS, MinVIS' aligned embeddings, DVIS' tracks), or None before the
+            first.
         memory: past frames, oldest first: ``MemoryFrame`` of RoCoVIS, ``QueryMemory``
-            of GenVIS, none of MinVIS.
+            of GenVIS, one ``AlignedQueries`` of DVIS, none of MinVIS.
     """
 
     queries: Tensor | None = None
-    memory: tuple[MemoryFrame, ...] | tuple[QueryMemory, ...] = ()
+    memory: tuple[MemoryFrame | QueryMemory | AlignedQueries, ...] = ()
 
     def map(self, function: Callable[[Tensor], Tensor]) -> StreamState:
         """Return the state with `function` applied to every tensor."""

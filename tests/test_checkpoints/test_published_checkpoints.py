@@ -25,6 +25,10 @@ from tests.conftest import REPOSITORY
 
 MASK2FORMER_SWIN = 'mask2former_swin-l-p4-w12-384-in21k_8xb2-8e_youtubevis2021.py'
 CONFIGS = {
+    'dvis_online_r50_ovis': 'configs/dvis/dvis_r50_ovis.py',
+    'dvis_online_r50_ytvis19': 'configs/dvis/dvis_r50_youtube-vis-2019.py',
+    'dvis_online_swinl_ovis': 'configs/dvis/dvis_swin-l_ovis.py',
+    'dvis_online_swinl_ytvis19': 'configs/dvis/dvis_swin-l_youtube-vis-2019.py',
     'genvis_online_r50_ovis': 'configs/genvis/genvis_r50_ovis.py',
     'genvis_online_r50_ytvis19': 'configs/genvis/genvis_r50_youtube-vis-2019.py',
     'genvis_online_swinl_ovis': 'configs/genvis/genvis_swin-l_ovis.py',
@@ -37,7 +41,7 @@ CONFIGS = {
     'minvis_swinl_ytvis19': 'configs/minvis/minvis_swin-l_youtube-vis-2019.py',
 }
 """List of a published checkpoint -> the config it goes to."""
-LATER = ('ctvis_', 'dvis_', 'idol_', 'seqformer_', 'vmt_')
+LATER = ('ctvis_', 'idol_', 'seqformer_', 'vmt_')
 """Lists of models that are not among those here."""
 
 
@@ -100,13 +104,18 @@ def test_no_list_is_forgotten(shared_dir):
     assert {name for name in names if not name.startswith(LATER)} == set(CONFIGS)
 
 
-@pytest.mark.parametrize('method', ['minvis', 'rocovis', 'genvis'])
+@pytest.mark.parametrize('method', ['minvis', 'rocovis', 'genvis', 'dvis'])
 def test_a_published_detector_starts_every_method(method, shared_dir, monkeypatch):
     """All that is not the method's own is loaded, under the names of MMDetection's Mask2Former."""
     converted = to_mm({'model': published('mask2former_r50_ytvis19', shared_dir)})
     assert converted['meta'][NOTES]['model'] == 'mask2former'
     model = build(f'configs/{method}/{method}_r50_youtube-vis-2019.py', monkeypatch)
-    own = {'minvis': None, 'rocovis': r'\.propagation\.', 'genvis': r'\.object_decoder\.'}[method]
+    own = {
+        'minvis': None,
+        'rocovis': r'\.propagation\.',
+        'genvis': r'\.object_decoder\.',
+        'dvis': r'\.tracker\.',
+    }[method]
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')
         result = model.load_state_dict(converted['state_dict'], strict=False)

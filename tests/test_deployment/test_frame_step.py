@@ -54,7 +54,8 @@ def test_equals_the_model_from_the_first_frame_on(options):
 
 
 def test_what_cannot_be_exported_says_why():
-    with pytest.raises(TypeError, match='Hungarian'):
-        frame_step(model_of(method='minvis'), SIZE)
+    for method in ('minvis', 'dvis'):
+        with pytest.raises(TypeError, match='Hungarian'):
+            frame_step(model_of(method=method), SIZE)
     with pytest.raises(ValueError, match='memory_frames=None'):
         frame_step(model_of(method='genvis'), SIZE)

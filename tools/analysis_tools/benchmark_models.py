@@ -37,6 +37,7 @@ METHODS = {
     'RoCoVIS': 'rocovis',
     'GenVIS': 'genvis',
     'MinVIS': 'minvis',
+    'DVIS': 'dvis',
 }
 """Contestant -> first part of its base config's name; None: made of RoCoVIS' for MMDetection."""
 STAGES = (

@@ -1,6 +1,7 @@
 """Losses over a clip."""
 
 from rocovis_mm.models.losses.clip_loss import ClipLoss
+from rocovis_mm.models.losses.dvis_loss import DVISLoss
 from rocovis_mm.models.losses.genvis_loss import GenVISLoss
 
-__all__ = ['ClipLoss', 'GenVISLoss']
+__all__ = ['ClipLoss', 'DVISLoss', 'GenVISLoss']

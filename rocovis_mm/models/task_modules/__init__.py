@@ -2,9 +2,16 @@
 
 from rocovis_mm.models.task_modules.assigners import (
     ClipGlobalAssigner,
+    DVISAssigner,
     GenVISAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
 
-__all__ = ['ClipGlobalAssigner', 'GenVISAssigner', 'UVLAAssigner', 'UVLAPlusPlusAssigner']
+__all__ = [
+    'ClipGlobalAssigner',
+    'DVISAssigner',
+    'GenVISAssigner',
+    'UVLAAssigner',
+    'UVLAPlusPlusAssigner',
+]

@@ -66,7 +66,7 @@ class GenVISAssigner(MaskMatcher):
         if not born.any():
             return slots
         cost = self.cost(class_logits, mask_logits, targets, frame).cpu()
-        held = (slots != UNSEEN) & (present if self.reuse_disappeared else True)
+        held = self.held(slots, present)
         updated = slots.clone()
         for layer in range(len(slots)):
             free = torch.ones(cost.shape[1], dtype=torch.bool)
@@ -75,3 +75,12 @@ class GenVISAssigner(MaskMatcher):
             queries, instances = self.match(cost[layer], free.nonzero().flatten(), newcomers)
             updated[layer, instances.to(slots.device)] = queries.to(slots)
         return updated
+
+    def held(self, slots: Tensor, present: Tensor) -> Tensor:
+        """Return the instances whose queries no other may take, (D, G) bool.
+
+        Args:
+            slots: (D, G) before this frame.
+            present: (G,) bool, those that this frame shows.
+        """
+        return (slots != UNSEEN) & (present if self.reuse_disappeared else True)
