@@ -181,7 +181,8 @@ def test_a_real_extension_is_never_overridden(tmp_path):
     code = (
         f'import sys; sys.path.insert(0, {str(tmp_path)!r})\n'
         'from rocovis_mm.compat import compiled_ops as ops\n'
-        'ops.stand_in_for_compiled_ops(); ops.use_pytorch_deformable_attention()\n'
+        'from rocovis_mm.compat.deformable_kernels import use_own_deformable_attention\n'
+        'ops.stand_in_for_compiled_ops(); use_own_deformable_attention()\n'
         'import mmcv._ext; print(ops.has_compiled_ops(), mmcv._ext.nms)'
     )
     assert run_python(code) == 'True the real one'
