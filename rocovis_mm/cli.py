@@ -30,6 +30,7 @@ COMMANDS = {
     'demo': 'demo/video_demo.py',
     'ablate': 'tools/analysis_tools/ablate_propagation.py',
     'export': 'tools/deployment/export.py',
+    'gpu-report': 'tools/analysis_tools/gpu_report.py',
     'publish': 'tools/misc/publish_model.py',
     'convert': {
         'formats': 'tools/dataset_converters/convert_formats.py',

@@ -16,6 +16,8 @@ from rocovis_mm.compat import deformable_kernels
 from rocovis_mm.models.layers.deformable_attention import DeformableAttention, SamplingPlan
 
 triton = pytest.importorskip('triton', reason='needs Triton: pip install triton')
+if not hasattr(torch.library, 'custom_op'):
+    pytest.skip('needs torch >= 2.4', allow_module_level=True)
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 LEVELS = ((4, 1), (7, 5))
 SHAPES = [

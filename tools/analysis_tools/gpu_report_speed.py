@@ -248,7 +248,7 @@ def grow(settings: Any, method: str, length: int) -> dict[str, Any]:
 
 
 def forget_compiled(way: str | None) -> None:
-    """Drop what was compiled for other rows: ``torch.compile`` bounds the versions of a function."""
+    """Drop what was compiled for other rows: the versions of a function are bounded."""
     if way in COMPILED:
         torch._dynamo.reset()
 
