@@ -64,7 +64,7 @@ for function in (has_triton_kernel, has_kernel):
 @functools.cache
 def _kernel_works() -> bool:
     """Whether the Triton kernel runs on the current CUDA device; warns where it fails."""
-    if not torch.cuda.is_available():
+    if not torch.cuda.is_available() or not hasattr(torch.library, 'custom_op'):  # torch < 2.4
         return False
     try:
         kernel = importlib.import_module(KERNEL).deformable_attention

@@ -10,9 +10,9 @@ The parts, in this order:
     kernel     the Triton kernel of deformable attention against grid_sample, and its time
     equality   CPU and GPU, in float32, bfloat16 and float16, eager and as a CUDA graph
     speed      frames per second from image files to tracks, eager and as CUDA graphs
-    videomt    the network alone by VidEoMT's protocol: float16, batch 1, short side 448
     memory     device memory after 100 and 1000 frames
     training   time and memory of a training step with each switch
+    videomt    the network alone by VidEoMT's protocol: float16, batch 1, short side 448
     compiled   the rows of speed by torch.compile, which takes long to begin
     curve      training for the minutes that are left, with its curve
 
@@ -20,14 +20,14 @@ Each part is a json file in the folder --out, and report.md holds the tables of 
 that fails says why, and the next one follows. Rows that are measured are not measured again, so
 a command that ran out of --minutes goes on where it ended. Nothing is downloaded.
 
-A machine that has torch 2.11 (CUDA 13) with Triton, torchvision, numpy, scipy, matplotlib,
-pillow, rich, tqdm and opencv-python-headless needs these wheels beside them, 8 MiB in all:
+A machine that has torch 2.11 (CUDA 13) with Triton, numpy, scipy, matplotlib, pillow, rich, tqdm
+and opencv-python-headless needs these wheels beside them, 47 MiB in all for Python 3.12:
 
     mmengine==0.10.7 mmcv-lite==2.1.0 mmdet==3.3.0 addict yapf platformdirs termcolor
-    terminaltables pycocotools shapely setuptools<82
+    terminaltables pycocotools shapely setuptools<82 av==15.1.0 anyascii
 
-Without scipy (34 MiB) and matplotlib (12 MiB with its needs) on the machine, they fit in 60 MiB
-too. OpenCV takes 48 MiB.
+av (39 MiB) is for curve alone. Scipy is a wheel of 34 MiB and matplotlib one of 9 MiB, which fit
+in 60 MiB without av. OpenCV is one of 48 MiB.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ PARTS: dict[str, Callable[[Any], Iterator[Row]]] = {
     'kernel': gpu_report_equality.kernel,
     'equality': gpu_report_equality.equality,
     'speed': gpu_report_speed.speed,
-    'videomt': gpu_report_speed.videomt,
     'memory': gpu_report_speed.memory,
     'training': gpu_report_training.training,
+    'videomt': gpu_report_speed.videomt,
     'compiled': gpu_report_speed.compiled,
     'curve': gpu_report_training.curve,
 }

@@ -269,9 +269,15 @@ def stream(model: nn.Module, frames: Tensor, way: str | None = None) -> tuple[Te
             prediction, state = step(frame[None], state)
             classes.append(prediction.class_logits[-1][0].float().cpu())
             masks.append(prediction.mask_logits[-1][0].float().cpu())
-    if way is not None and not any(step.captured.values()):
-        raise ValueError('the step could not be captured; the warning above says why')
+    if way is not None:
+        check_captured(step)
     return torch.stack(classes), torch.stack(masks)
+
+
+def check_captured(steps: CapturedSteps) -> None:
+    """Raise ValueError where no step was captured: the figures would be those of another way."""
+    if not any(steps.captured.values()):
+        raise ValueError('the step could not be captured; the warning above says why')
 
 
 def best_pairs(classes: Tensor) -> list[int]:
