@@ -77,6 +77,8 @@ setup(
         'tests': read_requirements('tests'),
         'optional': read_requirements('optional'),
         'view': read_requirements('view'),
+        'web': read_requirements('web'),
+        'lite': read_requirements('lite'),
         'export': read_requirements('export'),
         'docs': read_requirements('docs'),
     },

@@ -28,6 +28,7 @@ COMMANDS = {
     'train': 'tools/train.py',
     'test': 'tools/test.py',
     'demo': 'demo/video_demo.py',
+    'web': 'demo/web_demo.py',
     'ablate': 'tools/analysis_tools/ablate_propagation.py',
     'export': 'tools/deployment/export.py',
     'gpu-report': 'tools/analysis_tools/gpu_report.py',

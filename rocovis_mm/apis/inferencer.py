@@ -165,13 +165,18 @@ class RoCoVISInferencer:
             if max_fps is not None:
                 source = Thinned(source, max_fps)
             options = {'fps': source.fps, **stream_options}
-            unbounded = getattr(self.model.track_head, 'memory_frames', 0) is None
-            if source.live and unbounded:  # GenVIS as published
-                options.setdefault('memory_frames', LIVE_MEMORY)
+            if source.live:
+                options = {**self.live_options, **options}
             return VideoRun(source, self.stream(**options))
         except BaseException:
             source.close()
             raise
+
+    @property
+    def live_options(self) -> dict[str, Any]:
+        """Options of a stream without an end: they bound GenVIS' memory."""
+        unbounded = getattr(self.model.track_head, 'memory_frames', 0) is None
+        return dict(memory_frames=LIVE_MEMORY) if unbounded else {}
 
     def stream(self, **options: Any) -> StreamSession:
         """Open a stream; `options` are those of :class:`StreamSession`."""

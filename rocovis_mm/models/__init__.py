@@ -1,6 +1,7 @@
 """Everything that a config builds into a model."""
 
 from rocovis_mm.compat import checked  # noqa: F401
+from rocovis_mm.models.backbones import EfficientNetLite
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
 from rocovis_mm.models.losses import ClipLoss, GenVISLoss
@@ -12,6 +13,7 @@ from rocovis_mm.models.vis import GenVIS, MinVIS, OnlineVISModel, RoCoVIS
 __all__ = [
     'ClipCopyPaste',
     'ClipLoss',
+    'EfficientNetLite',
     'GenVIS',
     'GenVISAssigner',
     'GenVISHead',
