@@ -57,8 +57,8 @@ class Captured(NamedTuple):
 class CapturedSteps:
     """Runs a model's steps, those of a few sizes by captured functions.
 
-    A size is that of the images, the batch included. Its step is captured when the same past
-    has come twice in a row, which is when the memory is full, and once. All others run as ever:
+    A size is that of the images, the batch included. Its step is captured once, when the same
+    past has come twice in a row, which is when the memory is full. All other steps run as ever:
 
     - the first frames of a video
     - videos with another memory than the captured one
@@ -104,7 +104,7 @@ class CapturedSteps:
             outcome = refill(captured.template, captured.function([images, *tensors]))
         else:
             outcome = self.model.network(images, state)
-            if size not in self.captured and self._came_twice(size, past):
+            if past and size not in self.captured and self._came_twice(size, past):
                 self._capture(size, past, images, state, outcome)
         return self.model.conclude(outcome, state)
 

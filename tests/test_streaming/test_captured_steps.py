@@ -93,6 +93,16 @@ def test_each_size_is_captured_once_and_no_more_than_so_many(rocovis, recorder):
     assert len(recorder.captures) == len(steps.captured) == 2
 
 
+def test_first_frames_are_not_captured(rocovis, recorder):
+    """Pictures are videos of one frame; a longer video still has its place."""
+    steps = CapturedSteps(rocovis, 'compile')
+    for _ in range(3):
+        run(steps, images(1))
+    assert not recorder.captures
+    run(steps, images(LONG))
+    assert len(recorder.captures) == 1 and recorder.replays
+
+
 def test_autocast_and_other_weights_have_captures_of_their_own(rocovis, recorder):
     steps = CapturedSteps(rocovis, 'compile')
     clip = images(LONG)
