@@ -180,14 +180,14 @@ def caches(model: nn.Module) -> list[dict[str, Any]]:
     ]
 
 
-def compiled(step: Function, tensors: Sequence[Tensor], mode: str = 'default') -> Function:
-    """Compile a step for the shapes of `tensors`."""
-    function = torch.compile(step, dynamic=False, mode=mode)
+def compiled(step: Function, tensors: Sequence[Tensor], **options: str) -> Function:
+    """Compile a step for the shapes of `tensors`; `options` are those of ``torch.compile``."""
+    function = torch.compile(step, dynamic=False, **options)
     function(tensors)
+    if not options:
+        return function
 
-    def run(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
-        if mode != 'reduce-overhead':
-            return function(tensors)
+    def run(tensors: Sequence[Tensor]) -> list[Tensor]:
         torch.compiler.cudagraph_mark_step_begin()
         return [x.clone() for x in function(tensors)]  # the next run overwrites the graph's own
 
