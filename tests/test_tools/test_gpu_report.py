@@ -109,7 +109,7 @@ def test_each_part_measures_on_a_cpu(tool, run, monkeypatch):
     ]
     for title, row in rows['equality'].items():
         if 'float32' in title:
-            assert row['mask logits, difference'] == 0 and row['same tracks']
+            assert row['mask logits, difference'] == 0 and row['tracks in common, of 10'] == 10
         else:
             assert row['mask logits, difference'] > 0 and row['equal pixels, %'] > 90
     assert len(rows['equality']) == 9 and len(rows['speed']) == 4

@@ -89,7 +89,7 @@ class Settings:
         shared: folder of the published fixtures; it may be missing.
         deadline: when the command ends, by ``time.monotonic``.
         curve_minutes: kept for ``curve``.
-        cache: built models and written frames.
+        cache: built models.
     """
 
     device: torch.device

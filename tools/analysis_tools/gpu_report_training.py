@@ -35,8 +35,7 @@ VALIDATION = 0.25
 
 def forget_models(settings: Any) -> None:
     """Free the memory of the models of other parts."""
-    for key in [key for key in settings.cache if key != 'data']:
-        del settings.cache[key]
+    settings.cache.clear()
     if settings.device.type == 'cuda':
         torch.cuda.empty_cache()
 
@@ -104,7 +103,7 @@ class CurveHook(Hook):
         """Note an iteration."""
         if (runner.iter + 1) % self.every == 0:
             elapsed = round(time.monotonic() - self.start, 2)
-            self.points.append([elapsed, runner.iter + 1, round(float(outputs['loss']), 4)])
+            self.points.append([elapsed, runner.iter + 1, round(outputs['loss'].item(), 4)])
         if len(self.points) >= self.max_points:
             self.points, self.every = self.points[1::2], 2 * self.every
         if time.monotonic() > self.deadline:
