@@ -42,6 +42,7 @@ COMMANDS = {
         'vipseg': 'tools/dataset_converters/vipseg_to_vis.py',
         'jsonl': 'tools/misc/jsonl_to_results.py',
         'checkpoint': 'tools/model_converters/detectron2_to_mm.py',
+        'videomt': 'tools/model_converters/videomt_to_mm.py',
     },
 }
 """The tool of each command; ``convert`` has commands of its own."""

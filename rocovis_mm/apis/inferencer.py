@@ -31,7 +31,7 @@ LOADERS = ('LoadVISFrame', 'LoadImageFromFile', 'LoadImageFromNDArray', 'Inferen
 
 
 class RoCoVISInferencer:
-    """A RoCoVIS, MinVIS or GenVIS model for videos, cameras and streams.
+    """An online model (RoCoVIS, MinVIS, GenVIS, ...) for videos, cameras and streams.
 
     ``inferencer(video)`` returns a video's tracks. ``inferencer.frames(video)`` iterates over
     its frames. ``inferencer.stream()`` takes frames one by one. The config's own test
@@ -40,7 +40,8 @@ class RoCoVISInferencer:
 
     Args:
         config_or_model: path of a config, a config, or a model that was built from one.
-        weights: checkpoint; None leaves a model as it is (and a config's at random).
+        weights: checkpoint; None leaves a model as it is (and a config's at random, unless the
+            config itself names weights).
         device: 'auto' takes CUDA where there is one, or any name torch knows; a model
             given as such stays where it is with 'auto'.
         pipeline: test pipeline; None takes the config's, ``test_dataloader``.
@@ -91,7 +92,7 @@ class RoCoVISInferencer:
         trained = dict(getattr(self.model, 'dataset_meta', None) or {})
         if weights is not None:
             trained.update(load_weights(self.model, str(weights), allow_missing))
-        elif not built:
+        elif not built and not self.model.is_init:
             warnings.warn('no weights given: the model is random')
         self.classes, self.category_ids = resolve_categories(
             inference_dataset(self.config), trained, classes, self.model.num_classes

@@ -6,12 +6,18 @@ from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreproces
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
 from rocovis_mm.models.losses import ClipLoss, GenVISLoss
 from rocovis_mm.models.necks import SimpleFeaturePyramid
-from rocovis_mm.models.task_modules import GenVISAssigner, UVLAAssigner, UVLAPlusPlusAssigner
-from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead
-from rocovis_mm.models.vis import GenVIS, MinVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.models.task_modules import (
+    ClipGlobalAssigner,
+    GenVISAssigner,
+    UVLAAssigner,
+    UVLAPlusPlusAssigner,
+)
+from rocovis_mm.models.tracking_heads import GenVISHead, MinVISHead, RoCoVISHead, VidEoMTHead
+from rocovis_mm.models.vis import GenVIS, MinVIS, OnlineVISModel, RoCoVIS, VidEoMT
 
 __all__ = [
     'ClipCopyPaste',
+    'ClipGlobalAssigner',
     'ClipLoss',
     'EfficientNetLite',
     'GenVIS',
@@ -28,4 +34,6 @@ __all__ = [
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
     'VISDataPreprocessor',
+    'VidEoMT',
+    'VidEoMTHead',
 ]

@@ -6,8 +6,9 @@ and one iteration; what it is made of, and how, stays as it is.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,10 @@ def read_config(name: str) -> Config:
         needs('mmpretrain.models')
     if "'mmpretrain.TIMMBackbone'" in CONFIGS[name].read_text():
         needs('timm')
-    return Config.fromfile(CONFIGS[name])
+    return copy.deepcopy(parsed(CONFIGS[name]))
+
+
+parsed = cache(Config.fromfile)
 
 
 def reduced_config(name: str, data: GeneratedData, work_dir: Path, **options: Any) -> Config:

@@ -3,5 +3,6 @@
 from rocovis_mm.models.tracking_heads.genvis_head import GenVISHead
 from rocovis_mm.models.tracking_heads.minvis_head import MinVISHead
 from rocovis_mm.models.tracking_heads.rocovis_head import RoCoVISHead
+from rocovis_mm.models.tracking_heads.videomt_head import VidEoMTHead
 
-__all__ = ['GenVISHead', 'MinVISHead', 'RoCoVISHead']
+__all__ = ['GenVISHead', 'MinVISHead', 'RoCoVISHead', 'VidEoMTHead']

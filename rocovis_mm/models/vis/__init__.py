@@ -4,5 +4,6 @@ from rocovis_mm.models.vis.base import OnlineVISModel
 from rocovis_mm.models.vis.genvis import GenVIS
 from rocovis_mm.models.vis.minvis import MinVIS
 from rocovis_mm.models.vis.rocovis import RoCoVIS
+from rocovis_mm.models.vis.videomt import VidEoMT
 
-__all__ = ['GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS']
+__all__ = ['GenVIS', 'MinVIS', 'OnlineVISModel', 'RoCoVIS', 'VidEoMT']

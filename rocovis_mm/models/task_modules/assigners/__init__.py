@@ -1,5 +1,6 @@
 """Label assignment over a clip."""
 
+from rocovis_mm.models.task_modules.assigners.clip_global import ClipGlobalAssigner
 from rocovis_mm.models.task_modules.assigners.genvis import UNSEEN, GenVISAssigner
 from rocovis_mm.models.task_modules.assigners.uvla import (
     UNOWNED,
@@ -10,6 +11,7 @@ from rocovis_mm.models.task_modules.assigners.uvla import (
 __all__ = [
     'UNOWNED',
     'UNSEEN',
+    'ClipGlobalAssigner',
     'GenVISAssigner',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
