@@ -55,6 +55,7 @@ class MaskLogits:
         foreground: Tensor,
         frame: DetDataSample,
         mask_scoring: bool,
+        *,
         possible: np.ndarray | None = None,
     ) -> None:
         if possible is None:
@@ -201,7 +202,7 @@ def frame_masks(
     """
     possible = possible_masks(mask_logits, foreground)[:, None].to(class_logits)
     found = torch.cat([class_logits, possible], 1).detach().cpu().numpy()  # the CPU waits once
-    logits = MaskLogits(mask_logits, foreground, frame, mask_scoring, found[:, -1] > 0)
+    logits = MaskLogits(mask_logits, foreground, frame, mask_scoring, possible=found[:, -1] > 0)
     return FrameMasks(np.ascontiguousarray(found[:, :-1]), logits)
 
 
