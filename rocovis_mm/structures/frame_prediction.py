@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -28,3 +29,12 @@ class FramePrediction:
     mask_logits: tuple[Tensor, ...]
     queries: Tensor
     projected: dict[int, Tensor] = field(default_factory=dict)
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> FramePrediction:
+        """Return the prediction with `function` applied to every tensor."""
+        return FramePrediction(
+            tuple(function(x) for x in self.class_logits),
+            tuple(function(x) for x in self.mask_logits),
+            function(self.queries),
+            {stride: function(x) for stride, x in self.projected.items()},
+        )
