@@ -27,7 +27,7 @@ COLUMNS = {  # column of the table -> distributions
     'mmengine': ('mmengine', 'onedl-mmengine'),
     'mmcv': ('mmcv', 'mmcv-lite', 'onedl-mmcv'),
     'mmdet': ('mmdet', 'onedl-mmdetection'),
-    'others': ('mmpretrain', 'timm', 'torchvision', 'openmim'),
+    'others': ('mmpretrain', 'timm', 'torchvision', 'openmim', 'transformers'),
 }
 HEAD = ('row', *COLUMNS, 'compiled ops', 'tests', 'seconds', 'date')
 ASK = """
@@ -95,6 +95,8 @@ BACKBONES = (
     ('-r', 'requirements/backbones.txt'),
     ('--no-deps', 'mmpretrain==1.2.0', 'timm==1.0.31', 'torchvision==0.15.1'),
 )
+VIDEOMT_TESTS = ('tests/test_models/test_vis/test_videomt.py',)
+VIDEOMT = (('transformers==5.24.0',),)
 MIM = (('-r', 'requirements/mim.txt'), ('--no-deps', 'openmim==0.3.9'))
 
 
@@ -173,6 +175,12 @@ ROWS = (
         tests=BACKBONE_TESTS,
         slow=True,
         modules=('mmpretrain.models', 'timm'),
+    ),
+    Row(
+        'videomt',
+        upstream('2.1.0', '3.3.0') + VIDEOMT,
+        tests=VIDEOMT_TESTS,
+        modules=('transformers.models.videomt',),
     ),
     Row(
         'mim',

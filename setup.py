@@ -77,6 +77,7 @@ setup(
         'tests': read_requirements('tests'),
         'optional': read_requirements('optional'),
         'view': read_requirements('view'),
+        'videomt': read_requirements('videomt'),
         'web': read_requirements('web'),
         'lite': read_requirements('lite'),
         'export': read_requirements('export'),

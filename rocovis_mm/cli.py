@@ -31,6 +31,7 @@ COMMANDS = {
     'web': 'demo/web_demo.py',
     'ablate': 'tools/analysis_tools/ablate_propagation.py',
     'export': 'tools/deployment/export.py',
+    'gpu-report': 'tools/analysis_tools/gpu_report.py',
     'publish': 'tools/misc/publish_model.py',
     'convert': {
         'formats': 'tools/dataset_converters/convert_formats.py',
@@ -41,6 +42,7 @@ COMMANDS = {
         'vipseg': 'tools/dataset_converters/vipseg_to_vis.py',
         'jsonl': 'tools/misc/jsonl_to_results.py',
         'checkpoint': 'tools/model_converters/detectron2_to_mm.py',
+        'videomt': 'tools/model_converters/videomt_to_mm.py',
     },
 }
 """The tool of each command; ``convert`` has commands of its own."""

@@ -57,12 +57,14 @@ class Row:
         config: name of the config in `CONFIGS`, without the template's name.
         options: ``--cfg-options`` of this row alone.
         trained: False for the start as it is.
+        default: False for a row that is there only where ``--rows`` names it.
     """
 
     title: str
     config: str
     options: tuple[str, ...] = ()
     trained: bool = True
+    default: bool = True
 
 
 START = Row('start', 'minvis/minvis_{}.py')
@@ -76,9 +78,11 @@ ROWS = {
         'GenVIS, trained detector', 'genvis/genvis_{}.py', ('model.freeze_detector=False',)
     ),
     'ctvis': Row('CTVIS', 'ctvis/ctvis_{}.py'),
+    'dvis': Row('DVIS, frozen detector', 'dvis/dvis_{}.py', ('model.freeze_detector=True',)),
     'direct': Row('direct query decoding', 'rocovis/rocovis_{}_direct.py'),
     'imp': Row('+ mask propagation', 'rocovis/rocovis_{}_imp.py'),
     'full': Row('+ UVLA++ (RoCoVIS)', 'rocovis/rocovis_{}.py'),
+    'global': Row('+ mask propagation, clip-global', 'rocovis/rocovis_{}_global.py', default=False),
 }
 TRACK_RULE = (
     'model.track_rule.reduce=max',
@@ -99,7 +103,13 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--start', type=Path, help='checkpoint that all rows and seeds start from')
     parser.add_argument('--work-dir', type=Path, default='work_dirs/compare')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
-    parser.add_argument('--rows', nargs='+', choices=list(ROWS), default=list(ROWS))
+    parser.add_argument(
+        '--rows',
+        nargs='+',
+        choices=list(ROWS),
+        default=[name for name, row in ROWS.items() if row.default],
+        help='rows of the table [all but `global`]',
+    )
     parser.add_argument(
         '--start-iterations', type=int, default=1600, help='of the frame-level model [1600]'
     )

@@ -31,7 +31,7 @@ LOADERS = ('LoadVISFrame', 'LoadImageFromFile', 'LoadImageFromNDArray', 'Inferen
 
 
 class RoCoVISInferencer:
-    """A RoCoVIS, MinVIS, GenVIS or CTVIS model for videos, cameras and streams.
+    """An online model (RoCoVIS, MinVIS, GenVIS, ...) for videos, cameras and streams.
 
     ``inferencer(video)`` returns a video's tracks. ``inferencer.frames(video)`` iterates over
     its frames. ``inferencer.stream()`` takes frames one by one. The config's own test
@@ -40,12 +40,16 @@ class RoCoVISInferencer:
 
     Args:
         config_or_model: path of a config, a config, or a model that was built from one.
-        weights: checkpoint; None leaves a model as it is (and a config's at random).
+        weights: checkpoint; None leaves a model as it is (and a config's at random, unless the
+            config itself names weights).
         device: 'auto' takes CUDA where there is one, or any name torch knows; a model
             given as such stays where it is with 'auto'.
         pipeline: test pipeline; None takes the config's, ``test_dataloader``.
         classes: names by label; None takes the checkpoint's or the config's.
         allow_missing: take weights that lack some of the model's, which stay as they are.
+        accelerate: compile or capture the network once for each size of video, for up to four
+            sizes: 'compile', 'reduce-overhead', or 'graphs' on CUDA; see
+            :class:`~rocovis_mm.streaming.captured_steps.CapturedSteps`. None does not.
 
     Attributes:
         model: in test mode, on its device.
@@ -57,7 +61,7 @@ class RoCoVISInferencer:
     Raises:
         FileNotFoundError: config or checkpoint is missing.
         ValueError: they do not fit each other, the model is not online, or there is no such
-            device.
+            device or way to accelerate.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class RoCoVISInferencer:
         pipeline: Sequence[dict] | None = None,
         classes: Sequence[str] | None = None,
         allow_missing: bool = False,
+        accelerate: str | None = None,
     ) -> None:
         check_device(device)
         config = config_or_model
@@ -87,7 +92,7 @@ class RoCoVISInferencer:
         trained = dict(getattr(self.model, 'dataset_meta', None) or {})
         if weights is not None:
             trained.update(load_weights(self.model, str(weights), allow_missing))
-        elif not built:
+        elif not built and not self.model.is_init:
             warnings.warn('no weights given: the model is random')
         self.classes, self.category_ids = resolve_categories(
             inference_dataset(self.config), trained, classes, self.model.num_classes
@@ -97,7 +102,7 @@ class RoCoVISInferencer:
         elif not built and torch.cuda.is_available():
             self.model.to('cuda')
         self.model.eval()
-        self.engine = StreamEngine(self.model)
+        self.engine = StreamEngine(self.model, accelerate)
 
     def __call__(
         self,

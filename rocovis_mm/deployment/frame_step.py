@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rocovis_mm.models.data_preprocessors.vis_data_preprocessor import pad_to
-from rocovis_mm.models.vis import GenVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.models.vis import GenVIS, OnlineVISModel, RoCoVIS, VidEoMT
 from rocovis_mm.structures import FramePrediction, MemoryFrame, QueryMemory, StreamState
 
 
@@ -199,6 +199,8 @@ def frame_step(model: OnlineVISModel, size: tuple[int, int]) -> FrameStep:
         TypeError: the model links queries between frames by no tensor operation of fixed shapes.
         ValueError: the model remembers all frames.
     """
+    if isinstance(model, VidEoMT):
+        raise TypeError('VidEoMT cannot be exported: RoCoVIS and GenVIS can')
     for kind, step in STEPS.items():
         if isinstance(model, kind):
             return step(model, size)

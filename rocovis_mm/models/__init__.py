@@ -4,23 +4,37 @@ from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.models.backbones import EfficientNetLite
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
-from rocovis_mm.models.losses import ClipLoss, GenVISLoss, MemoryContrastiveLoss
+from rocovis_mm.models.losses import ClipLoss, DVISLoss, GenVISLoss, MemoryContrastiveLoss
 from rocovis_mm.models.necks import SimpleFeaturePyramid
 from rocovis_mm.models.task_modules import (
     BankAssociator,
+    ClipGlobalAssigner,
+    DVISAssigner,
     GenVISAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
-from rocovis_mm.models.tracking_heads import CTVISHead, GenVISHead, MinVISHead, RoCoVISHead
-from rocovis_mm.models.vis import CTVIS, GenVIS, MinVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.models.tracking_heads import (
+    CTVISHead,
+    DVISHead,
+    GenVISHead,
+    MinVISHead,
+    RoCoVISHead,
+    VidEoMTHead,
+)
+from rocovis_mm.models.vis import CTVIS, DVIS, GenVIS, MinVIS, OnlineVISModel, RoCoVIS, VidEoMT
 
 __all__ = [
     'BankAssociator',
     'CTVIS',
     'CTVISHead',
     'ClipCopyPaste',
+    'ClipGlobalAssigner',
     'ClipLoss',
+    'DVIS',
+    'DVISAssigner',
+    'DVISHead',
+    'DVISLoss',
     'EfficientNetLite',
     'GenVIS',
     'GenVISAssigner',
@@ -37,4 +51,6 @@ __all__ = [
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
     'VISDataPreprocessor',
+    'VidEoMT',
+    'VidEoMTHead',
 ]

@@ -16,6 +16,7 @@ from mmdet.structures import DetDataSample
 from mmengine.dataset import pseudo_collate
 from torch import Tensor
 
+from rocovis_mm.streaming.captured_steps import CapturedSteps
 from rocovis_mm.streaming.frame_masks import FrameMasks, frame_masks
 from rocovis_mm.streaming.identity_recorder import IdentityRecorder, IdentityRule
 from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
@@ -90,10 +91,16 @@ class StreamEngine:
 
     Args:
         model: at test time, on its device.
+        accelerate: way of :class:`CapturedSteps` by which frames of a few sizes are run, or
+            None.
+
+    Raises:
+        ValueError: there is no such way, or the model's device has it not.
     """
 
-    def __init__(self, model: StreamModel) -> None:
+    def __init__(self, model: StreamModel, accelerate: str | None = None) -> None:
         self.model = model
+        self.captured = None if accelerate is None else CapturedSteps(model, accelerate)
         self._lock = threading.Lock()
 
     def begin(
@@ -173,7 +180,7 @@ class StreamEngine:
                 self.give_back_slots(video)
             images = torch.stack([image for image, *_ in members])
             past = StreamState.cat([video.state for *_, video in members])
-            prediction, state = self.model.step(images, past)
+            prediction, state = (self.captured or self.model.step)(images, past)
             masks = [self.segment(prediction, b, frame) for b, (_, frame, _) in enumerate(members)]
             for (_, _, video), found_masks, new_state in zip(members, masks, state.split()):
                 video.advance(found_masks, new_state)

@@ -6,15 +6,16 @@ and one iteration; what it is made of, and how, stays as it is.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import mmdet
 import pytest
 from mmengine.config import Config, ConfigDict
-from tiny_model import BACKBONE_WIDTH, HEADS, set_genvis, shrink_head
+from tiny_model import BACKBONE_WIDTH, HEADS, set_dvis, set_genvis, shrink_head
 
 from rocovis_mm.datasets.embedded import CLASSES, make_tiny_dataset
 from rocovis_mm.formats.converters.cocovid import vis_to_cocovid
@@ -74,6 +75,8 @@ def reduce_model(model: ConfigDict) -> None:
     if 'object_decoder' in head:
         memory, frozen = head.memory_frames, model.freeze_detector
         set_genvis(model, POINTS, memory, 1, QUERIES, frozen)
+    if 'tracker' in head:
+        set_dvis(model, POINTS, model.freeze_detector, head.published)
     for part in parts_of(model):
         if part.get('num_points', 0) > POINTS:
             part.num_points = POINTS
@@ -148,7 +151,10 @@ def read_config(name: str) -> Config:
         needs('mmpretrain.models')
     if "'mmpretrain.TIMMBackbone'" in CONFIGS[name].read_text():
         needs('timm')
-    return Config.fromfile(CONFIGS[name])
+    return copy.deepcopy(parsed(CONFIGS[name]))
+
+
+parsed = cache(Config.fromfile)
 
 
 def reduced_config(name: str, data: GeneratedData, work_dir: Path, **options: Any) -> Config:

@@ -95,6 +95,53 @@ def test_figures_are_ours_only_where_a_checkpoint_of_ours_is(name):
         assert {'Task', 'Dataset', 'Metrics'} == set(result)
 
 
+WAYS = ('long videos', 'mean of short and long videos')
+"""What a figure on YouTube-VIS 2022 is of."""
+
+
+def without_way(model: dict) -> list[str]:
+    """Return the places of figures on YouTube-VIS 2022 that do not say what they are of."""
+    meta = model['Metadata']
+    lists = [value for key, value in meta.items() if key.endswith('Results')]
+    places = [result['Dataset'] for results in [*lists, model['Results']] for result in results]
+    return [
+        place
+        for place in places
+        if place.startswith('YouTube-VIS 2022') and place.partition(', ')[2] not in WAYS
+    ]
+
+
+@pytest.mark.parametrize('name', MODELS)
+def test_figures_on_youtube_vis_2022_say_which_videos_they_are_of(name):
+    assert without_way(MODELS[name]) == [], f'say which, one of {WAYS}'
+
+
+def test_a_figure_that_does_not_say_which_videos_is_found():
+    for key in ('Paper Results', 'Published Results'):
+        bad, good = (
+            dict(Dataset='YouTube-VIS 2022 val'),
+            dict(Dataset=f'YouTube-VIS 2022 val, {WAYS[1]}'),
+        )
+        model = dict(Metadata={key: [bad, good, dict(Dataset='OVIS val')]}, Results=[])
+        assert without_way(model) == ['YouTube-VIS 2022 val']
+        assert without_way(dict(Metadata={}, Results=[bad, good])) == ['YouTube-VIS 2022 val']
+
+
+def test_tables_of_figures_on_youtube_vis_2022_say_which_videos_they_are_of():
+    """Columns and rows of the pages: the data set's name and a figure, but no word of them."""
+    silent = []
+    for path in sorted([REPOSITORY / 'README.md', *(REPOSITORY / 'docs').rglob('*.md')]):
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            head = number + 1 < len(lines) and set(lines[number + 1]) <= set('|-: ')
+            cells = [cell.strip() for cell in line.split('|')] if line.startswith('|') else []
+            named = [cell for cell in cells if re.search('(YouTube-VIS|YTVIS) ?(20)?22', cell)]
+            figures = head or any(re.fullmatch(r'[\d./ ]*\d\.\d[\d./ ]*', cell) for cell in cells)
+            if figures and any(not re.search('long|mean', cell) for cell in named):
+                silent.append(f'{path.name}:{number + 1}')
+    assert silent == [], f'say in the cell which videos, one of {WAYS}'
+
+
 def paper_rows(text: str, number: int) -> list[list[str]]:
     """The rows of a table of the paper, tab-separated cells without their marks."""
     block = text.split(f'\nTable {number}:')[0].rstrip().rpartition('\n\n')[2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import re
 
@@ -11,6 +12,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
 from rocovis_mm.models import (
+    ClipGlobalAssigner,
     GenVIS,
     MinVIS,
     OnlineVISModel,
@@ -34,22 +36,34 @@ BENCHMARKS = {  # classes, tracks of a video, iterations
 }
 
 
+read = functools.cache(Config.fromfile)
+
+
+@pytest.fixture(scope='module')
+def built() -> dict[str, OnlineVISModel]:
+    """The models so far, by the text of their config: benchmarks share theirs."""
+    return {}
+
+
 @pytest.fixture
-def build(monkeypatch):
+def build(monkeypatch, built):
     """Builds the model of a config in full size, but without any numbers in its weights."""
     real = functools.partial(torch.linspace, device='cpu')
     monkeypatch.setattr(torch, 'linspace', real)  # Swin's constructor reads what it gives
 
     def _build(config: Config) -> OnlineVISModel:
-        with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
-            return MODELS.build(config.model)
+        text = repr(config.model)
+        if text not in built:
+            with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
+                built[text] = MODELS.build(copy.deepcopy(config.model))
+        return built[text]
 
     return _build
 
 
 @pytest.mark.parametrize('path', CONFIGS, ids=NAMES)
 def test_a_config_builds_the_model_of_its_name(path, build):
-    config, name = Config.fromfile(path), path.stem
+    config, name = read(path), path.stem
     model = build(config)
     head, method = model.track_head, name.split('_')[0]
     assert type(model) is METHODS[method]
@@ -58,8 +72,9 @@ def test_a_config_builds_the_model_of_its_name(path, build):
     strides = head.pixel_decoder.propagation_strides
     assert (strides == ()) == (method != 'rocovis' or name.endswith('_direct'))
     if method == 'rocovis':
-        plain = name.endswith(('_direct', '_imp'))
-        assert type(head.assigner) is (UVLAAssigner if plain else UVLAPlusPlusAssigner)
+        variants = dict(direct=UVLAAssigner, imp=UVLAAssigner, **{'global': ClipGlobalAssigner})
+        assigner = variants.get(name.rpartition('_')[2], UVLAPlusPlusAssigner)
+        assert type(head.assigner) is assigner
     if '_r50_' in name or '_swin-l_' in name:
         queries = 200 if '_swin-l_' in name else 100
         assert model.num_queries == (100 if method == 'genvis' else queries)
@@ -87,7 +102,7 @@ def test_a_benchmark_has_its_classes_tracks_scale_and_length(path):
     if match is None or match[2] not in BENCHMARKS:
         assert path.stem.split('_')[1] in ('demo', 'tiny') or 'custom' in path.stem
         return
-    config = Config.fromfile(path)
+    config = read(path)
     classes, tracks, iterations = BENCHMARKS[match[2]]
     assert config.num_classes == classes
     assert config.model.track_rule.max_tracks == tracks
@@ -99,7 +114,7 @@ def test_a_benchmark_has_its_classes_tracks_scale_and_length(path):
 
 def test_ablations_are_one_setting():
     for path in CONFIGS:
-        if path.stem.endswith(('_direct', '_imp')):
+        if path.stem.endswith(('_direct', '_imp', '_global')):
             lines = [line for line in path.read_text().splitlines() if line and line[0] != '#']
             base, setting, model = lines
             name = setting.partition(' = ')[0]
@@ -110,7 +125,7 @@ def test_ablations_are_one_setting():
 
 def test_schedules_end_where_the_training_ends():
     for path in CONFIGS:
-        config = Config.fromfile(path)
+        config = read(path)
         length = config.train_cfg.get('max_iters') or config.train_cfg.max_epochs
         assert config.param_scheduler[-1].end == length
         assert config.default_hooks.checkpoint.interval == config.train_cfg.val_interval

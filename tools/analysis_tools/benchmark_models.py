@@ -39,6 +39,7 @@ METHODS = {
     'GenVIS': 'genvis',
     'MinVIS': 'minvis',
     'CTVIS': 'ctvis',
+    'DVIS': 'dvis',
 }
 """Contestant -> first part of its base config's name; None: made of RoCoVIS' for MMDetection."""
 STAGES = (

@@ -1,10 +1,19 @@
 """Parts that a head composes by config."""
 
 from rocovis_mm.models.task_modules.assigners import (
+    ClipGlobalAssigner,
+    DVISAssigner,
     GenVISAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
 from rocovis_mm.models.task_modules.association import BankAssociator
 
-__all__ = ['BankAssociator', 'GenVISAssigner', 'UVLAAssigner', 'UVLAPlusPlusAssigner']
+__all__ = [
+    'BankAssociator',
+    'ClipGlobalAssigner',
+    'DVISAssigner',
+    'GenVISAssigner',
+    'UVLAAssigner',
+    'UVLAPlusPlusAssigner',
+]

@@ -1,8 +1,10 @@
 """Heads: queries to classes, masks and identities."""
 
 from rocovis_mm.models.tracking_heads.ctvis_head import CTVISHead
+from rocovis_mm.models.tracking_heads.dvis_head import DVISHead
 from rocovis_mm.models.tracking_heads.genvis_head import GenVISHead
 from rocovis_mm.models.tracking_heads.minvis_head import MinVISHead
 from rocovis_mm.models.tracking_heads.rocovis_head import RoCoVISHead
+from rocovis_mm.models.tracking_heads.videomt_head import VidEoMTHead
 
-__all__ = ['CTVISHead', 'GenVISHead', 'MinVISHead', 'RoCoVISHead']
+__all__ = ['CTVISHead', 'DVISHead', 'GenVISHead', 'MinVISHead', 'RoCoVISHead', 'VidEoMTHead']

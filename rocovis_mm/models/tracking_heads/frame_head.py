@@ -13,7 +13,7 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from rocovis_mm.models.layers.query_decoder import Predict, QueryDecoder
-from rocovis_mm.models.task_modules.assigners import UNOWNED
+from rocovis_mm.models.task_modules.assigners import UNOWNED, ClipGlobalAssigner
 from rocovis_mm.registry import MODELS, TASK_UTILS
 from rocovis_mm.structures import ClipTargets, Detection, FramePrediction, FrameTargets
 
@@ -140,6 +140,28 @@ class FrameHead(BaseModule):
             for o, target in zip(owners, targets)
         ]
         return owners, supervision
+
+    def settle(
+        self,
+        supervision: list[list[FrameTargets]],
+        targets: Sequence[ClipTargets],
+        owners: Sequence[Tensor],
+    ) -> list[list[FrameTargets]]:
+        """Return what the frames of whole clips learn, now that the last one is assigned.
+
+        An assigner that decides frame by frame has said it already.
+
+        Args:
+            supervision: T lists of B frame targets of :meth:`assign`.
+            targets: B clip targets.
+            owners: B owners after the last frame.
+        """
+        if not isinstance(self.assigner, ClipGlobalAssigner):
+            return supervision
+        return [
+            [self.assigner.supervise(o, x, t, self.num_classes) for o, x in zip(owners, targets)]
+            for t in range(len(supervision))
+        ]
 
     def detection_loss(
         self,

@@ -121,7 +121,7 @@ class RoCoVISHead(FrameHead):
             if t + 1 < features[0].shape[1]:
                 keep = torch.stack([frame.keep for frame in frame_targets])
                 state = self.advance(state, prediction, keep)
-        return self.criterion(predictions, supervision, targets)
+        return self.criterion(predictions, self.settle(supervision, targets, owners), targets)
 
 
 def foreground(class_logits: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ class OnlineVISModel(BaseMOTModel):
     loaded as a start.
 
     Args:
-        backbone: config of any MM backbone.
+        backbone: config of any MM backbone, or None for a head that reads the images.
         track_head: config of the head; ``in_channels`` and ``strides`` are read off its input
             maps, and compared with them if the config has them.
         neck: config of a neck between backbone and head, or None; its ``in_channels`` are
@@ -51,7 +51,7 @@ class OnlineVISModel(BaseMOTModel):
 
     def __init__(
         self,
-        backbone: dict,
+        backbone: dict | None,
         track_head: dict,
         neck: dict | None = None,
         data_preprocessor: dict | None = None,
@@ -60,9 +60,11 @@ class OnlineVISModel(BaseMOTModel):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(data_preprocessor=data_preprocessor, init_cfg=init_cfg)
-        self.backbone = MODELS.build(backbone)
+        self.backbone = MODELS.build(backbone) if backbone is not None else None
         self.neck = build_neck(neck, self.backbone) if neck is not None else None
-        self.track_head = MODELS.build(fit_head(track_head, self.backbone, self.neck))
+        if self.backbone is not None:
+            track_head = fit_head(track_head, self.backbone, self.neck)
+        self.track_head = MODELS.build(track_head)
         self.num_queries = self.track_head.num_queries
         self.num_classes = self.track_head.num_classes
         self.track_rule = TrackRule(**(track_rule or {}))
@@ -80,6 +82,19 @@ class OnlineVISModel(BaseMOTModel):
             images: (B, 3, H, W), normalised and padded.
             state: their past; ``StreamState()`` before the first frame.
         """
+
+    def network(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
+        """Return the part of :meth:`step` that a graph of the device can hold.
+
+        A child whose :meth:`step` needs the CPU divides it into this and :meth:`conclude`.
+        """
+        return self.step(images, state)
+
+    def conclude(
+        self, outcome: tuple[FramePrediction, StreamState], state: StreamState
+    ) -> tuple[FramePrediction, StreamState]:
+        """Return the result of :meth:`step` from that of :meth:`network`."""
+        return outcome
 
     def foreground(self, class_logits: Tensor) -> Tensor:
         """Return the factor of each query's pixel probabilities, (B, N), from (B, N, K + 1)."""
