@@ -4,11 +4,18 @@ from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.models.backbones import EfficientNetLite
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
-from rocovis_mm.models.losses import ClipLoss, GenVISLoss, IDOLLoss, MemoryContrastiveLoss
+from rocovis_mm.models.losses import (
+    ClipLoss,
+    DVISLoss,
+    GenVISLoss,
+    IDOLLoss,
+    MemoryContrastiveLoss,
+)
 from rocovis_mm.models.necks import SimpleFeaturePyramid
 from rocovis_mm.models.task_modules import (
     BankAssociator,
     ClipGlobalAssigner,
+    DVISAssigner,
     GenVISAssigner,
     IDOLAssociator,
     SimOTAAssigner,
@@ -17,13 +24,23 @@ from rocovis_mm.models.task_modules import (
 )
 from rocovis_mm.models.tracking_heads import (
     CTVISHead,
+    DVISHead,
     GenVISHead,
     IDOLHead,
     MinVISHead,
     RoCoVISHead,
     VidEoMTHead,
 )
-from rocovis_mm.models.vis import CTVIS, IDOL, GenVIS, MinVIS, OnlineVISModel, RoCoVIS, VidEoMT
+from rocovis_mm.models.vis import (
+    CTVIS,
+    DVIS,
+    IDOL,
+    GenVIS,
+    MinVIS,
+    OnlineVISModel,
+    RoCoVIS,
+    VidEoMT,
+)
 
 __all__ = [
     'BankAssociator',
@@ -32,6 +49,10 @@ __all__ = [
     'ClipCopyPaste',
     'ClipGlobalAssigner',
     'ClipLoss',
+    'DVIS',
+    'DVISAssigner',
+    'DVISHead',
+    'DVISLoss',
     'EfficientNetLite',
     'GenVIS',
     'GenVISAssigner',

@@ -40,6 +40,7 @@ METHODS = {
     'GenVIS': 'genvis',
     'MinVIS': 'minvis',
     'CTVIS': 'ctvis',
+    'DVIS': 'dvis',
     'IDOL': 'idol',
 }
 """Contestant -> first part of its base config's name; None: made of RoCoVIS' for MMDetection."""

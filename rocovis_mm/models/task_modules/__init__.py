@@ -2,6 +2,7 @@
 
 from rocovis_mm.models.task_modules.assigners import (
     ClipGlobalAssigner,
+    DVISAssigner,
     GenVISAssigner,
     SimOTAAssigner,
     UVLAAssigner,
@@ -12,6 +13,7 @@ from rocovis_mm.models.task_modules.association import BankAssociator, IDOLAssoc
 __all__ = [
     'BankAssociator',
     'ClipGlobalAssigner',
+    'DVISAssigner',
     'GenVISAssigner',
     'IDOLAssociator',
     'SimOTAAssigner',
