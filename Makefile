@@ -22,7 +22,7 @@ COMPILED := $(INSTALLED)-compiled
 
 help:
 	@echo 'make demo       install, generate data, train, test, draw: all lands in $(DEMO_DIR)'
-	@echo 'make compare    Table 2 of the paper in small: seven rows from one start, five seeds each; hours'
+	@echo 'make compare    Table 2 of the paper in small: all rows from one start, five seeds each; hours'
 	@echo 'make test       install, run the test suite'
 	@echo 'make test-slow  the proofs that train for minutes'
 	@echo 'make matrix     core tests in environments of other versions, each built anew; long'

@@ -81,7 +81,7 @@ def tiny_config(
     track_rule: dict | None = None,
     **options: object,
 ) -> ConfigDict:
-    """Return the shrunk config of a method; `options` are those of RoCoVIS or GenVIS."""
+    """Return the shrunk config of a method; `options` are its own."""
     config = Config.fromfile(BASES / f'{method}_r50.py').model
     config.data_preprocessor = None
     config.track_rule.update(track_rule or {})
@@ -95,6 +95,8 @@ def tiny_config(
         set_rocovis(config, **options)
     elif method == 'genvis':
         set_genvis(config, num_points, **options)
+    elif method == 'dvis':
+        set_dvis(config, num_points, **options)
     return config
 
 
@@ -148,6 +150,18 @@ def set_genvis(
     config.track_head.object_loss.num_points = num_points
 
 
+def set_dvis(
+    config: ConfigDict, num_points: int, freeze_detector: bool = True, published: bool = True
+) -> None:
+    """Set what DVIS alone has, in place."""
+    config.freeze_detector = freeze_detector
+    head = config.track_head
+    head.published = published
+    head.tracker.update(feedforward_channels=48, num_layers=2)
+    head.object_assigner.num_points = num_points
+    head.object_loss.num_points = num_points
+
+
 def tiny_model(seed: int = 1, **options: object) -> OnlineVISModel:
     """Return a model with random weights, none of them at a special value."""
     torch.manual_seed(seed)
@@ -179,6 +193,9 @@ def sharpen(model: OnlineVISModel) -> None:
                 layer.ffn.layers[1].weight.mul_(4)
             queries.mask_embed[-1].weight.mul_(12)
             queries.cls_embed.weight.mul_(4)
+        if hasattr(head, 'tracker'):
+            head.tracker.mask_embed[-1].weight.mul_(12)
+            head.tracker.cls_embed.weight.mul_(4)
 
 
 def images(frames: int, size: tuple[int, int] = SIZE, seed: int = 0) -> torch.Tensor:

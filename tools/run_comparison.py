@@ -78,6 +78,7 @@ ROWS = {
         'GenVIS, trained detector', 'genvis/genvis_{}.py', ('model.freeze_detector=False',)
     ),
     'ctvis': Row('CTVIS', 'ctvis/ctvis_{}.py'),
+    'dvis': Row('DVIS, frozen detector', 'dvis/dvis_{}.py', ('model.freeze_detector=True',)),
     'direct': Row('direct query decoding', 'rocovis/rocovis_{}_direct.py'),
     'imp': Row('+ mask propagation', 'rocovis/rocovis_{}_imp.py'),
     'full': Row('+ UVLA++ (RoCoVIS)', 'rocovis/rocovis_{}.py'),

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rocovis_mm.checkpoints.peers import ctvis
+from rocovis_mm.checkpoints.peers import ctvis, dvis
 from rocovis_mm.checkpoints.restricted_pickle import PickledArray
 
 MM_PREFIXES = ('track_head.', 'panoptic_head.', 'bbox_head.', 'data_preprocessor.')
@@ -88,7 +88,7 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
 
     Args:
         weights: under today's names.
-        wanted: 'auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis' or 'ctvis'.
+        wanted: 'auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis', 'ctvis' or 'dvis'.
 
     Raises:
         ValueError: the weights are of another model than the wanted one, or of none
@@ -110,6 +110,8 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
                 f'predictor.reid_embed.* is there: this is a CTVIS, not --model {wanted}'
             )
         return 'ctvis'
+    if dvis.is_dvis(weights, wanted):
+        return 'dvis'
     if not any(name.startswith('vita_module.') for name in weights):
         if wanted == 'genvis':
             raise ValueError(

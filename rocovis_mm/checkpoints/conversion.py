@@ -28,7 +28,7 @@ from rocovis_mm.checkpoints.names import (
     memory_names,
     rules_of,
 )
-from rocovis_mm.checkpoints.peers import ctvis, detr
+from rocovis_mm.checkpoints.peers import ctvis, detr, dvis
 from rocovis_mm.checkpoints.peers.seqformer import UNREAD
 from rocovis_mm.version import __version__
 
@@ -131,6 +131,8 @@ def our_kind(weights: Mapping[str, Tensor], wanted: str) -> str:
         kind = 'genvis'
     elif any(name.startswith(ctvis.OURS) for name in weights):
         kind = 'ctvis'
+    elif any(name.startswith(dvis.OURS) for name in weights):
+        kind = 'dvis'
     elif any(name.startswith(HEADS['minvis'][1]) for name in weights):
         kind = 'minvis'
     elif any(name.startswith(HEADS['mask2former'][1]) for name in weights):

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from rocovis_mm.checkpoints.names import HEADS
-from rocovis_mm.checkpoints.peers import ctvis
+from rocovis_mm.checkpoints.peers import ctvis, dvis
 
 RESNET_DEPTHS = {
     (2, (2, 2, 2, 2)): 18,
@@ -56,6 +56,8 @@ class ModelSizes:
         object_ffn: channels inside its feed-forward parts.
         reid_layers: of CTVIS' embedding; None without one, as the next.
         reid_channels: between these layers; also None where there is one layer.
+        tracker_layers: of DVIS' tracker; None without one, as the next.
+        tracker_ffn: channels inside its feed-forward parts.
     """
 
     backbone: str
@@ -79,6 +81,8 @@ class ModelSizes:
     object_ffn: int | None = None
     reid_layers: int | None = None
     reid_channels: int | None = None
+    tracker_layers: int | None = None
+    tracker_ffn: int | None = None
 
     def plain(self) -> dict[str, Any]:
         """Return the sizes as a plain dictionary, those of other models left out."""
@@ -102,6 +106,8 @@ class ModelSizes:
             )
         if self.reid_layers is not None:
             parts.append(f'embedding of {self.reid_layers} layers')
+        if self.tracker_layers is not None:
+            parts.append(f'tracker: {self.tracker_layers} layers, FFN {self.tracker_ffn}')
         return '; '.join(parts)
 
 
@@ -140,6 +146,7 @@ def read_sizes(weights: Mapping[str, Tensor], kind: str) -> ModelSizes:
         decoder_ffn=shape(weights, decoder + '0.ffn.layers.0.0.weight', 2)[0],
         **(object_sizes(weights) if kind == 'genvis' else {}),
         **(ctvis.embedding_sizes(weights) if kind == 'ctvis' else {}),
+        **(tracker_sizes(weights) if kind == 'dvis' else {}),
     )
 
 
@@ -153,6 +160,15 @@ def object_sizes(weights: Mapping[str, Tensor]) -> dict[str, int]:
         'object_encoder_layers': count(weights, f'{part}encoder.layers.{{}}.norms.0.weight'),
         'object_decoder_layers': count(weights, f'{part}decoder.layers.{{}}.norms.0.weight'),
         'object_ffn': shape(weights, f'{part}decoder.layers.0.ffn.layers.0.0.weight', 2)[0],
+    }
+
+
+def tracker_sizes(weights: Mapping[str, Tensor]) -> dict[str, int]:
+    """Read the sizes of DVIS' tracker."""
+    layers = dvis.OURS + 'decoder.layers.'
+    return {
+        'tracker_layers': count(weights, f'{layers}{{}}.norms.0.weight'),
+        'tracker_ffn': shape(weights, f'{layers}0.ffn.layers.0.0.weight', 2)[0],
     }
 
 
@@ -270,4 +286,8 @@ def fitting_config(sizes: ModelSizes, kind: str) -> dict[str, Any]:
         )
     if kind == 'ctvis':
         head.update(reid_layers=sizes.reid_layers, reid_channels=sizes.reid_channels)
+    if kind == 'dvis':
+        head['tracker'] = dict(
+            num_layers=sizes.tracker_layers, feedforward_channels=sizes.tracker_ffn
+        )
     return dict(model, track_head=head)

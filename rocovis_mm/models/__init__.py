@@ -6,6 +6,7 @@ from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreproces
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
 from rocovis_mm.models.losses import (
     ClipLoss,
+    DVISLoss,
     GenVISLoss,
     IDOLLoss,
     MemoryContrastiveLoss,
@@ -16,6 +17,7 @@ from rocovis_mm.models.task_modules import (
     BankAssociator,
     ClipBoxAssigner,
     ClipGlobalAssigner,
+    DVISAssigner,
     GenVISAssigner,
     IDOLAssociator,
     SimOTAAssigner,
@@ -24,6 +26,7 @@ from rocovis_mm.models.task_modules import (
 )
 from rocovis_mm.models.tracking_heads import (
     CTVISHead,
+    DVISHead,
     GenVISHead,
     IDOLHead,
     MinVISHead,
@@ -34,6 +37,7 @@ from rocovis_mm.models.tracking_heads import (
 )
 from rocovis_mm.models.vis import (
     CTVIS,
+    DVIS,
     IDOL,
     VMT,
     GenVIS,
@@ -55,6 +59,10 @@ __all__ = [
     'ClipCopyPaste',
     'ClipGlobalAssigner',
     'ClipLoss',
+    'DVIS',
+    'DVISAssigner',
+    'DVISHead',
+    'DVISLoss',
     'EfficientNetLite',
     'GenVIS',
     'GenVISAssigner',

@@ -16,6 +16,7 @@ from mmdet.structures import DetDataSample
 from mmengine.dataset import pseudo_collate
 from torch import Tensor
 
+from rocovis_mm.streaming.captured_steps import CapturedSteps
 from rocovis_mm.streaming.frame_masks import FrameMasks, frame_masks
 from rocovis_mm.streaming.identity_recorder import IdentityRecorder, IdentityRule
 from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
@@ -94,10 +95,21 @@ class StreamEngine:
 
     Args:
         model: at test time, on its device.
+        accelerate: way of :class:`CapturedSteps` by which frames of a few sizes are run, or
+            None.
+
+    Raises:
+        ValueError: there is no such way, or the model's device has it not.
     """
 
-    def __init__(self, model: StreamModel) -> None:
+    def __init__(self, model: StreamModel, accelerate: str | None = None) -> None:
         self.model = model
+        if accelerate is not None and getattr(model, 'reads_sizes', False):
+            raise ValueError(
+                f'accelerate={accelerate!r}: {type(model).__name__} reads the size of each frame, and '
+                'cannot be captured; leave the option out'
+            )
+        self.captured = None if accelerate is None else CapturedSteps(model, accelerate)
         self._lock = threading.Lock()
 
     def begin(
@@ -180,7 +192,7 @@ class StreamEngine:
             sizes = {}
             if getattr(self.model, 'reads_sizes', False):
                 sizes['sizes'] = [tuple(frame.img_shape[:2]) for _, frame, _ in members]
-            prediction, state = self.model.step(images, past, **sizes)
+            prediction, state = (self.captured or self.model.step)(images, past, **sizes)
             masks = [self.segment(prediction, b, frame) for b, (_, frame, _) in enumerate(members)]
             for (_, _, video), found_masks, new_state in zip(members, masks, state.split()):
                 video.advance(found_masks, new_state)

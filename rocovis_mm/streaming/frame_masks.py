@@ -52,6 +52,7 @@ class MaskLogits:
         mask_scoring: whether sums inside the masks are needed.
         scoring_size: resolution of the sums, one of ``SCORING_SIZES``.
         resize: one of ``RESIZES``.
+        possible: (N,) bool, :func:`possible_masks`, where the caller has it on the CPU.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class MaskLogits:
         mask_scoring: bool,
         scoring_size: str = 'input',
         resize: str = 'bilinear',
+        *,
+        possible: np.ndarray | None = None,
     ) -> None:
+        if possible is None:
+            possible = possible_masks(mask_logits, foreground).cpu().numpy()
         thresholds = mask_thresholds(foreground)
-        # interpolated values are between their sources, except for rounding
-        highest = mask_logits.flatten(1).amax(-1).float()
-        queries = (highest > thresholds - 1e-3).nonzero().flatten()
-        self.queries = queries.cpu().numpy()  # (m,) those that can have a mask, ascending
+        self.queries = np.flatnonzero(possible)  # (m,) those that can have a mask, ascending
+        queries = torch.from_numpy(self.queries).to(mask_logits.device)
         self.logits = mask_logits[queries].detach()  # (m, h, w)
         self.foreground = foreground[queries, None, None]
         self.thresholds = thresholds[queries, None, None]
@@ -232,9 +235,25 @@ def frame_masks(
         identities: (N,) long of the queries, where an associator gives them.
         resize: to the frame's own resolution, one of ``RESIZES``.
     """
-    logits = MaskLogits(mask_logits, foreground, frame, mask_scoring, scoring_size, resize)
+    possible = possible_masks(mask_logits, foreground)[:, None].to(class_logits)
+    found = torch.cat([class_logits, possible], 1).detach().cpu().numpy()  # the CPU waits once
+    logits = MaskLogits(
+        mask_logits,
+        foreground,
+        frame,
+        mask_scoring,
+        scoring_size,
+        resize,
+        possible=found[:, -1] > 0,
+    )
     numbers = None if identities is None else identities.cpu().numpy()
-    return FrameMasks(class_logits.detach().cpu().numpy(), logits, numbers)
+    return FrameMasks(np.ascontiguousarray(found[:, :-1]), logits, numbers)
+
+
+def possible_masks(mask_logits: Tensor, foreground: Tensor) -> Tensor:
+    """Return (N,) bool, whether a query may have a mask; see :class:`MaskLogits`."""
+    # interpolated values are between their sources, except for rounding
+    return mask_logits.flatten(1).amax(-1).float() > mask_thresholds(foreground) - 1e-3
 
 
 def mask_thresholds(foreground: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """What passes between the parts: frozen dataclasses with a shape on each field."""
 
+from rocovis_mm.structures.aligned_queries import AlignedQueries
 from rocovis_mm.structures.clip_prediction import ClipPrediction
 from rocovis_mm.structures.clip_targets import ClipTargets
 from rocovis_mm.structures.detection import Detection
@@ -12,6 +13,7 @@ from rocovis_mm.structures.video_tracks import RLE, VideoTracks
 
 __all__ = [
     'RLE',
+    'AlignedQueries',
     'ClipPrediction',
     'ClipTargets',
     'Detection',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -34,3 +35,14 @@ class FramePrediction:
     projected: dict[int, Tensor] = field(default_factory=dict)
     identities: Tensor | None = None
     boxes: tuple[Tensor, ...] = ()
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> FramePrediction:
+        """Return the prediction with `function` applied to every tensor."""
+        return FramePrediction(
+            tuple(function(x) for x in self.class_logits),
+            tuple(function(x) for x in self.mask_logits),
+            function(self.queries),
+            {stride: function(x) for stride, x in self.projected.items()},
+            None if self.identities is None else function(self.identities),
+            tuple(function(x) for x in self.boxes),
+        )

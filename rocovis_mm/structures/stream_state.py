@@ -9,6 +9,7 @@ from operator import itemgetter
 import torch
 from torch import Tensor
 
+from rocovis_mm.structures.aligned_queries import AlignedQueries
 from rocovis_mm.structures.track_bank import TrackBank
 
 
@@ -79,14 +80,15 @@ class StreamState:
 
     Attributes:
         queries: (B, N, C), what the model carries from frame to frame (Q_{t-1} of
-            RoCoVIS and GenVIS, MinVIS' aligned embeddings), or None before the first.
+            RoCoVIS and GenVIS, MinVIS' aligned embeddings, DVIS' tracks), or None before the
+            first.
         memory: past frames, oldest first: ``MemoryFrame`` of RoCoVIS, ``QueryMemory``
-            of GenVIS, none of MinVIS.
+            of GenVIS, one ``AlignedQueries`` of DVIS, none of MinVIS.
         tracks: B banks of a model whose queries are linked by an associator, or none.
     """
 
     queries: Tensor | None = None
-    memory: tuple[MemoryFrame, ...] | tuple[QueryMemory, ...] = ()
+    memory: tuple[MemoryFrame | QueryMemory | AlignedQueries, ...] = ()
     tracks: tuple[TrackBank, ...] = ()
 
     @property

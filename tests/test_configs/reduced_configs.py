@@ -18,6 +18,7 @@ from mmengine.config import Config, ConfigDict
 from tiny_model import (
     BACKBONE_WIDTH,
     HEADS,
+    set_dvis,
     set_genvis,
     shrink_detr_head,
     shrink_head,
@@ -88,6 +89,8 @@ def reduce_model(model: ConfigDict) -> None:
     if 'object_decoder' in head:
         memory, frozen = head.memory_frames, model.freeze_detector
         set_genvis(model, POINTS, memory, 1, QUERIES, frozen)
+    if 'tracker' in head:
+        set_dvis(model, POINTS, model.freeze_detector, head.published)
     for part in parts_of(model):
         if part.get('num_points', 0) > POINTS:
             part.num_points = POINTS

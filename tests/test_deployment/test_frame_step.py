@@ -54,8 +54,9 @@ def test_equals_the_model_from_the_first_frame_on(options):
 
 
 def test_what_cannot_be_exported_says_why():
-    with pytest.raises(TypeError, match='Hungarian'):
-        frame_step(model_of(method='minvis'), SIZE)
+    for method in ('minvis', 'dvis'):
+        with pytest.raises(TypeError, match='Hungarian'):
+            frame_step(model_of(method=method), SIZE)
     with pytest.raises(TypeError, match='CTVIS cannot be exported: .* a memory whose size changes'):
         frame_step(model_of(method='ctvis'), SIZE)
     with pytest.raises(ValueError, match='memory_frames=None'):

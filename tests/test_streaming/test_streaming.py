@@ -97,8 +97,9 @@ def same_result(found, expected) -> bool:
         dict(method='minvis'),
         dict(method='genvis'),
         dict(method='genvis', memory_frames=2),
+        dict(method='dvis'),
     ],
-    ids=['propagation', 'queries alone', 'MinVIS', 'GenVIS', 'GenVIS of two frames'],
+    ids=['propagation', 'queries alone', 'MinVIS', 'GenVIS', 'GenVIS of two frames', 'DVIS'],
 )
 def model(request):
     return tiny_model(**request.param)

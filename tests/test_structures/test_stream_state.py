@@ -7,7 +7,7 @@ from dataclasses import FrozenInstanceError
 import pytest
 import torch
 
-from rocovis_mm.structures import MemoryFrame, QueryMemory, StreamState
+from rocovis_mm.structures import AlignedQueries, MemoryFrame, QueryMemory, StreamState
 
 
 def state(batch: int, frames: int = 2, grad: bool = False) -> StreamState:
@@ -76,7 +76,7 @@ def test_a_state_is_frozen():
         state(1).queries = None
 
 
-@pytest.mark.parametrize('kind', ['rocovis', 'genvis', 'minvis'])
+@pytest.mark.parametrize('kind', ['rocovis', 'genvis', 'minvis', 'dvis'])
 def test_slots_restart_as_before_the_first_frame(kind):
     queries = torch.randn(2, 5, 4)
     pixels = {16: torch.randn(2, 4, 3, 3)}
@@ -84,11 +84,12 @@ def test_slots_restart_as_before_the_first_frame(kind):
         'rocovis': (MemoryFrame(pixels, pixels),),
         'genvis': (QueryMemory(torch.randn(2, 5, 4), torch.randn(2, 5, 4)),) * 2,
         'minvis': (),
+        'dvis': (AlignedQueries(queries),),
     }[kind]
     state, learned = StreamState(queries, memory), torch.randn(5, 4)
     slots, others = torch.tensor([1, 4]), [0, 2, 3]
-    restarted = state.restart(slots, None if kind == 'minvis' else learned)
-    if kind == 'minvis':
+    restarted = state.restart(slots, None if kind in ('minvis', 'dvis') else learned)
+    if kind in ('minvis', 'dvis'):
         assert restarted is state
         return
     for stream in range(2):

@@ -65,11 +65,12 @@ def test_rows_are_what_their_titles_say(name, dataset):
         'minvis': ('MinVIS', None), 'minvis_trained': ('MinVIS', None),
         'genvis': ('GenVIS', None), 'genvis_trained': ('GenVIS', None),
         'ctvis': ('CTVIS', None),
+        'dvis': ('DVIS', None),
         'direct': ('RoCoVIS', 0), 'imp': ('RoCoVIS', 2), 'full': ('RoCoVIS', 2),
         'global': ('RoCoVIS', 2),
     }[name]  # fmt: skip
     assert model.type == f'rocovis_mm.{kind}'
-    assert model.get('freeze_detector', False) == (name == 'genvis')
+    assert model.get('freeze_detector', False) == (name in ('genvis', 'dvis'))
     if strides is not None:
         assert len(model.track_head.pixel_decoder.propagation_strides) == strides
         assigner = dict(full='UVLAPlusPlus', **{'global': 'ClipGlobal'}).get(name, 'UVLA')

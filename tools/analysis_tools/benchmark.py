@@ -48,6 +48,7 @@ from benchmark_models import (
 from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 
+from rocovis_mm.compat.deformable_kernels import has_triton_kernel
 from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.datasets.embedded import plan_scene, render_video
 from rocovis_mm.formats.frame_files import list_images
@@ -201,6 +202,9 @@ def count_flops() -> FlopCounterMode:
     def summed(table: Any, rows: Any, *args: Any, out_val: Any = None, **kwargs: Any) -> int:
         return 2 * rows.numel() * table.shape[-1]
 
+    def kernel(value: Any, *args: Any, out_val: Any = None, **kwargs: Any) -> int:
+        return 8 * args[3].numel() * value.shape[-1]  # of the weights
+
     def attended(query: Any, key: Any, *args: Any, out_val: Any = None, **kwargs: Any) -> int:
         return 4 * query.numel() * key.shape[-2]  # query times key, weights times value
 
@@ -213,6 +217,8 @@ def count_flops() -> FlopCounterMode:
     mapping.update(
         {aten._embedding_bag_forward_only: raw(summed), aten._embedding_bag: raw(summed)}
     )
+    if has_triton_kernel():
+        mapping[torch.ops.rocovis_mm.deformable_attention] = raw(kernel)
     if hasattr(aten, '_scaled_dot_product_flash_attention_for_cpu'):  # torch >= 2.2
         mapping[aten._scaled_dot_product_flash_attention_for_cpu] = raw(attended)
     return FlopCounterMode(display=False, custom_mapping=mapping)

@@ -40,6 +40,7 @@ METHODS = {
     'GenVIS': 'genvis',
     'MinVIS': 'minvis',
     'CTVIS': 'ctvis',
+    'DVIS': 'dvis',
     'IDOL': 'idol',
     'SeqFormer': 'seqformer',
     'VMT': 'vmt',

@@ -5,6 +5,7 @@ from rocovis_mm.engine.hooks.annotation_file_hook import AnnotationFileHook
 from rocovis_mm.engine.hooks.checkpoint_fit_hook import CheckpointFitHook
 from rocovis_mm.engine.hooks.clip_event_hook import ClipEventHook
 from rocovis_mm.engine.hooks.curriculum_hook import CurriculumHook
+from rocovis_mm.engine.hooks.detection_matching_hook import DetectionMatchingHook
 from rocovis_mm.engine.hooks.divergence_hook import DivergenceHook
 from rocovis_mm.engine.hooks.early_logger_hook import EarlyLoggerHook
 from rocovis_mm.engine.hooks.iter_pipeline_switch_hook import IterPipelineSwitchHook
@@ -20,6 +21,7 @@ __all__ = [
     'CheckpointFitHook',
     'ClipEventHook',
     'CurriculumHook',
+    'DetectionMatchingHook',
     'DivergenceHook',
     'EarlyLoggerHook',
     'IterPipelineSwitchHook',

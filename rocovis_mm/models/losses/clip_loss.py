@@ -79,6 +79,12 @@ class SetLoss(BaseModule):
         )
         return mask, dice
 
+    def all_classes_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Return the weighted mean of the cross entropy of (V, N, K + 1) logits."""
+        weight = torch.tensor(self.loss_cls.class_weight, device=logits.device)
+        total = reduce_mean(weight[labels].sum()).clamp(min=1e-6)
+        return self.loss_cls(logits.flatten(0, 1).float(), labels.flatten(), avg_factor=total)
+
 
 def mean_count(count: Tensor) -> Tensor:
     """Return the mean of the ranks' counts of masks or pairs, which a loss is divided by.

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from mmdet.utils import reduce_mean
 from torch import Tensor
 
 from rocovis_mm.models.losses.clip_loss import SetLoss, mean_count
@@ -96,12 +95,6 @@ class GenVISLoss(SetLoss):
             )
         losses['loss_similarity'] = self.similarity_weight * similarity_loss(embeddings)
         return losses
-
-    def all_classes_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Return the weighted mean of the cross entropy of (V, N, K + 1) logits."""
-        weight = torch.tensor(self.loss_cls.class_weight, device=logits.device)
-        total = reduce_mean(weight[labels].sum()).clamp(min=1e-6)
-        return self.loss_cls(logits.flatten(0, 1).float(), labels.flatten(), avg_factor=total)
 
 
 def similarity_loss(embeddings: Embeddings) -> Tensor:

@@ -3,6 +3,7 @@
 from rocovis_mm.models.task_modules.assigners import (
     ClipBoxAssigner,
     ClipGlobalAssigner,
+    DVISAssigner,
     GenVISAssigner,
     SimOTAAssigner,
     UVLAAssigner,
@@ -14,6 +15,7 @@ __all__ = [
     'BankAssociator',
     'ClipBoxAssigner',
     'ClipGlobalAssigner',
+    'DVISAssigner',
     'GenVISAssigner',
     'IDOLAssociator',
     'SimOTAAssigner',

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
@@ -32,19 +33,33 @@ class MinVISHead(FrameHead):
             state: its ``queries`` (B, N, C) are the aligned embeddings of the frame before.
 
         Returns:
+            the prediction of :meth:`look` in the slots of the frame before.
+        """
+        return self.follow(self.look(features), state)
+
+    def look(self, features: Sequence[Tensor]) -> FramePrediction:
+        """Predict one frame, its queries in an order of their own.
+
+        Args:
+            features: backbone maps, each (B, C_i, h_i, w_i), high to low resolution.
+
+        Returns:
             the last layer's prediction; its ``queries`` are embeddings after the
             post-norm, the ones that are compared (MinVIS,
             minvis/video_maskformer_model.py, ``post_processing``).
         """
         detection = self.detect(features, predict='last')
         embeddings = self.query_decoder.transformer_decoder.post_norm(detection.queries[-1])
-        class_logits, mask_logits = detection.class_logits[-1], detection.mask_logits[-1]
-        if state.queries is not None:
-            order = torch.stack([align(*pair) for pair in zip(state.queries, embeddings)])
-            rows = torch.arange(len(order), device=order.device)[:, None]
-            class_logits, mask_logits, embeddings = (
-                x[rows, order] for x in (class_logits, mask_logits, embeddings)
-            )
+        return FramePrediction(detection.class_logits[-1:], detection.mask_logits[-1:], embeddings)
+
+    def follow(self, prediction: FramePrediction, state: StreamState) -> FramePrediction:
+        """Return a prediction of :meth:`look` in the slots of the frame before."""
+        if state.queries is None:
+            return prediction
+        order = align_all(state.queries, prediction.queries)
+        rows = torch.arange(len(order), device=order.device)[:, None]
+        tensors = (prediction.class_logits[-1], prediction.mask_logits[-1], prediction.queries)
+        class_logits, mask_logits, embeddings = (x[rows, order] for x in tensors)
         return FramePrediction((class_logits,), (mask_logits,), embeddings)
 
     def loss(self, features: Sequence[Tensor], targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
@@ -69,6 +84,18 @@ def align(previous: Tensor, current: Tensor) -> Tensor:
     Returns:
         (N,) long, the permutation with the highest sum of cosine similarities.
     """
-    similarity = F.normalize(previous, dim=1) @ F.normalize(current, dim=1).T
-    _, columns = linear_sum_assignment(similarity.float().cpu().numpy(), maximize=True)
-    return torch.from_numpy(columns).to(current.device)
+    return align_all(previous[None], current[None])[0]
+
+
+def align_all(previous: Tensor, current: Tensor) -> Tensor:
+    """Return :func:`align` of B streams, (B, N), from (B, N, C) embeddings.
+
+    They come from the device together.
+    """
+    cosines = [
+        F.normalize(before, dim=1) @ F.normalize(now, dim=1).T
+        for before, now in zip(previous, current)
+    ]
+    similarity = torch.stack(cosines).float().cpu().numpy()
+    columns = [linear_sum_assignment(matrix, maximize=True)[1] for matrix in similarity]
+    return torch.from_numpy(np.stack(columns)).to(current.device)

@@ -2,6 +2,7 @@
 
 from rocovis_mm.models.vis.base import OnlineVISModel, VISModel
 from rocovis_mm.models.vis.ctvis import CTVIS
+from rocovis_mm.models.vis.dvis import DVIS
 from rocovis_mm.models.vis.genvis import GenVIS
 from rocovis_mm.models.vis.idol import IDOL
 from rocovis_mm.models.vis.minvis import MinVIS
@@ -13,6 +14,7 @@ from rocovis_mm.models.vis.vmt import VMT
 
 __all__ = [
     'CTVIS',
+    'DVIS',
     'IDOL',
     'VMT',
     'GenVIS',

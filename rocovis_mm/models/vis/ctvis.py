@@ -39,4 +39,15 @@ class CTVIS(FrameByFrameModel):
 
     def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
         """Predict one frame of B streams; see :meth:`OnlineVISModel.step`."""
-        return self.associator(self.track_head.decode(self.extract_features(images)), state)
+        return self.conclude(self.network(images, state), state)
+
+    def network(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
+        """Predict one frame by itself; the association comes in :meth:`conclude`."""
+        prediction = self.track_head.decode(self.extract_features(images))
+        return prediction, StreamState(prediction.queries)
+
+    def conclude(
+        self, outcome: tuple[FramePrediction, StreamState], state: StreamState
+    ) -> tuple[FramePrediction, StreamState]:
+        """Link the queries to tracks."""
+        return self.associator(outcome[0], state)

@@ -4,50 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 from rocovis_mm.compat.host_structures import TrackDataSample
-from rocovis_mm.models.vis.base import OnlineVISModel
+from rocovis_mm.models.vis.frozen_detector import FrozenDetectorModel
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import FramePrediction, StreamState
 
 
 @MODELS.register_module()
-class GenVIS(OnlineVISModel):
+class GenVIS(FrozenDetectorModel):
     """Mask2Former on every frame; objects are decoded from its queries and their past.
 
     As published, a track's score is the maximum over its frames times the mean
     pixel probability inside its masks (``track_rule`` ``reduce='max'``,
     ``mask_scoring=True``).
 
-    Args:
-        freeze_detector: keep backbone, neck, pixel decoder and query decoder as
-            they are loaded, as published; only the object decoder learns.
-        **kwargs: arguments of :class:`OnlineVISModel`; ``track_head`` is a
-            :class:`GenVISHead`.
+    The arguments are those of :class:`FrozenDetectorModel`; ``track_head`` is a
+    :class:`GenVISHead`. As published, the detector is frozen (``freeze_detector=True``), and only
+    the object decoder learns.
     """
-
-    def __init__(self, *, freeze_detector: bool = False, **kwargs) -> None:  # noqa: ANN003
-        super().__init__(**kwargs)
-        self.freeze_detector = freeze_detector
-        if freeze_detector:
-            for module in self.detector():
-                module.requires_grad_(False)
-
-    def detector(self) -> list[torch.nn.Module]:
-        """Return the modules that see pixels."""
-        head = self.track_head
-        neck = [] if self.neck is None else [self.neck]
-        return [self.backbone, *neck, head.pixel_decoder, head.query_decoder]
-
-    def train(self, mode: bool = True) -> GenVIS:
-        """Set the mode. A frozen detector stays in test mode."""
-        super().train(mode)
-        if self.freeze_detector:
-            for module in self.detector():
-                module.eval()
-        return self
 
     def loss(
         self, inputs: dict[str, Tensor], data_samples: Sequence[TrackDataSample]

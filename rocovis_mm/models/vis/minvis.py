@@ -32,8 +32,18 @@ class MinVIS(FrameByFrameModel):
 
     def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
         """Predict one frame of B streams; see :meth:`OnlineVISModel.step`."""
+        return self.conclude(self.network(images, state), state)
+
+    def network(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
+        """Predict one frame by itself; the matching comes in :meth:`conclude`."""
+        prediction = self.track_head.look(self.extract_features(images))
+        return prediction, StreamState(prediction.queries)
+
+    def conclude(
+        self, outcome: tuple[FramePrediction, StreamState], state: StreamState
+    ) -> tuple[FramePrediction, StreamState]:
+        """Put the queries into the slots of the frame before, or link them by a memory."""
         if self.associator is not None:
-            alone = self.track_head.decode(self.extract_features(images), StreamState())
-            return self.associator(alone, state)
-        prediction = self.track_head.decode(self.extract_features(images), state)
+            return self.associator(outcome[0], state)
+        prediction = self.track_head.follow(outcome[0], state)
         return prediction, StreamState(prediction.queries)

@@ -2,6 +2,7 @@
 
 from rocovis_mm.models.task_modules.assigners.clip_boxes import ClipBoxAssigner
 from rocovis_mm.models.task_modules.assigners.clip_global import ClipGlobalAssigner
+from rocovis_mm.models.task_modules.assigners.dvis import DVISAssigner
 from rocovis_mm.models.task_modules.assigners.genvis import UNSEEN, GenVISAssigner
 from rocovis_mm.models.task_modules.assigners.sim_ota import SimOTAAssigner
 from rocovis_mm.models.task_modules.assigners.uvla import (
@@ -13,6 +14,7 @@ from rocovis_mm.models.task_modules.assigners.uvla import (
 __all__ = [
     'UNOWNED',
     'UNSEEN',
+    'DVISAssigner',
     'ClipBoxAssigner',
     'ClipGlobalAssigner',
     'GenVISAssigner',
