@@ -282,7 +282,8 @@ class FrameByFrame:
             return
         watch(model, 'extract_features', 'backbone')
         head = model.track_head
-        methods = [name for name in ('decode', 'advance') if hasattr(head, name)]
+        methods = ('decode', 'advance', 'look', 'follow')  # the last two of MinVIS
+        methods = [name for name in methods if hasattr(head, name)]
         watch(head, ' '.join(methods), 'query decoder')
         if isinstance(model, IDOL):
             watch(head.encoder, 'forward', 'pixel decoder')
