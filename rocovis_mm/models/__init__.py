@@ -4,13 +4,21 @@ from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.models.backbones import EfficientNetLite
 from rocovis_mm.models.data_preprocessors import ClipCopyPaste, VISDataPreprocessor
 from rocovis_mm.models.layers import MaskPropagationPixelDecoder
-from rocovis_mm.models.losses import ClipLoss, DVISLoss, GenVISLoss, MemoryContrastiveLoss
+from rocovis_mm.models.losses import (
+    ClipLoss,
+    DVISLoss,
+    GenVISLoss,
+    IDOLLoss,
+    MemoryContrastiveLoss,
+)
 from rocovis_mm.models.necks import SimpleFeaturePyramid
 from rocovis_mm.models.task_modules import (
     BankAssociator,
     ClipGlobalAssigner,
     DVISAssigner,
     GenVISAssigner,
+    IDOLAssociator,
+    SimOTAAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
@@ -18,11 +26,21 @@ from rocovis_mm.models.tracking_heads import (
     CTVISHead,
     DVISHead,
     GenVISHead,
+    IDOLHead,
     MinVISHead,
     RoCoVISHead,
     VidEoMTHead,
 )
-from rocovis_mm.models.vis import CTVIS, DVIS, GenVIS, MinVIS, OnlineVISModel, RoCoVIS, VidEoMT
+from rocovis_mm.models.vis import (
+    CTVIS,
+    DVIS,
+    IDOL,
+    GenVIS,
+    MinVIS,
+    OnlineVISModel,
+    RoCoVIS,
+    VidEoMT,
+)
 
 __all__ = [
     'BankAssociator',
@@ -40,6 +58,10 @@ __all__ = [
     'GenVISAssigner',
     'GenVISHead',
     'GenVISLoss',
+    'IDOL',
+    'IDOLAssociator',
+    'IDOLHead',
+    'IDOLLoss',
     'MaskPropagationPixelDecoder',
     'MemoryContrastiveLoss',
     'MinVIS',
@@ -47,6 +69,7 @@ __all__ = [
     'OnlineVISModel',
     'RoCoVIS',
     'RoCoVISHead',
+    'SimOTAAssigner',
     'SimpleFeaturePyramid',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',

@@ -57,7 +57,11 @@ FrameOfVideo = tuple[Tensor, DetDataSample, VideoInProgress]
 
 
 class StreamModel(Protocol):
-    """The engine's view of a model. Only sessions need its `data_preprocessor`."""
+    """The engine's view of a model. Only sessions need its `data_preprocessor`.
+
+    A model with a true attribute ``reads_sizes`` is also given the unpadded (height, width) of
+    the B frames, as the argument `sizes` of :meth:`step`.
+    """
 
     num_queries: int
     num_classes: int
@@ -100,6 +104,11 @@ class StreamEngine:
 
     def __init__(self, model: StreamModel, accelerate: str | None = None) -> None:
         self.model = model
+        if accelerate is not None and getattr(model, 'reads_sizes', False):
+            raise ValueError(
+                f'accelerate={accelerate!r}: {type(model).__name__} reads the size of '
+                'each frame and cannot be captured; leave the option out'
+            )
         self.captured = None if accelerate is None else CapturedSteps(model, accelerate)
         self._lock = threading.Lock()
 
@@ -180,7 +189,10 @@ class StreamEngine:
                 self.give_back_slots(video)
             images = torch.stack([image for image, *_ in members])
             past = StreamState.cat([video.state for *_, video in members])
-            prediction, state = (self.captured or self.model.step)(images, past)
+            sizes = {}
+            if getattr(self.model, 'reads_sizes', False):
+                sizes['sizes'] = [tuple(frame.img_shape[:2]) for _, frame, _ in members]
+            prediction, state = (self.captured or self.model.step)(images, past, **sizes)
             masks = [self.segment(prediction, b, frame) for b, (_, frame, _) in enumerate(members)]
             for (_, _, video), found_masks, new_state in zip(members, masks, state.split()):
                 video.advance(found_masks, new_state)
@@ -211,5 +223,5 @@ class StreamEngine:
             identities = prediction.identities[b, rows]
         foreground = self.model.foreground(class_logits[None])[0]
         rule = self.model.track_rule
-        scoring = rule.mask_scoring, rule.scoring_size
-        return frame_masks(class_logits, mask_logits, foreground, frame, *scoring, identities)
+        scoring = rule.mask_scoring, rule.scoring_size, identities, rule.resize
+        return frame_masks(class_logits, mask_logits, foreground, frame, *scoring)

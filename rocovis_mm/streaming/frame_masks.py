@@ -19,6 +19,8 @@ from torch import Tensor
 
 SCORING_SIZES = ('input', 'frame')
 """Resolutions at which masks can be scored: the input's without padding, the frame's own."""
+RESIZES = ('bilinear', 'nearest')
+"""Ways to enlarge mask logits from the input's resolution to the frame's own."""
 QUERIES_AT_ONCE = 16
 """Masks that are enlarged together: floats of a frame's own resolution, which cost memory."""
 
@@ -49,6 +51,7 @@ class MaskLogits:
         frame: the sizes of :class:`FrameSizes`.
         mask_scoring: whether sums inside the masks are needed.
         scoring_size: resolution of the sums, one of ``SCORING_SIZES``.
+        resize: one of ``RESIZES``.
         possible: (N,) bool, :func:`possible_masks`, where the caller has it on the CPU.
     """
 
@@ -59,6 +62,7 @@ class MaskLogits:
         frame: DetDataSample,
         mask_scoring: bool,
         scoring_size: str = 'input',
+        resize: str = 'bilinear',
         *,
         possible: np.ndarray | None = None,
     ) -> None:
@@ -75,6 +79,7 @@ class MaskLogits:
         )
         self.mask_scoring = mask_scoring
         self.scoring_size = scoring_size
+        self.resize = resize
         self._inside = np.zeros((len(foreground), 2), dtype=np.float32)
         self._summed = np.full(len(foreground), not mask_scoring)
         self._summed[np.setdiff1d(np.arange(len(foreground)), self.queries)] = True
@@ -132,7 +137,7 @@ class MaskLogits:
 
     def _frame_logits(self, rows: Tensor, number: int) -> Tensor:
         """Return logits at the frame's own resolution."""
-        logits = resize_to_frame(self._input_logits(rows, number), self.sizes)
+        logits = resize_to_frame(self._input_logits(rows, number), self.sizes, self.resize)
         if self.scoring_size == 'frame':
             self._sum(logits, rows, number)
         return logits
@@ -216,6 +221,7 @@ def frame_masks(
     mask_scoring: bool,
     scoring_size: str = 'input',
     identities: Tensor | None = None,
+    resize: str = 'bilinear',
 ) -> FrameMasks:
     """Return the masks of a frame at its own resolution, made at their first use.
 
@@ -227,11 +233,18 @@ def frame_masks(
         mask_scoring: whether :attr:`FrameMasks.inside` is needed.
         scoring_size: its resolution, one of ``SCORING_SIZES``.
         identities: (N,) long of the queries, where an associator gives them.
+        resize: to the frame's own resolution, one of ``RESIZES``.
     """
     possible = possible_masks(mask_logits, foreground)[:, None].to(class_logits)
     found = torch.cat([class_logits, possible], 1).detach().cpu().numpy()  # the CPU waits once
     logits = MaskLogits(
-        mask_logits, foreground, frame, mask_scoring, scoring_size, possible=found[:, -1] > 0
+        mask_logits,
+        foreground,
+        frame,
+        mask_scoring,
+        scoring_size,
+        resize,
+        possible=found[:, -1] > 0,
     )
     numbers = None if identities is None else identities.cpu().numpy()
     return FrameMasks(np.ascontiguousarray(found[:, :-1]), logits, numbers)
@@ -267,15 +280,19 @@ def resize_to_input(logits: Tensor, frame: DetDataSample | FrameSizes) -> Tensor
     return resize(logits, frame.batch_input_shape)[..., :height, :width]
 
 
-def resize_to_frame(logits: Tensor, frame: DetDataSample | FrameSizes) -> Tensor:
+def resize_to_frame(
+    logits: Tensor, frame: DetDataSample | FrameSizes, mode: str = 'bilinear'
+) -> Tensor:
     """Bring logits of :func:`resize_to_input` to a frame's own resolution (as Mask2Former)."""
-    return resize(logits, frame.ori_shape[:2])
+    return resize(logits, frame.ori_shape[:2], mode)
 
 
-def resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (n, h, w) logits bilinearly, n = 0 included."""
+def resize(logits: Tensor, size: tuple[int, int], mode: str = 'bilinear') -> Tensor:
+    """Resize (n, h, w) logits, n = 0 included; `mode` is one of ``RESIZES``."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
     if len(logits) == 0:
         return logits.new_zeros((0, *size))
+    if mode == 'nearest':
+        return F.interpolate(logits[None], size, mode='nearest')[0]
     return F.interpolate(logits[None], size, mode='bilinear', align_corners=False)[0]

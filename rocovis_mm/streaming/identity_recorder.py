@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import softmax
+from scipy.special import expit, softmax
 
 from rocovis_mm.formats.run_lengths import encode_mask
 from rocovis_mm.streaming.frame_masks import FrameMasks, MaskLogits
@@ -22,6 +23,9 @@ from rocovis_mm.streaming.track_recorder import (
     highest,
 )
 from rocovis_mm.structures import RLE, VideoTracks
+
+ACTIVATIONS = {'softmax': partial(softmax, axis=-1), 'sigmoid': expit}
+"""Name -> function of class logits."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,28 @@ class IdentityRule(TrackRule):
         min_frames: a track with fewer frames is removed ...
         absent_frames: ... once it has been absent for so many frames in a row.
         ends_after: frames of absence beyond which an identity never comes back; None: never.
+        activation: 'softmax' of classes and "no object", or 'sigmoid' of classes alone (as IDOL
+            does).
+        min_score: a pair of an identity and a class is kept above it; None keeps any.
     """
 
     noise_frames: int = 8
     min_frames: int = 3
     absent_frames: int = 2
     ends_after: int | None = None
+    activation: str = 'softmax'
+    min_score: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.activation not in ACTIVATIONS:
+            raise ValueError(
+                f'track_rule.activation={self.activation!r}: choose one of {tuple(ACTIVATIONS)}'
+            )
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Return probabilities (n, K or K + 1) of logits of the same shape."""
+        return ACTIVATIONS[self.activation](logits)
 
     def removes(self, frame: int, last: int, frames: int) -> bool:
         """Whether a track is removed after a frame.
@@ -63,7 +83,7 @@ class Track:
 
     Attributes:
         identity: its number.
-        classes: (K + 1,) reduced over its frames.
+        classes: (K + 1,), or (K,) with sigmoids, reduced over its frames.
         first: its first frame.
         last: its last frame so far.
         frames: number of its frames.
@@ -173,13 +193,13 @@ class IdentityRecorder:
         """Add the next frame; its ``identities`` are those of its n queries."""
         values = frame.class_logits
         if self.rule.reduce != 'mean_logits':
-            values = softmax(values, axis=-1)
+            values = self.rule.probabilities(values)
         number = self.length
         for row in np.argsort(frame.identities):
             identity, value = int(frame.identities[row]), values[row]
             track = self.tracks.get(identity)
             if track is None:
-                track = Track(identity, np.zeros(self.num_classes + 1), number, number)
+                track = Track(identity, np.zeros(values.shape[1]), number, number)
                 self.tracks[identity] = track
             if self.rule.reduce == 'max':
                 track.classes = np.maximum(track.classes, value)
@@ -250,17 +270,22 @@ class IdentityRecorder:
 
     def class_scores(self, tracks: Sequence[Track]) -> np.ndarray:
         """Return the class probabilities (M, K) of tracks so far."""
-        classes = np.array([track.classes for track in tracks]).reshape(-1, self.num_classes + 1)
+        if not tracks:
+            return np.zeros((0, self.num_classes))
+        classes = np.array([track.classes for track in tracks])
         if self.rule.reduce != 'max':
             classes = classes / np.array([track.frames for track in tracks])[:, None]
         if self.rule.reduce == 'mean_logits':
-            classes = softmax(classes, axis=-1)
-        return classes[:, :-1]
+            classes = self.rule.probabilities(classes)
+        return classes[:, : self.num_classes]
 
     def _best(self, tracks: list[Track], number: int) -> list[tuple[ScoredTrack, Track]]:
         """Return the best by class of the ended tracks and of `tracks`."""
         by_class = self.class_scores(tracks)
         rows, labels = highest(by_class, number)
+        if self.rule.min_score is not None:
+            good = by_class[rows, labels] > self.rule.min_score
+            rows, labels = rows[good], labels[good]
         kept, places = np.unique(rows, return_inverse=True)
         chosen = [tracks[row] for row in kept]
         sums = np.array([track.inside for track in chosen]).reshape(-1, 2)

@@ -25,6 +25,8 @@ class FramePrediction:
             F_t at each stride that the pixel decoder encodes; RoCoVIS alone needs them.
         identities: (B, N) long, the identity of each query in this frame, -1 for none; None
             where a query is an identity by itself.
+        boxes: tensors (B, N, 4), (x, y, w, h) in shares of the unpadded frame; none where a
+            model does not predict them.
     """
 
     class_logits: tuple[Tensor, ...]
@@ -32,6 +34,7 @@ class FramePrediction:
     queries: Tensor
     projected: dict[int, Tensor] = field(default_factory=dict)
     identities: Tensor | None = None
+    boxes: tuple[Tensor, ...] = ()
 
     def map(self, function: Callable[[Tensor], Tensor]) -> FramePrediction:
         """Return the prediction with `function` applied to every tensor."""
@@ -41,4 +44,5 @@ class FramePrediction:
             function(self.queries),
             {stride: function(x) for stride, x in self.projected.items()},
             None if self.identities is None else function(self.identities),
+            tuple(function(x) for x in self.boxes),
         )

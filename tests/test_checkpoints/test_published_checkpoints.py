@@ -37,6 +37,9 @@ CONFIGS = {
     'genvis_online_r50_ytvis19': 'configs/genvis/genvis_r50_youtube-vis-2019.py',
     'genvis_online_swinl_ovis': 'configs/genvis/genvis_swin-l_ovis.py',
     'genvis_online_swinl_ytvis19': 'configs/genvis/genvis_swin-l_youtube-vis-2019.py',
+    'idol_r50_ovis': 'configs/idol/idol_r50_ovis.py',
+    'idol_r50_ytvis19': 'configs/idol/idol_r50_youtube-vis-2019.py',
+    'idol_swinl_ytvis19': 'configs/idol/idol_swin-l_youtube-vis-2019.py',
     'mask2former_r50_ytvis19': 'configs/mask2former_vis/mask2former_vis_r50_custom.py',
     'mask2former_swinl_ytvis19': f'mmdet::mask2former_vis/{MASK2FORMER_SWIN}',
     'minvis_r50_ovis': 'configs/minvis/minvis_r50_ovis.py',
@@ -45,7 +48,7 @@ CONFIGS = {
     'minvis_swinl_ytvis19': 'configs/minvis/minvis_swin-l_youtube-vis-2019.py',
 }
 """List of a published checkpoint -> the config it goes to."""
-LATER = ('idol_', 'seqformer_', 'vmt_')
+LATER = ('seqformer_', 'vmt_')
 """Lists of models that are not among those here."""
 
 

@@ -39,6 +39,7 @@ from benchmark_models import (
     FrameByFrame,
     Stopwatch,
     build,
+    let_some_detections_see,
     let_some_queries_see,
     share_weights,
 )
@@ -49,6 +50,7 @@ from rocovis_mm.compat.deformable_kernels import has_triton_kernel
 from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.datasets.embedded import plan_scene, render_video
 from rocovis_mm.formats.frame_files import list_images
+from rocovis_mm.models import IDOL
 from rocovis_mm.utils.memory import peak_bytes
 
 CLIP = 12
@@ -129,7 +131,8 @@ def make_contestants(args: argparse.Namespace, methods: Sequence[str]) -> list[F
     torch.manual_seed(args.seed)
     shared = build(MASK2FORMER, args.model_size)
     sides = (-(-side // 32) * 32 for side in (args.height, args.width))
-    let_some_queries_see(shared, torch.randn(1, 3, *sides), args.objects)
+    image = torch.randn(1, 3, *sides)
+    let_some_queries_see(shared, image, args.objects)
     device = torch.device(args.device)
     contestants = []
     for name in methods:
@@ -137,6 +140,8 @@ def make_contestants(args: argparse.Namespace, methods: Sequence[str]) -> list[F
         if METHODS[name] is not None:
             model = build(name, args.model_size, args.propagation_strides, args.memory_frames)
             share_weights(shared, [model])
+            if isinstance(model, IDOL):
+                let_some_detections_see(model, image, args.objects)
         half = args.dtype == 'bf16'
         contestants.append(
             FrameByFrame(name, model, device, half, args.compile, CLOCKS[args.clock])

@@ -23,6 +23,7 @@ from mmengine.logging import MMLogger
 from torch import nn
 
 from rocovis_mm.formats.run_lengths import encode_mask
+from rocovis_mm.models import IDOL
 from rocovis_mm.models.layers import PropagationAttention
 from rocovis_mm.models.vis.feature_maps import fit_head
 from rocovis_mm.registry import MODELS
@@ -40,6 +41,7 @@ METHODS = {
     'MinVIS': 'minvis',
     'CTVIS': 'ctvis',
     'DVIS': 'dvis',
+    'IDOL': 'idol',
 }
 """Contestant -> first part of its base config's name; None: made of RoCoVIS' for MMDetection."""
 STAGES = (
@@ -202,6 +204,22 @@ def let_some_queries_see(source: Mask2Former, image: torch.Tensor, objects: int)
     source.panoptic_head.cls_embed.bias[-1] += margin.sort(descending=True).values[objects]
 
 
+@torch.no_grad()
+def let_some_detections_see(model: IDOL, image: torch.Tensor, objects: int) -> None:
+    """Set the bias of the classes so that so many queries of a frame begin a track.
+
+    Args:
+        model: whose classes are sigmoids.
+        image: (1, 3, H, W).
+        objects: how many.
+    """
+    size, head = tuple(image.shape[-2:]), model.track_head
+    frames = head.detect(model.extract_features(image), [size], size)
+    scores = head.decoder.class_logits(frames.decoded)[0].amax(-1).sort(descending=True).values
+    least = torch.tensor(model.associator.init_score).logit()
+    head.decoder.class_embed[-1].bias += least - scores[objects]
+
+
 class FrameByFrame:
     """Runs one contestant over videos and measures the time of each stage of each frame.
 
@@ -238,7 +256,10 @@ class FrameByFrame:
             head = self.model.panoptic_head
             return [(self.model.backbone, 'forward'), (head, 'forward')]
         head = self.model.track_head
-        parts = [(head.pixel_decoder, 'encode'), (head.query_decoder, 'forward')]
+        if isinstance(self.model, IDOL):
+            parts = [(head.encoder.encoder, 'forward'), (head.decoder, 'forward')]
+        else:
+            parts = [(head.pixel_decoder, 'encode'), (head.query_decoder, 'forward')]
         return [(self.model.backbone, 'forward'), *parts]
 
     def _watch(self) -> None:
@@ -253,6 +274,9 @@ class FrameByFrame:
         head = model.track_head
         methods = [name for name in ('decode', 'advance') if hasattr(head, name)]
         watch(head, ' '.join(methods), 'query decoder')
+        if isinstance(model, IDOL):
+            watch(head.encoder, 'forward', 'pixel decoder')
+            return
         watch(head.pixel_decoder, 'project encode', 'pixel decoder')
         watch(head.pixel_decoder, 'calibrate remember', 'propagation')
 

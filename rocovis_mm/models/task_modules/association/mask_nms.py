@@ -38,9 +38,17 @@ def mask_nms(masks: Tensor, threshold: float) -> Tensor:
         masks: (n, h, w) bool, best first.
         threshold: highest IoU of two masks that are both kept.
     """
-    overlap = (mask_ious(masks) > threshold).cpu()
+    return suppress(mask_ious(masks) > threshold)
+
+
+def suppress(overlap: Tensor) -> Tensor:
+    """Return the indices that are kept, ascending: no two of them overlap.
+
+    Args:
+        overlap: (n, n) bool, best first.
+    """
     kept: list[int] = []
-    for row, others in enumerate(overlap):
+    for row, others in enumerate(overlap.cpu()):
         if not others[kept].any():
             kept.append(row)
-    return torch.tensor(kept, dtype=torch.long, device=masks.device)
+    return torch.tensor(kept, dtype=torch.long, device=overlap.device)
