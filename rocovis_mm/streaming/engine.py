@@ -106,8 +106,8 @@ class StreamEngine:
         self.model = model
         if accelerate is not None and getattr(model, 'reads_sizes', False):
             raise ValueError(
-                f'accelerate={accelerate!r}: {type(model).__name__} reads the size of each frame, and '
-                'cannot be captured; leave the option out'
+                f'accelerate={accelerate!r}: {type(model).__name__} reads the size of '
+                'each frame and cannot be captured; leave the option out'
             )
         self.captured = None if accelerate is None else CapturedSteps(model, accelerate)
         self._lock = threading.Lock()
