@@ -61,8 +61,11 @@ def test_a_row_that_fails_stops_nothing_and_is_tried_again(tool, run, monkeypatc
     report = (tmp_path / 'report.md').read_text()
     assert '- b: failed: RuntimeError: out of memory' in report
     assert '| a | 2.5 |' in report and '| 1 | 2 | 3 |' in report
-    _, found = run('--parts', 'kernel')
+    monkeypatch.setitem(tool.PARTS, 'equality', lambda settings: iter([('d', dict)]))
+    _, found = run('--parts', 'equality', 'kernel')
     assert calls == ['a', 'b', 'c', 'b'] and found['kernel']['rows']['b']['rate'] == 2.5
+    assert set(found['equality']['rows']) == {'d'}
+    assert 'failed' not in (tmp_path / 'report.md').read_text()
 
 
 def test_a_command_out_of_time_says_what_is_left(tool, run, monkeypatch, tmp_path):
