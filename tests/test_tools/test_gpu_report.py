@@ -101,7 +101,7 @@ def test_each_part_measures_on_a_cpu(tool, run, monkeypatch):
     monkeypatch.setattr(tool.gpu_report_equality, 'CLIP', 2)
     monkeypatch.setattr(training, 'ROWS', {'bfloat16': training.ROWS['bfloat16']})
     parts = ['versions', 'kernel', 'equality', 'speed', 'videomt', 'memory', 'training']
-    lengths = ('--lengths', '2', '--short-side', '64', '--shared', 'missing')
+    lengths = ('--lengths', '2', '--short-side', '60', '--shared', 'missing')
     status, found = run('--parts', *parts, *lengths)
     assert status == 0 and set(found) == set(parts)
     rows = {name: content['rows'] for name, content in found.items()}
@@ -118,6 +118,7 @@ def test_each_part_measures_on_a_cpu(tool, run, monkeypatch):
     assert len(rows['equality']) == 9 and len(rows['speed']) == 4
     assert all(row['frames/s'] > 0 for row in [*rows['speed'].values(), *rows['videomt'].values()])
     assert rows['videomt']['theirs, H100, ViT-S']['frames/s'] == 294
+    assert rows['videomt']['RoCoVIS, eager']['input'] == '64x128'  # padded
     assert rows['memory']['RoCoVIS, 2 frames']['host, MiB'] > 1
     assert rows['training']['bfloat16']['s a step'] > 0
 

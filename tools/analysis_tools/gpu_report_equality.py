@@ -57,7 +57,7 @@ def versions(settings: Any) -> Iterator[Row]:
             except PackageNotFoundError:
                 figures[name] = 'none'
         figures['compiled mmcv'] = has_compiled_ops()
-        figures['Triton kernel'] = has_triton_kernel()
+        figures['Triton kernel'] = settings.device.type == 'cuda' and has_triton_kernel()
         if settings.device.type == 'cuda':
             device = torch.cuda.get_device_properties(settings.device)
             figures.update(
@@ -104,13 +104,20 @@ def kernel(settings: Any) -> Iterator[Row]:
 def compare_kernel(
     settings: Any, size: tuple[int, int], dtype: torch.dtype | None
 ) -> dict[str, Any]:
-    """Return how far the kernel is from grid_sample of the same numbers in float32.
+    """Return the figures of the kernel where the device has it.
 
     Raises:
         ValueError: there is no Triton kernel here.
     """
-    if not has_triton_kernel():
+    if settings.device.type != 'cuda' or not has_triton_kernel():
         raise ValueError(f'no Triton kernel on this device, or {SWITCH}=0')
+    return kernel_figures(settings, size, dtype)
+
+
+def kernel_figures(
+    settings: Any, size: tuple[int, int], dtype: torch.dtype | None
+) -> dict[str, Any]:
+    """Return how far the kernel is from grid_sample of the same numbers in float32, and times."""
     device, kernel = settings.device, torch.ops.rocovis_mm.deformable_attention
     levels = [tuple(-(-side // 32) * 32 // stride for side in size) for stride in (32, 16, 8)]
     shapes = torch.tensor(levels, device=device)
