@@ -74,7 +74,7 @@ POINTS = 12
 
 @dataclass
 class Settings:
-    """What is measured, and how much of it.
+    """The measured models, sizes and amounts.
 
     Attributes:
         device: where.
