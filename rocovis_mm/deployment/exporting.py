@@ -92,7 +92,8 @@ def ready_to_export(
 ) -> Iterator[tuple[FrameStep, tuple[torch.Tensor, ...]]]:
     """Yield a model's step, on the CPU, and its arguments.
 
-    Modules with an attribute ``exporting`` use operations that exporters know. The step runs once before: constants that depend on the size are made and kept.
+    Modules with an attribute ``exporting`` use operations that exporters know. The step runs
+    once before: constants that depend on the size are made and kept.
     """
     step = frame_step(copy.deepcopy(model).cpu().requires_grad_(False), size)
     for module in step.modules():
