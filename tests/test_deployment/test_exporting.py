@@ -35,6 +35,13 @@ def need_packages() -> None:
         pytest.importorskip(package, reason=f'{package} is missing: requirements/export.txt')
 
 
+class OneMap(torch.nn.Module):
+    """A backbone whose one feature map is the image."""
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor]:
+        return (images,)
+
+
 class CellDetector(DVISHead):
     """DVIS' head with the cells of a coarse grid as queries: a small graph, quickly exported."""
 
@@ -47,15 +54,10 @@ class CellDetector(DVISHead):
 def cell_model(**options: object) -> OnlineVISModel:
     """Return DVIS on the cells of a frame. They move freely, so no permutation is trivial."""
     model = model_of(method='dvis', num_queries=16, layers=1, **options)
-    model.backbone = None
-    model.extract_features = one_map
+    model.backbone = OneMap()
     model.track_head.__class__ = CellDetector
     model.track_head.embedding = torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(0))
     return model
-
-
-def one_map(images: torch.Tensor) -> tuple[torch.Tensor]:
-    return (images,)
 
 
 WHOLE = [pytest.param(*case.values, marks=pytest.mark.slow, id=case.id) for case in MATCHED]
