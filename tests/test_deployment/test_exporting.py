@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from comparing import difference
 from mmengine.config import Config
 from mmengine.registry import DefaultScope
+from mmengine.utils import digit_version
 from pycocotools import mask as coco_mask
 from tiny_model import WIDTH, shake, sharpen, stream_sample
 
@@ -27,6 +28,7 @@ from tests.processes import run_main
 from tests.test_deployment.test_frame_step import MATCHED, PADDED, SIZE, model_of, prepared, video
 
 CONFIG = REPOSITORY / 'configs/rocovis/rocovis_tiny_custom.py'
+OLD_TORCH = digit_version(torch.__version__) < digit_version('2.13')
 LAYERS = {'model.track_head.transformer_decoder.num_layers': 2}
 
 
@@ -60,16 +62,31 @@ def cell_model(**options: object) -> OnlineVISModel:
     return model
 
 
+def build(method: str, **options: object) -> OnlineVISModel:
+    """Return a model; those that match queries need an exporter of loops."""
+    if method not in ('rocovis', 'genvis') and OLD_TORCH:
+        pytest.skip('exporting a loop is tested with torch 2.13')
+    return cell_model(**options) if method == 'cells' else model_of(method=method, **options)
+
+
+GENVIS = pytest.param(
+    dict(method='genvis', memory_frames=2, track_rule=dict(mask_scoring=True)), id='genvis'
+)
+CELLS = pytest.param(dict(method='cells', published=True), id='cells')
 WHOLE = [pytest.param(*case.values, marks=pytest.mark.slow, id=case.id) for case in MATCHED]
 """Whole models, whose export takes long."""
 
 
 @pytest.mark.parametrize(
     'options',
-    [dict(memory_frames=2), pytest.param(dict(published=False), id='cells'), *WHOLE],
+    [
+        pytest.param(dict(method='rocovis', memory_frames=2), id='rocovis'),
+        pytest.param(dict(method='cells', published=False), id='cells'),
+        *WHOLE,
+    ],
 )
 def test_a_torch_program_equals_the_step(options):
-    model = cell_model(**options) if set(options) == {'published'} else model_of(**options)
+    model = build(**options)
     program, step = export_program(model, SIZE).module(), frame_step(model, SIZE)
     mine = other = tuple(step.first_state().values())
     with torch.no_grad():
@@ -109,16 +126,13 @@ def by_tool(tmp_path_factory):
     return export_by_tool(tmp_path_factory.mktemp('tool'))
 
 
-@pytest.fixture(scope='module', params=['rocovis', 'genvis', 'cells', *WHOLE])
+@pytest.fixture(scope='module', params=['by_tool', GENVIS, CELLS, *WHOLE])
 def exported(request, tmp_path_factory):
-    if request.param == 'rocovis':
+    if request.param == 'by_tool':
         model, path, _ = request.getfixturevalue('by_tool')
         return model, ExportedModel(path)
     need_packages()
-    if request.param == 'genvis':
-        model = model_of(method='genvis', memory_frames=2, track_rule=dict(mask_scoring=True))
-    else:
-        model = cell_model() if request.param == 'cells' else model_of(**request.param)
+    model = build(**request.param)
     path = tmp_path_factory.mktemp('onnx') / 'model.onnx'
     export_onnx(model, SIZE, path, classes=['a', 'b', 'c', 'd', 'e'])
     return model, ExportedModel(path)
