@@ -31,6 +31,7 @@ COMMANDS = {
     'web': 'demo/web_demo.py',
     'ablate': 'tools/analysis_tools/ablate_propagation.py',
     'export': 'tools/deployment/export.py',
+    'gpu-report': 'tools/analysis_tools/gpu_report.py',
     'publish': 'tools/misc/publish_model.py',
     'convert': {
         'formats': 'tools/dataset_converters/convert_formats.py',

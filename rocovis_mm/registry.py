@@ -21,13 +21,13 @@ from mmengine.registry import TRANSFORMS as MMENGINE_TRANSFORMS
 from mmengine.registry import VISUALIZERS as MMENGINE_VISUALIZERS
 from mmengine.registry import Registry
 
-from rocovis_mm.compat.compiled_ops import use_pytorch_deformable_attention
 from rocovis_mm.compat.config_lookup import announce_configs
+from rocovis_mm.compat.deformable_kernels import use_own_deformable_attention
 from rocovis_mm.compat.safe_globals import allow_mmengine_checkpoints
 
 SCOPE = 'rocovis_mm'
 
-use_pytorch_deformable_attention()
+use_own_deformable_attention()
 allow_mmengine_checkpoints()
 announce_configs()
 

@@ -50,6 +50,13 @@ def shrink_head(config: ConfigDict, layers: int = 2) -> None:
     decoder.layer_cfg.ffn_cfg.update(embed_dims=WIDTH, feedforward_channels=48)
 
 
+def shrink_detr_head(config: ConfigDict) -> None:
+    """Make the config of a head on top of Deformable DETR small, in place."""
+    config.feat_channels = 2 * WIDTH  # a norm of 32 groups needs two numbers of a single pixel
+    for part in (config.encoder, config.decoder):
+        part.update(num_layers=1, num_heads=HEADS, num_points=2, feedforward_channels=48)
+
+
 def shrink_backbone(config: ConfigDict) -> None:
     """Make a ResNet config small and its norms trainable, in place."""
     config.update(

@@ -20,6 +20,7 @@ METHODS = {
     'RoCoVIS': dict(strides=(16, 32), memory_frames=2),
     'MinVIS': dict(method='minvis'),
     'GenVIS': dict(method='genvis'),
+    'CTVIS': dict(method='ctvis'),
 }
 
 

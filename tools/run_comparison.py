@@ -77,13 +77,18 @@ ROWS = {
     'genvis_trained': Row(
         'GenVIS, trained detector', 'genvis/genvis_{}.py', ('model.freeze_detector=False',)
     ),
+    'ctvis': Row('CTVIS', 'ctvis/ctvis_{}.py'),
     'dvis': Row('DVIS, frozen detector', 'dvis/dvis_{}.py', ('model.freeze_detector=True',)),
     'direct': Row('direct query decoding', 'rocovis/rocovis_{}_direct.py'),
     'imp': Row('+ mask propagation', 'rocovis/rocovis_{}_imp.py'),
     'full': Row('+ UVLA++ (RoCoVIS)', 'rocovis/rocovis_{}.py'),
     'global': Row('+ mask propagation, clip-global', 'rocovis/rocovis_{}_global.py', default=False),
 }
-TRACK_RULE = ('model.track_rule.reduce=max', 'model.track_rule.mask_scoring=True')
+TRACK_RULE = (
+    'model.track_rule.reduce=max',
+    'model.track_rule.mask_scoring=True',
+    'model.track_rule.scoring_size=input',
+)
 """How all rows score a track."""
 
 

@@ -47,6 +47,9 @@ class RoCoVISInferencer:
         pipeline: test pipeline; None takes the config's, ``test_dataloader``.
         classes: names by label; None takes the checkpoint's or the config's.
         allow_missing: take weights that lack some of the model's, which stay as they are.
+        accelerate: compile or capture the network once for each size of video, for up to four
+            sizes: 'compile', 'reduce-overhead', or 'graphs' on CUDA; see
+            :class:`~rocovis_mm.streaming.captured_steps.CapturedSteps`. None does not.
 
     Attributes:
         model: in test mode, on its device.
@@ -58,7 +61,7 @@ class RoCoVISInferencer:
     Raises:
         FileNotFoundError: config or checkpoint is missing.
         ValueError: they do not fit each other, the model is not online, or there is no such
-            device.
+            device or way to accelerate.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class RoCoVISInferencer:
         pipeline: Sequence[dict] | None = None,
         classes: Sequence[str] | None = None,
         allow_missing: bool = False,
+        accelerate: str | None = None,
     ) -> None:
         check_device(device)
         config = config_or_model
@@ -81,7 +85,7 @@ class RoCoVISInferencer:
         if not isinstance(self.model, OnlineVISModel):
             raise ValueError(
                 f'{type(self.model).__name__} is no online model; the inferencer takes configs of '
-                'RoCoVIS, MinVIS and GenVIS'
+                'RoCoVIS, MinVIS, GenVIS and CTVIS'
             )
         self.config = getattr(self.model, 'cfg', None) if built else config
         self.pipeline = frame_pipeline(pipeline or inference_dataset(self.config).get('pipeline'))
@@ -98,7 +102,7 @@ class RoCoVISInferencer:
         elif not built and torch.cuda.is_available():
             self.model.to('cuda')
         self.model.eval()
-        self.engine = StreamEngine(self.model)
+        self.engine = StreamEngine(self.model, accelerate)
 
     def __call__(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rocovis_mm.checkpoints.peers import dvis
+from rocovis_mm.checkpoints.peers import ctvis, dvis
 from rocovis_mm.checkpoints.restricted_pickle import PickledArray
 
 MM_PREFIXES = ('track_head.', 'panoptic_head.', 'bbox_head.', 'data_preprocessor.')
@@ -88,7 +88,7 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
 
     Args:
         weights: under today's names.
-        wanted: 'auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis' or 'dvis'.
+        wanted: 'auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis', 'ctvis' or 'dvis'.
 
     Raises:
         ValueError: the weights are of another model than the wanted one, or of none
@@ -104,6 +104,12 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
             'no sem_seg_head.*: not a Mask2Former, MinVIS or GenVIS (a backbone alone?); the '
             f'names are: {shorten(weights)}'
         )
+    if any(name.startswith(ctvis.THEIRS) for name in weights):
+        if wanted not in ('auto', 'ctvis'):
+            raise ValueError(
+                f'predictor.reid_embed.* is there: this is a CTVIS, not --model {wanted}'
+            )
+        return 'ctvis'
     if dvis.is_dvis(weights, wanted):
         return 'dvis'
     if not any(name.startswith('vita_module.') for name in weights):

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from rocovis_mm.checkpoints.any_sizes import read_sizes
 from rocovis_mm.checkpoints.contents import (
     AVERAGES,
     model_kind,
@@ -17,7 +18,7 @@ from rocovis_mm.checkpoints.contents import (
     use_todays_names,
     weights_of,
 )
-from rocovis_mm.checkpoints.key_maps import rename
+from rocovis_mm.checkpoints.key_maps import Rule, rename
 from rocovis_mm.checkpoints.names import (
     HEADS,
     LEFT_OUT,
@@ -27,8 +28,7 @@ from rocovis_mm.checkpoints.names import (
     memory_names,
     rules_of,
 )
-from rocovis_mm.checkpoints.peers import dvis
-from rocovis_mm.checkpoints.sizes import read_sizes
+from rocovis_mm.checkpoints.peers import ctvis, detr, dvis
 from rocovis_mm.version import __version__
 
 NOTES = 'detectron2'
@@ -46,7 +46,7 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
         entry: which entry holds the weights.
 
     Returns:
-        ``state_dict`` under the names of MMDetection's Mask2Former or of our MinVIS or GenVIS,
+        ``state_dict`` under the names of MMDetection's Mask2Former or of our models,
         and ``meta`` whose entry 'detectron2' has the ``model``, its ``sizes``, the ``source``
         tensors ``left_out`` (name -> reason; their values under ``kept``), the tensors ``made``
         anew, those that ``begin_anew`` (a VITA as the start of a GenVIS lacks them), and the
@@ -56,8 +56,9 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
         ValueError: no model that is known here; or tensors are unknown or missing.
     """
     weights = use_todays_names(weights_of(checkpoint, entry))
-    kind = model_kind(weights, model)
-    renamed = rename(weights, rules_of(kind, weights))
+    kind = detr.detr_kind(weights, model) or model_kind(weights, model)
+    kept, twice = detr.leave_out_repeated(weights)
+    renamed = rename(kept, all_rules(kind, kept))
     left_out = leave_out(renamed.unknown, LEFT_OUT, f'a {kind} of Detectron2')
     check_complete(renamed.missing, kind)
     state_dict = OrderedDict(renamed.weights)
@@ -65,7 +66,7 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
     notes = {
         'model': kind,
         'sizes': read_sizes(state_dict, kind).plain(),
-        'left_out': left_out,
+        'left_out': {**left_out, **twice},
         'kept': {name: weights[name] for name in left_out},
         'made': made,
         'begin_anew': [n for n in memory_names() if kind == 'genvis' and n not in state_dict],
@@ -94,18 +95,23 @@ def to_detectron2(checkpoint: Mapping[str, Any], model: str = 'auto') -> dict:
             'no entry state_dict with weights: not a checkpoint of MMEngine; without --reverse '
             'the tool converts from Detectron2'
         )
-    kind = our_kind(weights, model)
+    kind = detr.detr_kind(weights, model) or our_kind(weights, model)
     notes = (checkpoint.get('meta') or {}).get(NOTES) or {}
     made = notes['made'] if notes else unused_counters(weights)
     kept = {name: tensor for name, tensor in weights.items() if name not in set(made)}
-    renamed = rename(kept, rules_of(kind, kept), back=True)
+    renamed = rename(kept, all_rules(kind, kept), back=True)
     leave_out(renamed.unknown, LEFT_OUT_BACK, f'a {kind} that Detectron2 has')
     check_complete(renamed.missing, kind)
-    model_weights = OrderedDict(renamed.weights)
+    model_weights = OrderedDict(detr.repeat(renamed.weights))
     model_weights.update(notes.get('kept', {}))
     versions = {'': {'version': 1}, **{name: {'version': 2} for name in VERSIONS}}
     model_weights._metadata = OrderedDict(versions)
     return {'model': model_weights, '__author__': f'rocovis_mm {__version__}'}
+
+
+def all_rules(kind: str, names: Mapping[str, Tensor]) -> list[Rule]:
+    """Return the rules of any model; arguments as :func:`rules_of`."""
+    return detr.PEERS[kind].rules(names) if kind in detr.PEERS else rules_of(kind, names)
 
 
 def our_kind(weights: Mapping[str, Tensor], wanted: str) -> str:
@@ -121,6 +127,8 @@ def our_kind(weights: Mapping[str, Tensor], wanted: str) -> str:
         )
     if any(name.startswith(OBJECT_DECODER_PREFIX) for name in weights):
         kind = 'genvis'
+    elif any(name.startswith(ctvis.OURS) for name in weights):
+        kind = 'ctvis'
     elif any(name.startswith(dvis.OURS) for name in weights):
         kind = 'dvis'
     elif any(name.startswith(HEADS['minvis'][1]) for name in weights):

@@ -12,10 +12,10 @@ import torch
 from mmengine.config import Config
 from torch import Tensor
 
+from rocovis_mm.checkpoints.any_sizes import fitting_config, sizes_from
 from rocovis_mm.checkpoints.contents import shorten
 from rocovis_mm.checkpoints.conversion import NOTES, to_detectron2, to_mm
 from rocovis_mm.checkpoints.reading import file_hashes, hash_in_name, read_checkpoint
-from rocovis_mm.checkpoints.sizes import ModelSizes, fitting_config
 from rocovis_mm.formats.whole_files import write_whole
 
 
@@ -31,7 +31,7 @@ def convert_file(
     Args:
         source: the file to read.
         target: the file to write: whole, or not at all.
-        model: 'auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis' or 'dvis'.
+        model: 'auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis', 'ctvis' or 'dvis'.
         entry: of the Detectron2 checkpoint, which holds the weights.
         reverse: from MMEngine's form to Detectron2's.
 
@@ -88,7 +88,7 @@ def describe(converted: Mapping[str, Any]) -> str:
     """Return the contents of a converted checkpoint, its left out tensors, and its config."""
     notes = converted['meta'][NOTES]
     kind, source = notes['model'], notes['source']
-    sizes = ModelSizes(**notes['sizes'])
+    sizes = sizes_from(notes['sizes'], kind)
     used = len(converted['state_dict']) - len(notes['made'])
     lines = [
         f'{source["file"]}: {kind}, {sizes.backbone}, {sizes.num_classes} classes',

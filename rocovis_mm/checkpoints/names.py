@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from rocovis_mm.checkpoints.key_maps import Change, Rule, inside
-from rocovis_mm.checkpoints.peers import dvis
+from rocovis_mm.checkpoints.peers import ctvis, dvis
 
 TENSORS = {
     '': ('.weight', '.bias'),
@@ -145,6 +145,7 @@ HEADS = {
     'mask2former_vis': ('track_head.pixel_decoder.', 'track_head.'),
     'minvis': ('track_head.pixel_decoder.', 'track_head.query_decoder.'),
     'genvis': ('track_head.pixel_decoder.', 'track_head.query_decoder.'),
+    'ctvis': ('track_head.pixel_decoder.', 'track_head.query_decoder.'),
     'dvis': ('track_head.pixel_decoder.', 'track_head.query_decoder.'),
 }
 """Model -> prefixes of its pixel decoder and its query decoder."""
@@ -224,6 +225,8 @@ def rules_of(kind: str, names: Iterable[str]) -> list[Rule]:
         others = read_table(OBJECT_DECODER + MEMORY, 'object decoder')
         rules += inside(layers, 'vita_module.', OBJECT_DECODER_PREFIX + 'decoder.layers.{i}.')
         rules += inside(others, 'vita_module.', OBJECT_DECODER_PREFIX)
+    if kind == 'ctvis' and any(name.startswith((ctvis.THEIRS, ctvis.OURS)) for name in names):
+        rules += inside(read_table(ctvis.EMBEDDING, 'embedding'), ctvis.THEIRS, ctvis.OURS)
     if kind == 'dvis':
         layers = read_table(DECODER_LAYERS, 'tracker')
         rules += inside(layers, dvis.THEIRS, dvis.OURS + 'decoder.layers.{i}.')

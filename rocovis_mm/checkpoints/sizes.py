@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from rocovis_mm.checkpoints.names import HEADS
-from rocovis_mm.checkpoints.peers import dvis
+from rocovis_mm.checkpoints.peers import ctvis, dvis
 
 RESNET_DEPTHS = {
     (2, (2, 2, 2, 2)): 18,
@@ -54,6 +54,8 @@ class ModelSizes:
         object_encoder_layers: layers over the frame queries.
         object_decoder_layers: layers of the object decoder.
         object_ffn: channels inside its feed-forward parts.
+        reid_layers: of CTVIS' embedding; None without one, as the next.
+        reid_channels: between these layers; also None where there is one layer.
         tracker_layers: of DVIS' tracker; None without one, as the next.
         tracker_ffn: channels inside its feed-forward parts.
     """
@@ -77,6 +79,8 @@ class ModelSizes:
     object_encoder_layers: int | None = None
     object_decoder_layers: int | None = None
     object_ffn: int | None = None
+    reid_layers: int | None = None
+    reid_channels: int | None = None
     tracker_layers: int | None = None
     tracker_ffn: int | None = None
 
@@ -100,6 +104,8 @@ class ModelSizes:
                 f'channels, {self.object_encoder_layers} + {self.object_decoder_layers} layers, '
                 f'FFN {self.object_ffn}'
             )
+        if self.reid_layers is not None:
+            parts.append(f'embedding of {self.reid_layers} layers')
         if self.tracker_layers is not None:
             parts.append(f'tracker: {self.tracker_layers} layers, FFN {self.tracker_ffn}')
         return '; '.join(parts)
@@ -139,6 +145,7 @@ def read_sizes(weights: Mapping[str, Tensor], kind: str) -> ModelSizes:
         decoder_layers=count(weights, decoder + '{}.norms.0.weight'),
         decoder_ffn=shape(weights, decoder + '0.ffn.layers.0.0.weight', 2)[0],
         **(object_sizes(weights) if kind == 'genvis' else {}),
+        **(ctvis.embedding_sizes(weights) if kind == 'ctvis' else {}),
         **(tracker_sizes(weights) if kind == 'dvis' else {}),
     )
 
@@ -277,6 +284,8 @@ def fitting_config(sizes: ModelSizes, kind: str) -> dict[str, Any]:
             encoder_layers=sizes.object_encoder_layers,
             decoder_layers=sizes.object_decoder_layers,
         )
+    if kind == 'ctvis':
+        head.update(reid_layers=sizes.reid_layers, reid_channels=sizes.reid_channels)
     if kind == 'dvis':
         head['tracker'] = dict(
             num_layers=sizes.tracker_layers, feedforward_channels=sizes.tracker_ffn

@@ -1,11 +1,8 @@
-"""mmcv without compiled ops: a placeholder, and deformable attention in PyTorch.
+"""mmcv without compiled ops: a placeholder for its extension.
 
-* ``mmcv-lite`` has no compiled extension, and ``import mmdet.models`` fails for
-  want of ``mmcv._ext`` although nothing here calls it (mmdet 3.3.0,
-  ``models/layers/bbox_nms.py:5`` imports ``mmcv.ops``).
-* ``mmcv.ops.MultiScaleDeformableAttention`` chooses its compiled kernel by the
-  device of the tensor, not by whether the kernel is there (mmcv 2.1.0,
-  ``ops/multi_scale_deform_attn.py:366``).
+``mmcv-lite`` has no compiled extension, and ``import mmdet.models`` fails for want of
+``mmcv._ext`` although nothing here calls it (mmdet 3.3.0, ``models/layers/bbox_nms.py:5``
+imports ``mmcv.ops``).
 
 ``import rocovis_mm`` runs `stand_in_for_compiled_ops`, which imports nothing.
 """
@@ -75,19 +72,3 @@ def stand_in_for_compiled_ops() -> None:
 def has_compiled_ops() -> bool:
     """Whether mmcv has its real extension. Imports mmcv."""
     return not isinstance(importlib.import_module(EXTENSION), MissingExtension)
-
-
-def use_pytorch_deformable_attention() -> None:
-    """Let deformable attention run on CUDA where mmcv has no kernel for it."""
-    if has_compiled_ops():
-        return
-    deformable = importlib.import_module('mmcv.ops.multi_scale_deform_attn')
-
-    class PyTorchDeformableAttention:
-        """Takes the place of the CUDA function; same arguments, PyTorch inside."""
-
-        @staticmethod
-        def apply(value, shapes, level_start, locations, weights, im2col_step):  # noqa: ANN001, ANN205
-            return deformable.multi_scale_deformable_attn_pytorch(value, shapes, locations, weights)
-
-    deformable.MultiScaleDeformableAttnFunction = PyTorchDeformableAttention

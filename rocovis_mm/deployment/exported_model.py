@@ -99,7 +99,8 @@ class ExportedModel:
         if self.metadata['scale_output']:
             foreground = 1 - classes.softmax(-1)[:, -1]
         sizes = FrameSizes(tuple(self.metadata['padded']), self.size, self.size)
-        return frame_masks(classes, masks, foreground, sizes, self.rule.mask_scoring)
+        scoring = self.rule.mask_scoring, self.rule.scoring_size
+        return frame_masks(classes, masks, foreground, sizes, *scoring)
 
     def track(self, frames: Iterable[np.ndarray], video_id: int = 0) -> VideoTracks:
         """Return the tracks of a video.

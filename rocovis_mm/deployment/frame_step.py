@@ -242,13 +242,16 @@ def frame_step(model: OnlineVISModel, size: tuple[int, int]) -> FrameStep:
     """Return a model's step at a fixed frame size.
 
     Raises:
-        TypeError: a model of another kind, such as VidEoMT.
+        TypeError: a model of another kind, or one that links queries by a memory.
         ValueError: the model remembers all frames.
     """
+    why = ''
+    if getattr(model, 'associator', None) is not None:
+        why = ': it links queries by a memory whose size changes'
     for kind, step in STEPS.items():
-        if isinstance(model, kind):
+        if isinstance(model, kind) and not why:
             return step(model, size)
     *others, last = (kind.__name__ for kind in STEPS)
     raise TypeError(
-        f'{type(model).__name__} cannot be exported: {", ".join(others)} and {last} can'
+        f'{type(model).__name__} cannot be exported{why}. {", ".join(others)} and {last} can'
     )

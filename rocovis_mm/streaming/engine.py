@@ -16,7 +16,9 @@ from mmdet.structures import DetDataSample
 from mmengine.dataset import pseudo_collate
 from torch import Tensor
 
+from rocovis_mm.streaming.captured_steps import CapturedSteps
 from rocovis_mm.streaming.frame_masks import FrameMasks, frame_masks
+from rocovis_mm.streaming.identity_recorder import IdentityRecorder, IdentityRule
 from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
 from rocovis_mm.structures import FramePrediction, StreamState
 
@@ -32,7 +34,7 @@ class VideoInProgress:
         memory_frames: most past frames that `state` may hold; None leaves it to the model.
     """
 
-    recorder: TrackRecorder
+    recorder: TrackRecorder | IdentityRecorder
     state: StreamState = field(default_factory=StreamState)
     size: tuple[int, int] | None = None
     memory_frames: int | None = None
@@ -55,7 +57,11 @@ FrameOfVideo = tuple[Tensor, DetDataSample, VideoInProgress]
 
 
 class StreamModel(Protocol):
-    """The engine's view of a model. Only sessions need its `data_preprocessor`."""
+    """The engine's view of a model. Only sessions need its `data_preprocessor`.
+
+    A model with a true attribute ``reads_sizes`` is also given the unpadded (height, width) of
+    the B frames, as the argument `sizes` of :meth:`step`.
+    """
 
     num_queries: int
     num_classes: int
@@ -89,10 +95,21 @@ class StreamEngine:
 
     Args:
         model: at test time, on its device.
+        accelerate: way of :class:`CapturedSteps` by which frames of a few sizes are run, or
+            None.
+
+    Raises:
+        ValueError: there is no such way, or the model's device has it not.
     """
 
-    def __init__(self, model: StreamModel) -> None:
+    def __init__(self, model: StreamModel, accelerate: str | None = None) -> None:
         self.model = model
+        if accelerate is not None and getattr(model, 'reads_sizes', False):
+            raise ValueError(
+                f'accelerate={accelerate!r}: {type(model).__name__} reads the size of '
+                'each frame and cannot be captured; leave the option out'
+            )
+        self.captured = None if accelerate is None else CapturedSteps(model, accelerate)
         self._lock = threading.Lock()
 
     def begin(
@@ -114,10 +131,12 @@ class StreamEngine:
         """
         if memory_frames is not None and memory_frames < 1:
             raise ValueError(f'memory_frames={memory_frames}: give a number of frames >= 1')
-        model = self.model
-        recorder = TrackRecorder(
-            model.num_queries, model.num_classes, model.track_rule, keep_masks, release_after
-        )
+        model, rule = self.model, self.model.track_rule
+        arguments = (model.num_classes, rule, keep_masks, release_after)
+        if isinstance(rule, IdentityRule):
+            recorder = IdentityRecorder(*arguments)
+        else:
+            recorder = TrackRecorder(model.num_queries, *arguments)
         return VideoInProgress(recorder, memory_frames=memory_frames)
 
     def preprocess(self, packed: dict[str, Any]) -> tuple[Tensor, DetDataSample]:
@@ -161,7 +180,7 @@ class StreamEngine:
         """
         groups: dict[tuple, list[int]] = {}
         for position, (image, _, video) in enumerate(frames):
-            alike = (tuple(image.shape), video.state.queries is None, len(video.state.memory))
+            alike = (tuple(image.shape), video.state.started, len(video.state.memory))
             groups.setdefault(alike, []).append(position)
         found: dict[int, FrameMasks] = {}
         for group in groups.values():
@@ -170,7 +189,10 @@ class StreamEngine:
                 self.give_back_slots(video)
             images = torch.stack([image for image, *_ in members])
             past = StreamState.cat([video.state for *_, video in members])
-            prediction, state = self.model.step(images, past)
+            sizes = {}
+            if getattr(self.model, 'reads_sizes', False):
+                sizes['sizes'] = [tuple(frame.img_shape[:2]) for _, frame, _ in members]
+            prediction, state = (self.captured or self.model.step)(images, past, **sizes)
             masks = [self.segment(prediction, b, frame) for b, (_, frame, _) in enumerate(members)]
             for (_, _, video), found_masks, new_state in zip(members, masks, state.split()):
                 video.advance(found_masks, new_state)
@@ -180,7 +202,8 @@ class StreamEngine:
     def give_back_slots(self, video: VideoInProgress) -> None:
         """Give back the slots of a video whose identities have been absent for too long.
 
-        Their queries become the learned ones, as before the first frame.
+        Their queries become the learned ones, as before the first frame. An associator forgets
+        the identities.
         """
         slots = video.recorder.absent_slots()
         if len(slots):
@@ -188,9 +211,17 @@ class StreamEngine:
             video.state = video.state.restart(torch.from_numpy(slots), self.model.first_queries())
 
     def segment(self, prediction: FramePrediction, b: int, frame: DetDataSample) -> FrameMasks:
-        """Turn the last layer's prediction of stream b into masks; see :func:`frame_masks`."""
+        """Turn the last layer's prediction of stream b into masks; see :func:`frame_masks`.
+
+        Queries without an identity are left out, where an associator gives identities.
+        """
         class_logits = prediction.class_logits[-1][b].float()
+        mask_logits, identities = prediction.mask_logits[-1][b], None
+        if prediction.identities is not None:
+            rows = (prediction.identities[b] >= 0).nonzero().flatten()
+            class_logits, mask_logits = class_logits[rows], mask_logits[rows]
+            identities = prediction.identities[b, rows]
         foreground = self.model.foreground(class_logits[None])[0]
-        mask_logits = prediction.mask_logits[-1][b]
-        scored = self.model.track_rule.mask_scoring
-        return frame_masks(class_logits, mask_logits, foreground, frame, scored)
+        rule = self.model.track_rule
+        scoring = rule.mask_scoring, rule.scoring_size, identities, rule.resize
+        return frame_masks(class_logits, mask_logits, foreground, frame, *scoring)

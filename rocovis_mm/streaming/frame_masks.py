@@ -17,6 +17,10 @@ import torch.nn.functional as F
 from mmdet.structures import DetDataSample
 from torch import Tensor
 
+SCORING_SIZES = ('input', 'frame')
+"""Resolutions at which masks can be scored: the input's without padding, the frame's own."""
+RESIZES = ('bilinear', 'nearest')
+"""Ways to enlarge mask logits from the input's resolution to the frame's own."""
 QUERIES_AT_ONCE = 16
 """Masks that are enlarged together: floats of a frame's own resolution, which cost memory."""
 
@@ -46,16 +50,27 @@ class MaskLogits:
         foreground: (N,), factor of each query's pixel probabilities.
         frame: the sizes of :class:`FrameSizes`.
         mask_scoring: whether sums inside the masks are needed.
+        scoring_size: resolution of the sums, one of ``SCORING_SIZES``.
+        resize: one of ``RESIZES``.
+        possible: (N,) bool, :func:`possible_masks`, where the caller has it on the CPU.
     """
 
     def __init__(
-        self, mask_logits: Tensor, foreground: Tensor, frame: DetDataSample, mask_scoring: bool
+        self,
+        mask_logits: Tensor,
+        foreground: Tensor,
+        frame: DetDataSample,
+        mask_scoring: bool,
+        scoring_size: str = 'input',
+        resize: str = 'bilinear',
+        *,
+        possible: np.ndarray | None = None,
     ) -> None:
+        if possible is None:
+            possible = possible_masks(mask_logits, foreground).cpu().numpy()
         thresholds = mask_thresholds(foreground)
-        # interpolated values are between their sources, except for rounding
-        highest = mask_logits.flatten(1).amax(-1).float()
-        queries = (highest > thresholds - 1e-3).nonzero().flatten()
-        self.queries = queries.cpu().numpy()  # (m,) those that can have a mask, ascending
+        self.queries = np.flatnonzero(possible)  # (m,) those that can have a mask, ascending
+        queries = torch.from_numpy(self.queries).to(mask_logits.device)
         self.logits = mask_logits[queries].detach()  # (m, h, w)
         self.foreground = foreground[queries, None, None]
         self.thresholds = thresholds[queries, None, None]
@@ -63,6 +78,8 @@ class MaskLogits:
             *(tuple(getattr(frame, name)[:2]) for name in FrameSizes._fields)  # of (H, W, 3) too
         )
         self.mask_scoring = mask_scoring
+        self.scoring_size = scoring_size
+        self.resize = resize
         self._inside = np.zeros((len(foreground), 2), dtype=np.float32)
         self._summed = np.full(len(foreground), not mask_scoring)
         self._summed[np.setdiff1d(np.arange(len(foreground)), self.queries)] = True
@@ -86,8 +103,7 @@ class MaskLogits:
         parts = [np.zeros((0, height, width), dtype=bool)]
         found = [np.zeros(0, dtype=np.int64)]
         for rows, number in self._batches(wanted):
-            logits = self._input_logits(rows, number)
-            masks = resize_to_frame(logits, self.sizes) > self.thresholds[rows]
+            masks = self._frame_logits(rows, number) > self.thresholds[rows]
             masks = masks[:number].cpu().numpy()
             seen = masks.any((1, 2))
             parts.append(masks if seen.all() else masks[seen])
@@ -95,7 +111,7 @@ class MaskLogits:
         return np.concatenate(found), np.concatenate(parts)
 
     def inside(self, queries: Sequence[int] | np.ndarray) -> np.ndarray:
-        """Return sums inside masks at the input's resolution; zeros unless masks are scored.
+        """Return sums inside masks at the scoring's resolution; zeros unless masks are scored.
 
         Args:
             queries: whose sums are wanted.
@@ -106,12 +122,28 @@ class MaskLogits:
         queries = np.asarray(queries, dtype=int)
         left = queries[~self._summed[queries]]
         for rows, number in self._batches(torch.from_numpy(np.searchsorted(self.queries, left))):
-            self._input_logits(rows, number)
+            if self.scoring_size == 'input':
+                self._input_logits(rows, number)
+            else:
+                self._frame_logits(rows, number)
         return self._inside[queries]
 
     def _input_logits(self, rows: Tensor, number: int) -> Tensor:
-        """Return logits at the input's resolution. The sums inside their masks are kept."""
+        """Return logits at the input's resolution."""
         logits = resize_to_input(self.logits[rows].float(), self.sizes)
+        if self.scoring_size == 'input':
+            self._sum(logits, rows, number)
+        return logits
+
+    def _frame_logits(self, rows: Tensor, number: int) -> Tensor:
+        """Return logits at the frame's own resolution."""
+        logits = resize_to_frame(self._input_logits(rows, number), self.sizes, self.resize)
+        if self.scoring_size == 'frame':
+            self._sum(logits, rows, number)
+        return logits
+
+    def _sum(self, logits: Tensor, rows: Tensor, number: int) -> None:
+        """Keep the sums inside the masks of logits, unless they are known."""
         queries = self.queries[rows[:number].numpy()]
         if not self._summed[queries].all():
             # one by one, as the rounding of a vector unit depends on a number's place in memory
@@ -119,7 +151,6 @@ class MaskLogits:
             sums = sums_inside(probabilities * self.foreground[rows])
             self._inside[queries] = sums[:number].cpu().numpy()
             self._summed[queries] = True
-        return logits
 
     def _batches(self, rows: Tensor) -> Iterator[tuple[Tensor, int]]:
         """Yield rows that are made together, and how many of them count.
@@ -147,15 +178,20 @@ class FrameMasks:
     Args:
         class_logits: (N, K + 1); the last class is "no object".
         logits: of the masks.
+        identities: (N,) of the queries; None where a query is an identity by itself.
 
     Attributes:
         class_logits: as above.
         logits: as above.
+        identities: as above.
     """
 
-    def __init__(self, class_logits: np.ndarray, logits: MaskLogits) -> None:
+    def __init__(
+        self, class_logits: np.ndarray, logits: MaskLogits, identities: np.ndarray | None = None
+    ) -> None:
         self.class_logits = class_logits
         self.logits = logits
+        self.identities = identities
 
     @cached_property
     def _made(self) -> tuple[np.ndarray, np.ndarray]:
@@ -183,6 +219,9 @@ def frame_masks(
     foreground: Tensor,
     frame: DetDataSample,
     mask_scoring: bool,
+    scoring_size: str = 'input',
+    identities: Tensor | None = None,
+    resize: str = 'bilinear',
 ) -> FrameMasks:
     """Return the masks of a frame at its own resolution, made at their first use.
 
@@ -192,9 +231,29 @@ def frame_masks(
         foreground: (N,), factor of each query's pixel probabilities.
         frame: sizes: ``batch_input_shape`` (padded input), ``img_shape``, ``ori_shape``.
         mask_scoring: whether :attr:`FrameMasks.inside` is needed.
+        scoring_size: its resolution, one of ``SCORING_SIZES``.
+        identities: (N,) long of the queries, where an associator gives them.
+        resize: to the frame's own resolution, one of ``RESIZES``.
     """
-    logits = MaskLogits(mask_logits, foreground, frame, mask_scoring)
-    return FrameMasks(class_logits.detach().cpu().numpy(), logits)
+    possible = possible_masks(mask_logits, foreground)[:, None].to(class_logits)
+    found = torch.cat([class_logits, possible], 1).detach().cpu().numpy()  # the CPU waits once
+    logits = MaskLogits(
+        mask_logits,
+        foreground,
+        frame,
+        mask_scoring,
+        scoring_size,
+        resize,
+        possible=found[:, -1] > 0,
+    )
+    numbers = None if identities is None else identities.cpu().numpy()
+    return FrameMasks(np.ascontiguousarray(found[:, :-1]), logits, numbers)
+
+
+def possible_masks(mask_logits: Tensor, foreground: Tensor) -> Tensor:
+    """Return (N,) bool, whether a query may have a mask; see :class:`MaskLogits`."""
+    # interpolated values are between their sources, except for rounding
+    return mask_logits.flatten(1).amax(-1).float() > mask_thresholds(foreground) - 1e-3
 
 
 def mask_thresholds(foreground: Tensor) -> Tensor:
@@ -221,15 +280,19 @@ def resize_to_input(logits: Tensor, frame: DetDataSample | FrameSizes) -> Tensor
     return resize(logits, frame.batch_input_shape)[..., :height, :width]
 
 
-def resize_to_frame(logits: Tensor, frame: DetDataSample | FrameSizes) -> Tensor:
+def resize_to_frame(
+    logits: Tensor, frame: DetDataSample | FrameSizes, mode: str = 'bilinear'
+) -> Tensor:
     """Bring logits of :func:`resize_to_input` to a frame's own resolution (as Mask2Former)."""
-    return resize(logits, frame.ori_shape[:2])
+    return resize(logits, frame.ori_shape[:2], mode)
 
 
-def resize(logits: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize (n, h, w) logits bilinearly, n = 0 included."""
+def resize(logits: Tensor, size: tuple[int, int], mode: str = 'bilinear') -> Tensor:
+    """Resize (n, h, w) logits, n = 0 included; `mode` is one of ``RESIZES``."""
     if tuple(logits.shape[-2:]) == tuple(size):
         return logits
     if len(logits) == 0:
         return logits.new_zeros((0, *size))
+    if mode == 'nearest':
+        return F.interpolate(logits[None], size, mode='nearest')[0]
     return F.interpolate(logits[None], size, mode='bilinear', align_corners=False)[0]

@@ -65,7 +65,8 @@ class StreamSession:
             None never does. The slot's next identity has a number never used before
             and statistics of its own. Its query becomes the learned one, and its part of
             GenVIS' memory is zeroed. RoCoVIS' remembered pixels stay until they leave
-            the memory. MinVIS carries nothing that could be given back.
+            the memory. MinVIS carries nothing that could be given back. An associator forgets
+            the identity.
         memory_frames: most past frames that the model remembers; None takes the number of
             its config, with which ``tools/test.py`` scores it.
         on_size_change: 'error', or 'resize' to bring frames to the size of the first.

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.special import softmax
 
 from rocovis_mm.formats.run_lengths import encode_mask
-from rocovis_mm.streaming.frame_masks import FrameMasks, MaskLogits
+from rocovis_mm.streaming.frame_masks import RESIZES, SCORING_SIZES, FrameMasks, MaskLogits
 from rocovis_mm.structures import RLE, VideoTracks
 
 REDUCTIONS = ('max', 'mean', 'mean_logits')
@@ -32,16 +32,28 @@ class TrackRule:
             or the softmax of its ``mean_logits`` (as MinVIS does).
         max_tracks: best (query, class) pairs kept of a video (10; 20 on OVIS).
         mask_scoring: multiply a track's score by the mean pixel probability
-            inside its mask, at the input's resolution (as GenVIS does).
+            inside its mask.
+        scoring_size: resolution of that mask, the ``input``'s (as GenVIS does) or
+            the ``frame``'s own (as CTVIS does).
+        resize: of mask logits from the input's resolution to the frame's own, ``bilinear`` or
+            ``nearest`` (as IDOL does).
     """
 
     reduce: str = 'max'
     max_tracks: int = 10
     mask_scoring: bool = False
+    scoring_size: str = 'input'
+    resize: str = 'bilinear'
 
     def __post_init__(self) -> None:
         if self.reduce not in REDUCTIONS:
             raise ValueError(f'track_rule.reduce={self.reduce!r}: choose one of {REDUCTIONS}')
+        if self.scoring_size not in SCORING_SIZES:
+            raise ValueError(
+                f'track_rule.scoring_size={self.scoring_size!r}: choose one of {SCORING_SIZES}'
+            )
+        if self.resize not in RESIZES:
+            raise ValueError(f'track_rule.resize={self.resize!r}: choose one of {RESIZES}')
         if self.max_tracks < 1:
             raise ValueError(f'track_rule.max_tracks={self.max_tracks}: keep at least one track')
 

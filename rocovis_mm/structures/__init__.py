@@ -6,6 +6,7 @@ from rocovis_mm.structures.detection import Detection
 from rocovis_mm.structures.frame_prediction import FramePrediction
 from rocovis_mm.structures.frame_targets import FrameTargets
 from rocovis_mm.structures.stream_state import MemoryFrame, QueryMemory, StreamState
+from rocovis_mm.structures.track_bank import TrackBank
 from rocovis_mm.structures.training_stage import TrainingStage
 from rocovis_mm.structures.video_tracks import RLE, VideoTracks
 
@@ -19,6 +20,7 @@ __all__ = [
     'MemoryFrame',
     'QueryMemory',
     'StreamState',
+    'TrackBank',
     'TrainingStage',
     'VideoTracks',
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -22,9 +23,26 @@ class FramePrediction:
             Q_t of Eq. 1.
         projected: stride -> (B, C, h_s, w_s), the frame's uncalibrated features
             F_t at each stride that the pixel decoder encodes; RoCoVIS alone needs them.
+        identities: (B, N) long, the identity of each query in this frame, -1 for none; None
+            where a query is an identity by itself.
+        boxes: tensors (B, N, 4), (x, y, w, h) in shares of the unpadded frame; none where a
+            model does not predict them.
     """
 
     class_logits: tuple[Tensor, ...]
     mask_logits: tuple[Tensor, ...]
     queries: Tensor
     projected: dict[int, Tensor] = field(default_factory=dict)
+    identities: Tensor | None = None
+    boxes: tuple[Tensor, ...] = ()
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> FramePrediction:
+        """Return the prediction with `function` applied to every tensor."""
+        return FramePrediction(
+            tuple(function(x) for x in self.class_logits),
+            tuple(function(x) for x in self.mask_logits),
+            function(self.queries),
+            {stride: function(x) for stride, x in self.projected.items()},
+            None if self.identities is None else function(self.identities),
+            tuple(function(x) for x in self.boxes),
+        )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 
 import torch
 from torch import Tensor
 
 from rocovis_mm.structures.aligned_queries import AlignedQueries
+from rocovis_mm.structures.track_bank import TrackBank
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,24 @@ class StreamState:
             first.
         memory: past frames, oldest first: ``MemoryFrame`` of RoCoVIS, ``QueryMemory``
             of GenVIS, one ``AlignedQueries`` of DVIS, none of MinVIS.
+        tracks: B banks of a model whose queries are linked by an associator, or none.
     """
 
     queries: Tensor | None = None
     memory: tuple[MemoryFrame | QueryMemory | AlignedQueries, ...] = ()
+    tracks: tuple[TrackBank, ...] = ()
+
+    @property
+    def started(self) -> bool:
+        """Whether there was a frame."""
+        return self.queries is not None or bool(self.tracks)
 
     def map(self, function: Callable[[Tensor], Tensor]) -> StreamState:
-        """Return the state with `function` applied to every tensor."""
+        """Return the state with `function` applied to every tensor of all streams."""
         if self.queries is None:
             return self
-        return StreamState(function(self.queries), tuple(f.map(function) for f in self.memory))
+        memory = tuple(f.map(function) for f in self.memory)
+        return replace(self, queries=function(self.queries), memory=memory)
 
     def detach(self) -> StreamState:
         """Return the state cut off from the graph that made it."""
@@ -102,10 +111,13 @@ class StreamState:
         """Return the state with some slots as before the first frame.
 
         Args:
-            slots: (n,) long, the same ones of all streams.
+            slots: (n,) long, the same ones of all streams; identities, where an associator
+                gives them.
             queries: (N, C) of a first frame; None where the carried ones are those of the
                 last frame's detections, which any query may continue (MinVIS).
         """
+        if self.tracks:
+            return replace(self, tracks=tuple(bank.without(slots) for bank in self.tracks))
         if self.queries is None or queries is None:
             return self
         slots = slots.to(self.queries.device)
@@ -116,16 +128,21 @@ class StreamState:
 
     def split(self) -> list[StreamState]:
         """Return one state of batch size 1 for every stream of the batch."""
-        if self.queries is None:
+        if not self.started:
             raise ValueError('a state before its first frame belongs to no batch')
-        return [self.map(itemgetter(slice(b, b + 1))) for b in range(len(self.queries))]
+        batch = len(self.tracks) if self.queries is None else len(self.queries)
+        return [
+            replace(self.map(itemgetter(part)), tracks=self.tracks[part])
+            for part in (slice(b, b + 1) for b in range(batch))
+        ]
 
     @staticmethod
     def cat(states: Sequence[StreamState]) -> StreamState:
         """Return the batch of `states`, which must have memories of one length and size."""
+        tracks = tuple(bank for state in states for bank in state.tracks)
         if states[0].queries is None:
-            return states[0]
+            return replace(states[0], tracks=tracks)
         memory = tuple(
             type(frames[0]).cat(frames) for frames in zip(*(state.memory for state in states))
         )
-        return StreamState(torch.cat([state.queries for state in states]), memory)
+        return StreamState(torch.cat([state.queries for state in states]), memory, tracks)

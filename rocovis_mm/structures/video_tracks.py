@@ -22,8 +22,8 @@ class VideoTracks:
         scores: (M,) float in [0, 1], best first.
         labels: (M,) int, index into the data set's classes (from 0).
         identities: (M,) int, the identity each track is of: its query, as long as no query
-            was given back; two tracks of one identity share its masks under different
-            classes.
+            was given back and no associator numbers the tracks; two tracks of one identity
+            share its masks under different classes.
         segmentations: M lists of T entries, an RLE or None where there is no mask.
     """
 

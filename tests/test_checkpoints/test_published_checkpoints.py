@@ -25,6 +25,10 @@ from tests.conftest import REPOSITORY
 
 MASK2FORMER_SWIN = 'mask2former_swin-l-p4-w12-384-in21k_8xb2-8e_youtubevis2021.py'
 CONFIGS = {
+    'ctvis_r50_ovis': 'configs/ctvis/ctvis_r50_ovis.py',
+    'ctvis_r50_ytvis19': 'configs/ctvis/ctvis_r50_youtube-vis-2019.py',
+    'ctvis_swinl_ovis': 'configs/ctvis/ctvis_swin-l_ovis.py',
+    'ctvis_swinl_ytvis19': 'configs/ctvis/ctvis_swin-l_youtube-vis-2019.py',
     'dvis_online_r50_ovis': 'configs/dvis/dvis_r50_ovis.py',
     'dvis_online_r50_ytvis19': 'configs/dvis/dvis_r50_youtube-vis-2019.py',
     'dvis_online_swinl_ovis': 'configs/dvis/dvis_swin-l_ovis.py',
@@ -33,6 +37,9 @@ CONFIGS = {
     'genvis_online_r50_ytvis19': 'configs/genvis/genvis_r50_youtube-vis-2019.py',
     'genvis_online_swinl_ovis': 'configs/genvis/genvis_swin-l_ovis.py',
     'genvis_online_swinl_ytvis19': 'configs/genvis/genvis_swin-l_youtube-vis-2019.py',
+    'idol_r50_ovis': 'configs/idol/idol_r50_ovis.py',
+    'idol_r50_ytvis19': 'configs/idol/idol_r50_youtube-vis-2019.py',
+    'idol_swinl_ytvis19': 'configs/idol/idol_swin-l_youtube-vis-2019.py',
     'mask2former_r50_ytvis19': 'configs/mask2former_vis/mask2former_vis_r50_custom.py',
     'mask2former_swinl_ytvis19': f'mmdet::mask2former_vis/{MASK2FORMER_SWIN}',
     'minvis_r50_ovis': 'configs/minvis/minvis_r50_ovis.py',
@@ -41,7 +48,7 @@ CONFIGS = {
     'minvis_swinl_ytvis19': 'configs/minvis/minvis_swin-l_youtube-vis-2019.py',
 }
 """List of a published checkpoint -> the config it goes to."""
-LATER = ('ctvis_', 'idol_', 'seqformer_', 'vmt_')
+LATER = ('seqformer_', 'vmt_')
 """Lists of models that are not among those here."""
 
 
@@ -104,7 +111,7 @@ def test_no_list_is_forgotten(shared_dir):
     assert {name for name in names if not name.startswith(LATER)} == set(CONFIGS)
 
 
-@pytest.mark.parametrize('method', ['minvis', 'rocovis', 'genvis', 'dvis'])
+@pytest.mark.parametrize('method', ['minvis', 'rocovis', 'genvis', 'ctvis', 'dvis'])
 def test_a_published_detector_starts_every_method(method, shared_dir, monkeypatch):
     """All that is not the method's own is loaded, under the names of MMDetection's Mask2Former."""
     converted = to_mm({'model': published('mask2former_r50_ytvis19', shared_dir)})
@@ -114,6 +121,7 @@ def test_a_published_detector_starts_every_method(method, shared_dir, monkeypatc
         'minvis': None,
         'rocovis': r'\.propagation\.',
         'genvis': r'\.object_decoder\.',
+        'ctvis': r'\.reid_embed\.',
         'dvis': r'\.tracker\.',
     }[method]
     with warnings.catch_warnings():

@@ -177,14 +177,16 @@ def test_a_real_extension_is_never_overridden(tmp_path):
     code = (
         f'import sys; sys.path.insert(0, {str(tmp_path)!r})\n'
         'from rocovis_mm.compat import compiled_ops as ops\n'
-        'ops.stand_in_for_compiled_ops(); ops.use_pytorch_deformable_attention()\n'
+        'from rocovis_mm.compat.deformable_kernels import use_own_deformable_attention\n'
+        'ops.stand_in_for_compiled_ops(); use_own_deformable_attention()\n'
         'import mmcv._ext; print(ops.has_compiled_ops(), mmcv._ext.nms)'
     )
     assert run_python(code) == 'True the real one'
 
 
 @pytest.mark.skipif(compiled_ops.has_compiled_ops(), reason='the full mmcv brings its own kernel')
-def test_deformable_attention_on_an_accelerator_takes_the_pytorch_path():
+def test_deformable_attention_on_an_accelerator_takes_the_pytorch_path(monkeypatch):
+    monkeypatch.setenv('ROCOVIS_TRITON', '0')
     # `apply` is what the module calls for CUDA tensors; its inputs may lie anywhere.
     deformable = importlib.import_module('mmcv.ops.multi_scale_deform_attn')
     shapes = torch.tensor([[4, 6], [2, 3]])

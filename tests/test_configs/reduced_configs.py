@@ -15,7 +15,15 @@ from typing import Any
 import mmdet
 import pytest
 from mmengine.config import Config, ConfigDict
-from tiny_model import BACKBONE_WIDTH, HEADS, set_dvis, set_genvis, shrink_head
+from tiny_model import (
+    BACKBONE_WIDTH,
+    HEADS,
+    WIDTH,
+    set_dvis,
+    set_genvis,
+    shrink_detr_head,
+    shrink_head,
+)
 
 from rocovis_mm.datasets.embedded import CLASSES, make_tiny_dataset
 from rocovis_mm.formats.converters.cocovid import vis_to_cocovid
@@ -68,9 +76,15 @@ def reduce_model(model: ConfigDict) -> None:
     """Make a model's config small, in place."""
     head = model.track_head
     model.backbone.update(SMALL_BACKBONES.get(model.backbone.type.rpartition('.')[2], {}))
-    shrink_head(head, layers=1)
     head.num_queries = QUERIES
-    if 'propagation' in head.pixel_decoder:
+    if 'pixel_decoder' in head:
+        shrink_head(head, layers=1)
+    else:
+        shrink_detr_head(head)
+    if 'refinement' in head:  # VMT's backbone is as wide as its encoder
+        model.backbone.update(base_channels=WIDTH, stem_channels=WIDTH)
+        head.refinement.update(width=WIDTH, point_limit=50, feedforward_channels=48)
+    if 'propagation' in head.get('pixel_decoder', ()):
         head.pixel_decoder.propagation.num_heads = HEADS
     if 'object_decoder' in head:
         memory, frozen = head.memory_frames, model.freeze_detector

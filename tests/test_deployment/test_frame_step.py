@@ -73,7 +73,12 @@ def check_step(model, step):
 
 
 def test_what_cannot_be_exported_says_why():
-    with pytest.raises(TypeError, match='Other cannot be exported: RoCoVIS, .* and DVIS can'):
+    with pytest.raises(TypeError, match='Other cannot be exported. RoCoVIS, .* and DVIS can'):
         frame_step(type('Other', (), {})(), SIZE)
+    linked, minvis = model_of(method='ctvis'), model_of(method='minvis')
+    minvis.associator = linked.associator
+    for model in (linked, minvis):
+        with pytest.raises(TypeError, match='VIS cannot .* a memory whose size changes'):
+            frame_step(model, SIZE)
     with pytest.raises(ValueError, match='memory_frames=None'):
         frame_step(model_of(method='genvis'), SIZE)

@@ -64,6 +64,7 @@ def test_rows_are_what_their_titles_say(name, dataset):
     kind, strides = {
         'minvis': ('MinVIS', None), 'minvis_trained': ('MinVIS', None),
         'genvis': ('GenVIS', None), 'genvis_trained': ('GenVIS', None),
+        'ctvis': ('CTVIS', None),
         'dvis': ('DVIS', None),
         'direct': ('RoCoVIS', 0), 'imp': ('RoCoVIS', 2), 'full': ('RoCoVIS', 2),
         'global': ('RoCoVIS', 2),
@@ -75,6 +76,7 @@ def test_rows_are_what_their_titles_say(name, dataset):
         assigner = dict(full='UVLAPlusPlus', **{'global': 'ClipGlobal'}).get(name, 'UVLA')
         assert model.track_head.assigner.type == f'rocovis_mm.{assigner}Assigner'
     assert model.track_rule.reduce == 'max' and model.track_rule.mask_scoring
+    assert model.track_rule.scoring_size == 'input'
     (curriculum,) = (h for h in config.custom_hooks if h.type.endswith('.CurriculumHook'))
     assert curriculum.single_frames_until == curriculum.half_size_until == 0
     assert len(config.test_dataloader.dataset.metainfo.classes) == 5

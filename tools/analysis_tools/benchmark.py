@@ -39,15 +39,18 @@ from benchmark_models import (
     FrameByFrame,
     Stopwatch,
     build,
+    let_some_detections_see,
     let_some_queries_see,
     share_weights,
 )
 from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 
+from rocovis_mm.compat.deformable_kernels import has_triton_kernel
 from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.datasets.embedded import plan_scene, render_video
 from rocovis_mm.formats.frame_files import list_images
+from rocovis_mm.models import IDOL
 from rocovis_mm.utils.memory import peak_bytes
 
 CLIP = 12
@@ -128,7 +131,8 @@ def make_contestants(args: argparse.Namespace, methods: Sequence[str]) -> list[F
     torch.manual_seed(args.seed)
     shared = build(MASK2FORMER, args.model_size)
     sides = (-(-side // 32) * 32 for side in (args.height, args.width))
-    let_some_queries_see(shared, torch.randn(1, 3, *sides), args.objects)
+    image = torch.randn(1, 3, *sides)
+    let_some_queries_see(shared, image, args.objects)
     device = torch.device(args.device)
     contestants = []
     for name in methods:
@@ -136,6 +140,8 @@ def make_contestants(args: argparse.Namespace, methods: Sequence[str]) -> list[F
         if METHODS[name] is not None:
             model = build(name, args.model_size, args.propagation_strides, args.memory_frames)
             share_weights(shared, [model])
+            if isinstance(model, IDOL):
+                let_some_detections_see(model, image, args.objects)
         half = args.dtype == 'bf16'
         contestants.append(
             FrameByFrame(name, model, device, half, args.compile, CLOCKS[args.clock])
@@ -188,6 +194,9 @@ def count_flops() -> FlopCounterMode:
     def summed(table: Any, rows: Any, *args: Any, out_val: Any = None, **kwargs: Any) -> int:
         return 2 * rows.numel() * table.shape[-1]
 
+    def kernel(value: Any, *args: Any, out_val: Any = None, **kwargs: Any) -> int:
+        return 8 * args[3].numel() * value.shape[-1]  # of the weights
+
     def attended(query: Any, key: Any, *args: Any, out_val: Any = None, **kwargs: Any) -> int:
         return 4 * query.numel() * key.shape[-2]  # query times key, weights times value
 
@@ -200,6 +209,8 @@ def count_flops() -> FlopCounterMode:
     mapping.update(
         {aten._embedding_bag_forward_only: raw(summed), aten._embedding_bag: raw(summed)}
     )
+    if has_triton_kernel():
+        mapping[torch.ops.rocovis_mm.deformable_attention] = raw(kernel)
     if hasattr(aten, '_scaled_dot_product_flash_attention_for_cpu'):  # torch >= 2.2
         mapping[aten._scaled_dot_product_flash_attention_for_cpu] = raw(attended)
     return FlopCounterMode(display=False, custom_mapping=mapping)

@@ -23,9 +23,11 @@ from mmengine.logging import MMLogger
 from torch import nn
 
 from rocovis_mm.formats.run_lengths import encode_mask
+from rocovis_mm.models import IDOL
 from rocovis_mm.models.layers import PropagationAttention
 from rocovis_mm.models.vis.feature_maps import fit_head
 from rocovis_mm.registry import MODELS
+from rocovis_mm.streaming.identity_recorder import IdentityRecorder
 from rocovis_mm.streaming.track_recorder import TrackRecorder
 
 BASES = Path(__file__).resolve().parents[2] / 'configs' / '_base_' / 'models'
@@ -37,7 +39,9 @@ METHODS = {
     'RoCoVIS': 'rocovis',
     'GenVIS': 'genvis',
     'MinVIS': 'minvis',
+    'CTVIS': 'ctvis',
     'DVIS': 'dvis',
+    'IDOL': 'idol',
 }
 """Contestant -> first part of its base config's name; None: made of RoCoVIS' for MMDetection."""
 STAGES = (
@@ -53,7 +57,7 @@ STAGES = (
 NETWORK = STAGES[2:6]
 OURS_ALONE = ('type', 'assigner', 'loss', 'memory_frames', 'scale_memory', 'detach_every')
 """Keys of RoCoVIS' head that MMDetection's has not."""
-ADD = TrackRecorder.add_frame
+ADD = {kind: kind.add_frame for kind in (TrackRecorder, IdentityRecorder)}
 
 
 @dataclass
@@ -200,6 +204,22 @@ def let_some_queries_see(source: Mask2Former, image: torch.Tensor, objects: int)
     source.panoptic_head.cls_embed.bias[-1] += margin.sort(descending=True).values[objects]
 
 
+@torch.no_grad()
+def let_some_detections_see(model: IDOL, image: torch.Tensor, objects: int) -> None:
+    """Set the bias of the classes so that so many queries of a frame begin a track.
+
+    Args:
+        model: whose classes are sigmoids.
+        image: (1, 3, H, W).
+        objects: how many.
+    """
+    size, head = tuple(image.shape[-2:]), model.track_head
+    frames = head.detect(model.extract_features(image), [size], size)
+    scores = head.decoder.class_logits(frames.decoded)[0].amax(-1).sort(descending=True).values
+    least = torch.tensor(model.associator.init_score).logit()
+    head.decoder.class_embed[-1].bias += least - scores[objects]
+
+
 class FrameByFrame:
     """Runs one contestant over videos and measures the time of each stage of each frame.
 
@@ -236,7 +256,10 @@ class FrameByFrame:
             head = self.model.panoptic_head
             return [(self.model.backbone, 'forward'), (head, 'forward')]
         head = self.model.track_head
-        parts = [(head.pixel_decoder, 'encode'), (head.query_decoder, 'forward')]
+        if isinstance(self.model, IDOL):
+            parts = [(head.encoder.encoder, 'forward'), (head.decoder, 'forward')]
+        else:
+            parts = [(head.pixel_decoder, 'encode'), (head.query_decoder, 'forward')]
         return [(self.model.backbone, 'forward'), *parts]
 
     def _watch(self) -> None:
@@ -251,6 +274,9 @@ class FrameByFrame:
         head = model.track_head
         methods = [name for name in ('decode', 'advance') if hasattr(head, name)]
         watch(head, ' '.join(methods), 'query decoder')
+        if isinstance(model, IDOL):
+            watch(head.encoder, 'forward', 'pixel decoder')
+            return
         watch(head.pixel_decoder, 'project encode', 'pixel decoder')
         watch(head.pixel_decoder, 'calibrate remember', 'propagation')
 
@@ -267,11 +293,13 @@ class FrameByFrame:
         for t in range(frames):
             with self.stopwatch('read'):
                 image = torch.from_numpy(read(t)).permute(2, 0, 1)
-            add, TrackRecorder.add_frame = ADD, self.stopwatch.timed(ADD, 'write')
+            for kind, add in ADD.items():
+                kind.add_frame = self.stopwatch.timed(add, 'write')
             try:
                 self._step(image, t, frames)
             finally:
-                TrackRecorder.add_frame = add
+                for kind, add in ADD.items():
+                    kind.add_frame = add
             if not self.frames_of_mmdet and t + 1 < frames:
                 with self.stopwatch('write'):
                     self._write_tracks()

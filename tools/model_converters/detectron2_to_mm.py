@@ -1,4 +1,4 @@
-"""Convert Detectron2's checkpoints of Mask2Former, MinVIS, GenVIS and DVIS, and back.
+"""Convert Detectron2's checkpoints of Mask2Former, MinVIS, GenVIS, CTVIS and DVIS, and back.
 
 python tools/model_converters/detectron2_to_mm.py model_final_3c8ec9.pkl mask2former_r50.pth
 python tools/model_converters/detectron2_to_mm.py minvis.pth minvis_r50.pth --model minvis
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 
-from rocovis_mm.checkpoints import convert_file
+from rocovis_mm.checkpoints import KINDS, convert_file
 from rocovis_mm.console import print_anything
 
 
@@ -22,7 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('target', help='the file to write, .pth (with --reverse also .pkl)')
     parser.add_argument(
         '--model',
-        choices=['auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis', 'dvis'],
+        choices=['auto', *KINDS],
         default='auto',
         help='its model [auto; a MinVIS and a Mask2Former of videos cannot be told from a '
         'Mask2Former and are called one]',

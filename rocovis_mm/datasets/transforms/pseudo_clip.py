@@ -50,6 +50,9 @@ class PseudoClip(BaseTransform):
             replaces a larger bound.
         max_angle: largest rotation of a frame to either side, in degrees.
         mean: RGB colour outside the image, which the model's data preprocessor subtracts.
+        smooth: let the views change in one direction over the clip, as a moving camera does. The
+            angles ascend or descend, the window has one size and moves along a line, at random
+            steps (CTVIS, `ctvis/data/pseudo_video/augmentation.py:518-610`).
 
     Raises:
         ValueError: no frame or scale, or a probability or an angle out of its range.
@@ -64,6 +67,7 @@ class PseudoClip(BaseTransform):
         crop_range: tuple[int, int] = (384, 600),
         max_angle: float = 15.0,
         mean: Sequence[float] = (123.675, 116.28, 103.53),
+        smooth: bool = False,
     ) -> None:
         if num_frames < 1 or not scales or not crop_scales:
             raise ValueError(
@@ -81,6 +85,7 @@ class PseudoClip(BaseTransform):
         self.crop_scales = list(crop_scales)
         self.crop = PanCrop(prob=1.0, pixel_range=crop_range)
         self.max_angle = max_angle
+        self.smooth = smooth
         self.fill = tuple(round(value) for value in reversed(mean))  # BGR
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -107,6 +112,11 @@ class PseudoClip(BaseTransform):
         cropped = np.random.rand() < self.crop_prob
         window = self.crop.draw_size(self.draw_shape(whole, self.crop_scales)) if cropped else whole
         frame = self.draw_shape(window, self.scales)
+        if self.smooth:
+            size = self.draw_window(whole, window) if cropped else whole
+            moves = zip(*self.draw_moves(size / 2, whole - size / 2))
+            matrices = [matrix_to_view(centre, size, angle, frame) for centre, angle in moves]
+            return (int(frame[0]), int(frame[1])), matrices
         matrices = []
         for _ in range(self.num_frames):
             size = self.draw_window(whole, window) if cropped else whole
@@ -114,6 +124,18 @@ class PseudoClip(BaseTransform):
             angle = np.random.uniform(-self.max_angle, self.max_angle)
             matrices.append(matrix_to_view(centre, size, angle, frame))
         return (int(frame[0]), int(frame[1])), matrices
+
+    def draw_moves(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the centres (T, 2) and angles (T,) of a smooth clip.
+
+        Args:
+            low: (2,) least (row, column) of a centre.
+            high: (2,) largest one.
+        """
+        start, goal = np.random.uniform(low, high, (2, 2))
+        steps = np.sort(np.random.rand(self.num_frames))[:, None]
+        angles = np.sort(np.random.uniform(-self.max_angle, self.max_angle, self.num_frames))
+        return start + steps * (goal - start), angles[:: np.random.choice((-1, 1))]
 
     @staticmethod
     def draw_shape(shape: np.ndarray, scales: list[tuple[int, int]]) -> np.ndarray:

@@ -80,7 +80,7 @@ class VISDataPreprocessor(BaseDataPreprocessor):
     def normalise(self, clip: Tensor) -> Tensor:
         """Turn a uint8 clip (T, 3, H, W) into normalised RGB floats."""
         if self.bgr_to_rgb:
-            clip = clip[:, [2, 1, 0]]
+            clip = clip.flip(1)
         clip = clip.to(torch.float32, copy=True, memory_format=self.memory_format)
         return clip.sub_(self.mean).div_(self.std)
 

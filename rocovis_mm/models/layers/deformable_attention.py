@@ -1,4 +1,4 @@
-"""Multi-scale deformable attention whose sampling is fast on a CPU (Zhu et al. 2021).
+"""Multi-scale deformable attention by the fastest sampling of each device (Zhu et al. 2021).
 
 B images, S tokens of all levels, H heads, L levels, P points, C channels; J = H * L * P
 samples of one token.
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from mmcv.ops import MultiScaleDeformableAttention
+from mmcv.ops import MultiScaleDeformableAttention, multi_scale_deform_attn
 from torch import Tensor
 
+from rocovis_mm.compat.deformable_kernels import has_kernel
 from rocovis_mm.models.layers.gradient import needs_gradient
 
 
@@ -163,10 +164,12 @@ def sample_by_grid(
 
 
 class DeformableAttention(MultiScaleDeformableAttention):
-    """mmcv's attention, by :func:`sample` where that is what is fastest.
+    """mmcv's attention, by the sampling that is fastest.
 
-    That is on a CPU at test time: training keeps ``grid_sample``, whose gradient is the
-    faster one, and CUDA its kernel. All give the same up to the rounding of floats.
+    On a CPU that is :func:`sample` at test time. Training there keeps ``grid_sample``, whose
+    gradient is the faster one. On CUDA it is mmcv's compiled kernel, or else the one in Triton,
+    or else ``grid_sample``, and the CPU never waits for the device. All give the same up to the
+    rounding of floats.
 
     Attributes:
         exporting: sample by :func:`sample_by_grid` instead.
@@ -185,6 +188,7 @@ class DeformableAttention(MultiScaleDeformableAttention):
         query: Tensor,
         *args: object,
         query_pos: Tensor | None = None,
+        key_padding_mask: Tensor | None = None,
         plan: SamplingPlan | None = None,
         **kwargs: object,
     ) -> Tensor:
@@ -194,17 +198,68 @@ class DeformableAttention(MultiScaleDeformableAttention):
             query: (B, S, C).
             *args: as mmcv's attention.
             query_pos: (1, S, C) or (B, S, C), added where a token asks, not where it answers.
-            plan: of the tokens' levels; without one, with a gradient, and on a GPU unless
-                `exporting`, mmcv's way is taken. With one `query_pos` has to be given.
+            key_padding_mask: (B, S) bool, tokens whose values are zero; None for none.
+            plan: of the tokens' levels; without one, and with a gradient on a CPU, mmcv's way is
+                taken. With one `query_pos` has to be given.
             **kwargs: as mmcv's attention.
         """
-        sampled_here = query.device.type == 'cpu' or self.exporting
-        if plan is None or not sampled_here or needs_gradient(self, query):
-            return super().forward(query, *args, query_pos=query_pos, **kwargs)
+        accelerated = query.is_cuda and not self.exporting
+        if plan is None or (not accelerated and needs_gradient(self, query)):
+            kwargs |= dict(query_pos=query_pos, key_padding_mask=key_padding_mask)
+            return super().forward(query, *args, **kwargs)
+        if accelerated:
+            kwargs |= dict(key_padding_mask=key_padding_mask)
+            return self.sample_on_device(query, query + query_pos, plan, **kwargs)
         asking = query + query_pos
         weight, bias = self.sampling_offsets.weight, self.sampling_offsets.bias
         x, y = (F.linear(asking, weight[i::2], bias[i::2]) for i in (0, 1))
         weights = self.attention_weights(asking).unflatten(-1, (self.num_heads, -1))
         sampling = sample_by_grid if self.exporting else sample
-        sampled = sampling(self.value_proj(query), x, y, weights.softmax(-1), plan)
+        value = self.masked_values(query, key_padding_mask)
+        sampled = sampling(value, x, y, weights.softmax(-1), plan)
         return self.output_proj(sampled) + query
+
+    def masked_values(self, query: Tensor, padding: Tensor | None) -> Tensor:
+        """Return the values (B, S, C) of tokens (B, S, C), zero where `padding` (B, S) is set."""
+        value = self.value_proj(query)
+        return value if padding is None else value.masked_fill(padding[..., None], 0)
+
+    def sample_on_device(
+        self,
+        query: Tensor,
+        asking: Tensor,
+        plan: SamplingPlan,
+        *,
+        reference_points: Tensor,
+        spatial_shapes: Tensor,
+        level_start_index: Tensor,
+        key_padding_mask: Tensor | None = None,
+        **_: object,
+    ) -> Tensor:
+        """Return (B, S, C), as mmcv's attention, which reads `spatial_shapes` on the CPU.
+
+        Args:
+            query: (B, S, C).
+            asking: (B, S, C), the same with positions.
+            plan: of the tokens' levels.
+            reference_points: (B, S, L, 2), each token's own place as (x, y) in [0, 1].
+            spatial_shapes: (L, 2) long, (h, w) of each level.
+            level_start_index: (L,) long, first token of each level.
+            key_padding_mask: (B, S) bool, tokens whose values are zero; None for none.
+            **_: other arguments of mmcv's attention.
+        """
+        samples = (self.num_heads, self.num_levels, self.num_points)
+        offsets = self.sampling_offsets(asking).unflatten(-1, (*samples, 2))
+        weights = self.attention_weights(asking).unflatten(-1, (self.num_heads, -1)).softmax(-1)
+        sizes = spatial_shapes.flip(-1)[:, None]  # (L, 1, 2), width first
+        places = reference_points[:, :, None, :, None] + offsets / sizes  # (B, S, H, L, P, 2)
+        value = self.masked_values(query, key_padding_mask)
+        sampled = multi_scale_deform_attn.MultiScaleDeformableAttnFunction.apply(
+            value.unflatten(-1, (self.num_heads, -1)),
+            spatial_shapes if has_kernel() else plan.sizes,  # PyTorch's way needs them on the CPU
+            level_start_index,
+            places,
+            weights.unflatten(-1, samples[1:]),
+            self.im2col_step,
+        )
+        return self.dropout(self.output_proj(sampled)) + query

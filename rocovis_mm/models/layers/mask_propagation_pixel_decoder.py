@@ -20,6 +20,9 @@ from rocovis_mm.models.layers.window_attention import WindowPlan
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import MemoryFrame
 
+KEPT_GEOMETRIES = 4
+"""Sizes of frames whose levels' geometry is kept."""
+
 
 @dataclass(frozen=True)
 class LevelGeometry:
@@ -100,7 +103,7 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
         )
         for layer in self.encoder.layers:
             layer.self_attn = DeformableAttention.take_over(layer.self_attn)
-        self._geometry: LevelGeometry | None = None
+        self._geometries: dict[tuple, LevelGeometry] = {}
         # public only from torch 2.5 on
         self._register_load_state_dict_pre_hook(refuse_first_version, with_module=True)
 
@@ -252,15 +255,16 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
         return outs
 
     def geometry(self, projected: dict[int, Tensor]) -> LevelGeometry:
-        """Return the levels' geometry; made anew only when their sizes change."""
+        """Return the levels' geometry; those of a few sizes are kept."""
         maps = list(projected.values())
         sizes = tuple(tuple(x.shape[-2:]) for x in maps)
-        kept = self._geometry
-        if kept is not None and kept.sizes == sizes and kept.shapes.device == maps[0].device:
-            return kept
-        with torch.inference_mode(False):  # training and exporting may use it, too
-            self._geometry = self._make_geometry(sizes, maps[0].device)
-        return self._geometry
+        key = (sizes, maps[0].device)
+        if key not in self._geometries:
+            if len(self._geometries) >= KEPT_GEOMETRIES:
+                self._geometries.clear()
+            with torch.inference_mode(False):  # training and exporting may use it, too
+                self._geometries[key] = self._make_geometry(sizes, maps[0].device)
+        return self._geometries[key]
 
     def _make_geometry(
         self, sizes: tuple[tuple[int, int], ...], device: torch.device

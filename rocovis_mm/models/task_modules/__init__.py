@@ -4,14 +4,19 @@ from rocovis_mm.models.task_modules.assigners import (
     ClipGlobalAssigner,
     DVISAssigner,
     GenVISAssigner,
+    SimOTAAssigner,
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
+from rocovis_mm.models.task_modules.association import BankAssociator, IDOLAssociator
 
 __all__ = [
+    'BankAssociator',
     'ClipGlobalAssigner',
     'DVISAssigner',
     'GenVISAssigner',
+    'IDOLAssociator',
+    'SimOTAAssigner',
     'UVLAAssigner',
     'UVLAPlusPlusAssigner',
 ]

@@ -14,7 +14,7 @@ from rocovis_mm.models.layers.query_decoder import folded_mask_logits
 from rocovis_mm.models.layers.referring_tracker import ReferringTracker
 from rocovis_mm.models.task_modules.assigners.genvis import UNSEEN
 from rocovis_mm.models.tracking_heads.frame_head import FrameHead
-from rocovis_mm.models.tracking_heads.minvis_head import align_clips
+from rocovis_mm.models.tracking_heads.minvis_head import align_all
 from rocovis_mm.registry import MODELS, TASK_UTILS
 from rocovis_mm.structures import (
     AlignedQueries,
@@ -46,7 +46,7 @@ class DVISHead(FrameHead):
             those of the detector, if it learns.
 
     Attributes:
-        exporting: match queries with tensor operations, which exporters know.
+        exporting: match queries with tensor operations that exporters know.
     """
 
     exporting = False
@@ -115,7 +115,7 @@ class DVISHead(FrameHead):
             order = torch.arange(queries.shape[1], device=queries.device).expand(len(queries), -1)
         else:
             previous = state.memory[0].queries.detach()
-            order = align_clips(previous, queries.detach(), started, self.exporting)
+            order = align_all(previous, queries.detach(), started, self.exporting)
             order = order.argsort(1) if self.published else order
         aligned = in_order(queries, order)
         tracks = self.tracker(aligned, queries, state.queries, started)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.optimize import linear_sum_assignment
@@ -25,7 +26,7 @@ class MinVISHead(FrameHead):
     The arguments are those of :class:`FrameHead`.
 
     Attributes:
-        exporting: match queries with tensor operations, which exporters know.
+        exporting: match queries with tensor operations that exporters know.
     """
 
     exporting = False
@@ -41,19 +42,38 @@ class MinVISHead(FrameHead):
             started: (B,) bool, False before the first frame; None where `state` says it.
 
         Returns:
+            the prediction of :meth:`look` in the slots of the frame before.
+        """
+        return self.follow(self.look(features), state, started)
+
+    def look(self, features: Sequence[Tensor]) -> FramePrediction:
+        """Predict one frame, its queries in an order of their own.
+
+        Args:
+            features: backbone maps, each (B, C_i, h_i, w_i), high to low resolution.
+
+        Returns:
             the last layer's prediction; its ``queries`` are embeddings after the
             post-norm, the ones that are compared (MinVIS,
             minvis/video_maskformer_model.py, ``post_processing``).
         """
         detection = self.detect(features, predict='last')
         embeddings = self.query_decoder.transformer_decoder.post_norm(detection.queries[-1])
-        class_logits, mask_logits = detection.class_logits[-1], detection.mask_logits[-1]
-        if state.queries is not None:
-            order = align_clips(state.queries, embeddings, started, self.exporting)
-            rows = torch.arange(len(order), device=order.device)[:, None]
-            class_logits, mask_logits, embeddings = (
-                x[rows, order] for x in (class_logits, mask_logits, embeddings)
-            )
+        return FramePrediction(detection.class_logits[-1:], detection.mask_logits[-1:], embeddings)
+
+    def follow(
+        self, prediction: FramePrediction, state: StreamState, started: Tensor | None = None
+    ) -> FramePrediction:
+        """Return a prediction of :meth:`look` in the slots of the frame before.
+
+        `state` and `started` are those of :meth:`decode`.
+        """
+        if state.queries is None:
+            return prediction
+        order = align_all(state.queries, prediction.queries, started, self.exporting)
+        rows = torch.arange(len(order), device=order.device)[:, None]
+        tensors = (prediction.class_logits[-1], prediction.mask_logits[-1], prediction.queries)
+        class_logits, mask_logits, embeddings = (x[rows, order] for x in tensors)
         return FramePrediction((class_logits,), (mask_logits,), embeddings)
 
     def loss(self, features: Sequence[Tensor], targets: Sequence[ClipTargets]) -> dict[str, Tensor]:
@@ -68,36 +88,44 @@ class MinVISHead(FrameHead):
         return self.detection_loss(detection, supervision, targets)
 
 
-def align_clips(
-    previous: Tensor, current: Tensor, started: Tensor | None = None, exporting: bool = False
-) -> Tensor:
-    """Return :func:`align` of each clip by itself, (B, N) long.
-
-    Args:
-        previous: (B, N, C) embeddings.
-        current: (B, N, C) embeddings.
-        started: (B,) bool, False for clips without a previous frame, whose first frame
-            continues itself; None where all have one.
-        exporting: see :func:`align`.
-    """
-    if started is not None:
-        previous = torch.where(started[:, None, None], previous, current)
-    return torch.stack([align(*pair, exporting) for pair in zip(previous, current)])
-
-
-def align(previous: Tensor, current: Tensor, exporting: bool = False) -> Tensor:
+def align(previous: Tensor, current: Tensor) -> Tensor:
     """Return which of the current queries continues each previous one.
 
     Args:
         previous: (N, C) embeddings.
         current: (N, C) embeddings.
-        exporting: match with tensor operations; see :func:`linear_assignment`.
 
     Returns:
         (N,) long, the permutation with the highest sum of cosine similarities.
     """
-    similarity = F.normalize(previous, dim=1) @ F.normalize(current, dim=1).T
+    return align_all(previous[None], current[None])[0]
+
+
+def align_all(
+    previous: Tensor, current: Tensor, started: Tensor | None = None, exporting: bool = False
+) -> Tensor:
+    """Return :func:`align` of B streams, (B, N), from (B, N, C) embeddings.
+
+    They come from the device together.
+
+    Args:
+        previous: (B, N, C) embeddings.
+        current: (B, N, C) embeddings.
+        started: (B,) bool, False for streams without a previous frame, whose first frame
+            continues itself; None where all have one.
+        exporting: match by tensor operations; see :func:`linear_assignment`.
+    """
+    if started is not None:
+        previous = torch.where(started[:, None, None], previous, current)
+    similarity = torch.stack(
+        [
+            F.normalize(before, dim=1) @ F.normalize(now, dim=1).T
+            for before, now in zip(previous, current)
+        ]
+    ).float()
     if exporting:
-        return linear_assignment(-similarity)
-    _, columns = linear_sum_assignment(similarity.float().cpu().numpy(), maximize=True)
-    return torch.from_numpy(columns).to(current.device)
+        return torch.stack([linear_assignment(-matrix) for matrix in similarity])
+    columns = [
+        linear_sum_assignment(matrix, maximize=True)[1] for matrix in similarity.cpu().numpy()
+    ]
+    return torch.from_numpy(np.stack(columns)).to(current.device)

@@ -83,6 +83,19 @@ class OnlineVISModel(BaseMOTModel):
             state: their past; ``StreamState()`` before the first frame.
         """
 
+    def network(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
+        """Return the part of :meth:`step` that a graph of the device can hold.
+
+        A child whose :meth:`step` needs the CPU divides it into this and :meth:`conclude`.
+        """
+        return self.step(images, state)
+
+    def conclude(
+        self, outcome: tuple[FramePrediction, StreamState], state: StreamState
+    ) -> tuple[FramePrediction, StreamState]:
+        """Return the result of :meth:`step` from that of :meth:`network`."""
+        return outcome
+
     def foreground(self, class_logits: Tensor) -> Tensor:
         """Return the factor of each query's pixel probabilities, (B, N), from (B, N, K + 1)."""
         return torch.ones_like(class_logits[..., 0])

@@ -194,6 +194,26 @@ def test_each_frame_is_drawn_anew_within_its_bounds():
     assert (np.ptp(spread, axis=1) > 1).mean() > 0.9
 
 
+@pytest.mark.parametrize('crop_prob', [0.0, 1.0])
+def test_a_smooth_clip_turns_one_way_and_moves_along_a_line(crop_prob):
+    transform = PseudoClip(**{**SETTINGS, 'num_frames': 6, 'smooth': True, 'crop_prob': crop_prob})
+    ways = set()
+    for _ in range(20):
+        shape, matrices = transform.draw_views((HEIGHT, WIDTH))
+        angles = np.degrees([np.arctan2(m[1, 0], m[0, 0]) for m in matrices])
+        steps = np.diff(angles)
+        assert (steps > 0).all() or (steps < 0).all()
+        ways.add(steps[0] > 0)
+        middles = [np.linalg.inv(m) @ (shape[1] / 2, shape[0] / 2, 1) for m in matrices]
+        moves = np.diff([middle[:2] for middle in middles], axis=0)
+        assert np.allclose(np.cross(moves, moves.sum(0)), 0, atol=1e-6)
+        assert (moves @ moves.sum(0) >= -1e-9).all()
+        assert np.allclose(moves, 0, atol=1e-6) == (crop_prob == 0)
+        sizes = [np.linalg.norm(m[:2, :2], axis=0) for m in matrices]
+        assert np.ptp(np.linalg.norm(sizes, axis=1)) < 1e-6
+    assert len(ways) == 2
+
+
 def test_an_image_smaller_than_the_window():
     transform = PseudoClip(**{**SETTINGS, 'crop_range': (500, 600)})
     shape, matrices = transform.draw_views((HEIGHT, WIDTH))

@@ -62,19 +62,19 @@ class GenVISAssigner(MaskMatcher):
             slots: (D, G) before this frame; not changed.
         """
         present = targets.present[:, frame]
-        born = present & (slots == UNSEEN)  # (D, G)
+        present, updated = present.cpu(), slots.to('cpu', copy=True)
+        born = present & (updated == UNSEEN)  # (D, G)
         if not born.any():
             return slots
         cost = self.cost(class_logits, mask_logits, targets, frame).cpu()
-        held = self.held(slots, present)
-        updated = slots.clone()
+        held = self.held(updated, present)
         for layer in range(len(slots)):
             free = torch.ones(cost.shape[1], dtype=torch.bool)
-            free[slots[layer, held[layer]].cpu()] = False
-            newcomers = born[layer].cpu().nonzero().flatten()
+            free[updated[layer, held[layer]]] = False
+            newcomers = born[layer].nonzero().flatten()
             queries, instances = self.match(cost[layer], free.nonzero().flatten(), newcomers)
-            updated[layer, instances.to(slots.device)] = queries.to(slots)
-        return updated
+            updated[layer, instances] = queries.to(updated)
+        return updated.to(slots.device)
 
     def held(self, slots: Tensor, present: Tensor) -> Tensor:
         """Return the instances whose queries no other may take, (D, G) bool.

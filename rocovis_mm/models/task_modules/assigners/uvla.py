@@ -151,20 +151,20 @@ class UVLAAssigner(MaskMatcher):
             first = 0
         present = targets.present[:, frame]
         owned = torch.stack([torch.isin(torch.arange(len(targets)).to(o), o) for o in owners])
-        newcomers = present & ~owned  # (L, G)
+        newcomers = (present & ~owned).cpu()  # (L, G)
         if not newcomers.any():
             return owners
         cost = self.cost(class_logits, mask_logits, targets, frame).cpu()
-        updated = owners.clone()
+        updated = owners.to('cpu', copy=True)
         last = len(owners) - 1
         for layer in range(last if self.births == 'last_layer' else first, last + 1):
-            born = newcomers[layer].cpu().nonzero().flatten()
-            free = (owners[layer].cpu() == UNOWNED).nonzero().flatten()
+            born = newcomers[layer].nonzero().flatten()
+            free = (updated[layer] == UNOWNED).nonzero().flatten()
             queries, instances = self.match(cost[layer], free, born)
-            updated[layer, queries] = instances.to(owners)
+            updated[layer, queries] = instances.to(updated)
         if self.births == 'last_layer':
             updated[first:] = updated[last]
-        return updated
+        return updated.to(owners.device)
 
     def supervise(
         self, owners: Tensor, targets: ClipTargets, frame: int, num_classes: int

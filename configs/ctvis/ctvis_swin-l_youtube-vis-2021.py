@@ -1,0 +1,16 @@
+# CTVIS, Swin-L, YouTube-VIS 2021, with pseudo-videos of COCO as published.
+_base_ = ['./ctvis_r50_youtube-vis-2021.py', '../_base_/models/swin_l.py']
+
+num_frames = 8  # of a training clip
+frame_range = 16
+
+model = _base_.swin_l
+
+sample_clip = dict(_base_.sample_clip, num_frames=num_frames, frame_range=frame_range)
+pseudo_clip = dict(_base_.pseudo_clip, num_frames=num_frames)
+video_dataset = dict(_base_.video_dataset, pipeline=[sample_clip, *_base_.clip_steps])
+coco_dataset = dict(
+    _base_.coco_dataset,
+    pipeline=[*_base_.load_image, pseudo_clip, *_base_.finish_pseudo_clip],
+)
+train_dataloader = dict(dataset=dict(datasets=[video_dataset, coco_dataset]))
