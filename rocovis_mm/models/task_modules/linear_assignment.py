@@ -30,7 +30,7 @@ def linear_assignment(cost: Tensor) -> Tensor:
 
 
 def cheapest_columns(cost: Tensor) -> Tensor:
-    """Return the cheapest column (N,) of each row, -1 where an earlier row has the same one."""
+    """Return the cheapest column (N,) of each row, -1 where another row keeps it."""
     wanted = cost.argmin(1)
     first = (wanted[:, None] == places(cost)).to(torch.uint8).argmax(0)
     return torch.where(first[wanted] == places(cost), wanted, -1)
@@ -42,7 +42,7 @@ def is_incomplete(columns: Tensor, prices: Tensor, cost: Tensor) -> Tensor:
 
 
 def match_one_row(columns: Tensor, prices: Tensor, cost: Tensor) -> tuple[Tensor, Tensor]:
-    """Match the first row without a column, along the cheapest path to a free column.
+    """Match a row without a column, along the cheapest path to a free column.
 
     Invariant: a matched row has the column of least ``cost - prices``.
 
@@ -57,15 +57,22 @@ def match_one_row(columns: Tensor, prices: Tensor, cost: Tensor) -> tuple[Tensor
     taken = columns[:, None] == places(cost)  # (N, N)
     rows = torch.where(taken.any(0), taken.to(torch.uint8).argmax(0), -1)
     slack = cost - prices
+    # the first step of every path starts at the free row, whose slack may keep a constant
     slack = slack - torch.where(taken, slack, 0).sum(1, keepdim=True)
-    row = columns.argmin(0, keepdim=True)
-    nothing = torch.zeros_like(prices)
-    start = (row, torch.zeros_like(row), nothing[:1], nothing + float('inf'), rows * 0, rows < -1)
+    row = columns.argmin(0, keepdim=True)  # its column is -1
+    start = (
+        row,
+        torch.zeros_like(row),
+        torch.zeros_like(prices[:1]),
+        torch.full_like(prices, float('inf')),
+        torch.zeros_like(rows),
+        torch.zeros_like(rows, dtype=torch.bool),
+    )
     _, column, length, lengths, before, reached = while_loop(
         is_searching, reach_one_column, start, (rows, slack)
     )
     prices = prices - torch.where(reached, length - lengths, 0)
-    _, columns = while_loop(is_on_path, swap, (column, columns.clone()), (before,))
+    _, columns = while_loop(is_on_path, swap, (column, columns), (before,))
     return columns, prices
 
 
