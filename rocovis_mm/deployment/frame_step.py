@@ -253,6 +253,7 @@ def frame_step(model: OnlineVISModel, size: tuple[int, int]) -> FrameStep:
     for kind, step in STEPS.items():
         if isinstance(model, kind) and not why:
             return step(model, size)
+    why = why or ': no step of fixed shapes is written for it'
     *others, last = (kind.__name__ for kind in STEPS)
     raise TypeError(
         f'{type(model).__name__} cannot be exported{why}. {", ".join(others)} and {last} can'
