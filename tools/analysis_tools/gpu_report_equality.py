@@ -5,37 +5,32 @@ T frames, N queries, K classes, H x W a padded input, h x w the resolution of ma
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import platform
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from benchmark_models import BASES, build
+from benchmark_models import build
 from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
-from mmengine.config import Config
+from published_fixtures import build as build_published
+from published_fixtures import normalized, outputs, weight, weights
 from torch import Tensor, nn
 
-from rocovis_mm.checkpoints import fitting_config, read_sizes, to_mm
+from rocovis_mm.checkpoints import to_mm
 from rocovis_mm.compat.compiled_ops import has_compiled_ops
 from rocovis_mm.compat.deformable_kernels import SWITCH, has_triton_kernel
 from rocovis_mm.models import OnlineVISModel
-from rocovis_mm.registry import MODELS
 from rocovis_mm.streaming.captured_steps import CapturedSteps
 from rocovis_mm.structures import StreamState
 
 PACKAGES = ('torch', 'triton', 'mmengine', 'mmcv', 'mmcv-lite', 'mmdet', 'numpy', 'rocovis_mm')
 DTYPES = dict(float32=None, bfloat16=torch.bfloat16, float16=torch.float16)
 """Name -> type of autocast."""
-MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 HEADS, POINTS, CHANNELS = 8, 4, 32
 """Of deformable attention in all full-size models: heads, points, channels of a head."""
 CLIP = 8
@@ -159,42 +154,11 @@ def kernel_figures(
     return figures
 
 
-def weight(name: str, shape: Sequence[int]) -> Tensor:
-    """Return the tensor that the rule of the published fixtures makes of a name and a shape."""
-    if name.endswith('empty_weight'):
-        return torch.cat([torch.ones(shape[0] - 1), torch.tensor([0.1])])
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    noise = torch.randn(tuple(shape), generator=generator)
-    if name.endswith('running_var'):
-        return 1 + 0.1 * noise.abs()
-    if len(shape) > 1 and not name.endswith('running_mean'):
-        return noise / math.sqrt(math.prod(shape[1:]))
-    return 0.1 * noise + float(name.endswith('weight'))
-
-
 def published(name: str, settings: Any) -> tuple[OnlineVISModel, Tensor, dict[str, Tensor]]:
     """Return a published model at its fixture's sizes, the frames, and what its code gave."""
-    folder = settings.shared / 'fixtures' / 'detectron2'
-    keys = json.loads((folder / f'{name}.json').read_text())['keys']
-    weights = {key: weight(key, shape) for key, shape in keys.items()}
-    checkpoint = to_mm({'model': weights}, name)
-    config = Config.fromfile(BASES / f'{name}_r50.py')
-    sizes = read_sizes(checkpoint['state_dict'], name)
-    config.merge_from_dict(dict(model=fitting_config(sizes, name)))
-    config.model.backbone.init_cfg = None
-    head = config.model.track_head
-    layer = head.transformer_decoder.layer_cfg  # no weight's shape tells the number of heads
-    parts = [layer.self_attn_cfg, layer.cross_attn_cfg]
-    parts += [head.pixel_decoder.encoder.layer_cfg.self_attn_cfg, head.get('object_decoder', {})]
-    for part in parts:
-        part['num_heads'] = 4
-    model = MODELS.build(config.model).eval()
-    model.load_state_dict(checkpoint['state_dict'], strict=True)
-    with np.load(folder / f'{name}.npz') as arrays:
-        outputs = {key: torch.from_numpy(arrays[key]) for key in arrays}
-    frames = outputs.pop('frames')
-    mean, std = (torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
-    return model, (frames - mean) / std, outputs
+    checkpoint = to_mm({'model': weights(name, settings.shared)}, name)
+    found = outputs(name, settings.shared)
+    return build_published(checkpoint), normalized(found.pop('frames')), found
 
 
 def generated(name: str) -> tuple[OnlineVISModel, Tensor, dict[str, Tensor]]:
