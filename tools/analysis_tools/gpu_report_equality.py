@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from benchmark_models import build
 from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
+from published_fixtures import DETECTRON2, normalized, outputs, path_of, weight, weights
 from published_fixtures import build as build_published
-from published_fixtures import normalized, outputs, weight, weights
 from torch import Tensor, nn
 
 from rocovis_mm.checkpoints import to_mm
@@ -36,6 +36,19 @@ HEADS, POINTS, CHANNELS = 8, 4, 32
 CLIP = 8
 """Frames of a compared video: enough for a memory to fill and its step to be captured."""
 TRACKS = 10
+COMPARED = {
+    'minvis': ('MinVIS', 'video_logits'),
+    'genvis': ('GenVIS', 'pred_logits'),
+    'rocovis': ('RoCoVIS', ''),
+    'ctvis': ('CTVIS', 'frame_logits'),
+    'dvis_online': ('DVIS', 'track_logits'),
+    'idol': ('IDOL', 'frame_logits'),
+}
+"""Fixture -> the model and its published class logits."""
+GENERATED = ('minvis', 'genvis', 'rocovis')
+"""Models that are compared with generated weights where their fixture is missing."""
+UNCAPTURED = ('genvis', 'idol')
+"""GenVIS remembers all frames as published, and IDOL reads sizes: no step can be captured."""
 
 Row = tuple[str, Callable[[], dict[str, Any]]]
 """The name of a row, and a function that measures its figures."""
@@ -156,7 +169,8 @@ def kernel_figures(
 
 def published(name: str, settings: Any) -> tuple[OnlineVISModel, Tensor, dict[str, Tensor]]:
     """Return a published model at its fixture's sizes, the frames, and what its code gave."""
-    checkpoint = to_mm({'model': weights(name, settings.shared)}, name)
+    kind = name if name in DETECTRON2 else 'auto'
+    checkpoint = to_mm({'model': weights(name, settings.shared)}, kind)
     found = outputs(name, settings.shared)
     return build_published(checkpoint), normalized(found.pop('frames')), found
 
@@ -174,16 +188,14 @@ def generated(name: str) -> tuple[OnlineVISModel, Tensor, dict[str, Tensor]]:
 
 
 def equality(settings: Any) -> Iterator[Row]:
-    """Yield rows of each model: the CPU in float32 against each type and way of the device.
-
-    GenVIS remembers all frames as published, so it has no step that could be captured.
-    """
-    folder = settings.shared / 'fixtures' / 'detectron2'
+    """Yield rows of each model: the CPU in float32 against each type and way of the device."""
     captured = settings.device.type == 'cuda'
-    for name, method in (('minvis', 'MinVIS'), ('genvis', 'GenVIS'), ('rocovis', 'RoCoVIS')):
-        is_there = name != 'rocovis' and (folder / f'{name}.npz').is_file()
+    for name, (method, _) in COMPARED.items():
+        is_there = path_of(name, settings.shared).with_suffix('.npz').is_file()
+        if not is_there and name not in GENERATED:
+            continue
         for dtype in DTYPES:
-            for way in (None, 'graphs') if captured and name != 'genvis' else (None,):
+            for way in (None, 'graphs') if captured and name not in UNCAPTURED else (None,):
                 kind = 'published' if is_there else 'generated'
                 title = f'{method}, {kind}, {dtype}, {way or "eager"}'
 
@@ -203,7 +215,7 @@ def compare_devices(
             published(name, settings) if kind == 'published' else generated(method)
         )
         settings.cache[key] = (model, frames, outputs, stream(model, frames))
-    model, frames, outputs, (classes, masks) = settings.cache[key]
+    model, frames, outputs, (classes, masks, _) = settings.cache[key]
     model.to(settings.device)
     try:
         with exact_convolutions(), autocast(settings.device, DTYPES[dtype]):
@@ -214,18 +226,25 @@ def compare_devices(
         'class logits, difference': (found[0] - classes).abs().max().item(),
         'mask logits, difference': (found[1] - masks).abs().max().item(),
         'equal pixels, %': 100 * ((found[1] > 0) == (masks > 0)).float().mean().item(),
-        f'tracks in common, of {TRACKS}': len(best_pairs(found[0]) & best_pairs(classes)),
+        f'tracks in common, of {TRACKS}': len(
+            best_pairs(found[0], name == 'idol') & best_pairs(classes, name == 'idol')
+        ),
     }
-    theirs = outputs.get('pred_logits', outputs.get('video_logits'))
-    if theirs is not None:
-        mine = found[0] if 'pred_logits' in outputs else found[0].mean(0)
+    if kind == 'published':
+        theirs = outputs[COMPARED[name][1]]
+        mine = found[0] if theirs.dim() == found[0].dim() else found[0].mean(0)
         figures['published class logits, difference'] = (mine - theirs).abs().max().item()
+    if 'ids' in outputs:
+        equal = found[2] == outputs['ids'].clamp(min=-1)
+        figures['published identities, equal, %'] = 100 * equal.float().mean().item()
     return figures
 
 
 @torch.no_grad()
-def stream(model: nn.Module, frames: Tensor, way: str | None = None) -> tuple[Tensor, Tensor]:
-    """Return class logits (T, N, K + 1) and mask logits (T, N, h, w) of a video, on the CPU.
+def stream(model: nn.Module, frames: Tensor, way: str | None = None) -> tuple[Tensor, ...]:
+    """Return outputs of a video, on the CPU.
+
+    They are class logits (T, N, K + 1), mask logits (T, N, h, w) and identities (T, N) long.
 
     Args:
         model: on the device of the frames.
@@ -235,14 +254,16 @@ def stream(model: nn.Module, frames: Tensor, way: str | None = None) -> tuple[Te
     """
     step = model.step if way is None else CapturedSteps(model, way)
     for _ in range(1 if way is None else 2):
-        state, classes, masks = StreamState(), [], []
+        state, classes, masks, identities = StreamState(), [], [], []
         for frame in frames:
             prediction, state = step(frame[None], state)
             classes.append(prediction.class_logits[-1][0].float().cpu())
             masks.append(prediction.mask_logits[-1][0].float().cpu())
+            ids = prediction.identities  # None where a query is an identity by itself
+            identities.append(torch.arange(len(classes[0])) if ids is None else ids[0].cpu())
     if way is not None:
         check_captured(step)
-    return torch.stack(classes), torch.stack(masks)
+    return torch.stack(classes), torch.stack(masks), torch.stack(identities)
 
 
 def check_captured(steps: CapturedSteps) -> None:
@@ -251,9 +272,10 @@ def check_captured(steps: CapturedSteps) -> None:
         raise ValueError('the step could not be captured; the warning above says why')
 
 
-def best_pairs(classes: Tensor) -> set[int]:
-    """Return the best (query, class) pairs of class logits (T, N, K + 1)."""
-    scores = classes.softmax(-1)[..., :-1].amax(0).flatten()
+def best_pairs(classes: Tensor, sigmoid: bool = False) -> set[int]:
+    """Return the best (query, class) pairs of class logits (T, N, K + 1), or K with a sigmoid."""
+    probabilities = classes.sigmoid() if sigmoid else classes.softmax(-1)[..., :-1]
+    scores = probabilities.amax(0).flatten()
     return set(scores.topk(TRACKS).indices.tolist())
 
 
