@@ -15,11 +15,11 @@ from rocovis_mm.registry import MODELS
 from tests.conftest import REPOSITORY
 
 CONFIGS = {path.stem: path for path in sorted((REPOSITORY / 'configs/ctvis').glob('*.py'))}
-BENCHMARKS = {  # classes, frames to either side of a ResNet-50's clip, videos : images
-    'ovis': (25, 15, 0.75),
-    'youtube-vis-2019': (40, 20, 1.5),
-    'youtube-vis-2021': (40, 20, 0.8),
-    'youtube-vis-2022': (40, 20, 0.8),
+BENCHMARKS = {  # classes; frames of a clip and to either side of it, of R-50 and Swin-L; ratio
+    'ovis': (25, (10, 15), (6, 10), 0.75),
+    'youtube-vis-2019': (40, (10, 20), (8, 16), 1.5),
+    'youtube-vis-2021': (40, (10, 20), (8, 16), 0.8),
+    'youtube-vis-2022': (40, (10, 20), (8, 16), 0.8),
 }
 PUBLISHED = [f'ctvis_{backbone}_{name}' for backbone in ('r50', 'swin-l') for name in BENCHMARKS]
 SIDES = [320, 352, 392, 416, 448, 480, 512, 544, 576, 608, 640]
@@ -33,8 +33,8 @@ def test_all_benchmarks_and_templates_are_there():
 def test_a_benchmark_has_the_published_recipe(name):
     config = Config.fromfile(CONFIGS[name])
     _, backbone, benchmark = name.split('_')
-    classes, around, ratio = BENCHMARKS[benchmark]
-    frames = 10 if backbone == 'r50' else 8
+    classes, small, large, ratio = BENCHMARKS[benchmark]
+    frames, around = small if backbone == 'r50' else large
     assert config.num_classes == classes == config.model.track_head.num_classes
     assert config.model.track_head.num_queries == (100 if backbone == 'r50' else 200)
     assert config.model.track_rule.max_tracks == classes
@@ -48,8 +48,7 @@ def test_a_benchmark_has_the_published_recipe(name):
     videos, images = joint.datasets
     assert joint.ratios == [ratio, 1.0]
     sample, _, crop, resize, _ = videos.pipeline
-    assert sample.num_frames == frames
-    assert sample.frame_range == (around if backbone == 'r50' else 16)
+    assert (sample.num_frames, sample.frame_range) == (frames, around)
     assert (crop.prob, crop.transforms[1].pixel_range) == (0.5, (384, 600))
     assert resize.transforms[0].scales == [(768, side) for side in SIDES]
     pseudo = images.pipeline[2]
