@@ -69,6 +69,9 @@ def test_a_benchmark_has_the_published_recipe(name):
     sides = (360, 480, 600) if swin else (240, 360, 480)
     scales = [(1024 if swin else longest, side) for side in sides]
     assert settings(videos.pipeline) == (5, 2, scales, crop)
+    if crop:
+        _, window = videos.pipeline[2].transforms
+        assert (window.pixel_range, window.pan) == ((384, 600), 0.0)  # one window for the clip
     for loader in (config.val_dataloader, config.test_dataloader):
         assert loader.dataset.pipeline[1].scale == (1333, 480 if swin else 360)
 
