@@ -1,7 +1,7 @@
 # Pairs of frames as IDOL publishes them (VNext, projects/IDOL/configs). It stands beside the config
 # of a benchmark, as in configs/idol/idol_r50_ovis.py, which chooses one of the pipelines.
 pair_range = 10  # the second frame is at most so many frames away from the first one
-pairs_per_gpu = 4  # the published schedules count on 32 (OVIS: 16) in a step of all GPUs
+pairs_per_gpu = dict(youtube_vis=4, ovis=2)  # on 8 GPUs, as published: 32 and 16 in a step
 pair_scales = dict(  # longest, shortest side: one for a pair
     youtube_vis=[(768, side) for side in (320, 352, 392, *range(416, 641, 32))],
     ovis=[(1333, side) for side in range(480, 801, 32)],
