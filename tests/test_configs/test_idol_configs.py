@@ -48,7 +48,8 @@ def test_a_benchmark_has_the_published_recipe(name):
     assert config.train_dataloader.batch_size * 8 == config.auto_scale_lr.base_batch_size == batch
     sample, _, crop, last, _ = config.train_dataloader.dataset.pipeline
     assert (sample.num_frames, sample.frame_range) == (2, 10)
-    assert crop.prob == 0.5 and crop.transforms[1].pixel_range == (384, 600)
+    (window,) = crop.transforms  # no resize before it
+    assert (crop.prob, window.pixel_range, window.get('pan', 1.0)) == (0.5, (384, 600), 1.0)
     assert last.share_random_params
     assert last.transforms[0].scales == [(longest, s) for s in shortest]
     for loader in (config.val_dataloader, config.test_dataloader):

@@ -7,8 +7,7 @@ pair_scales = dict(  # longest, shortest side: one for a pair
     ovis=[(1333, side) for side in range(480, 801, 32)],
 )
 pair_crop_prob = 0.5  # share of the pairs that are cropped before that
-pair_crop_scales = [(1333, side) for side in (400, 500, 600)]  # of the frames to crop from
-pair_crop_range = (384, 600)  # sides of the crop
+pair_crop_range = (384, 600)  # sides of the crop, whose place is drawn for each of the two frames
 pair_test_scales = dict(youtube_vis=(1333, 480), ovis=(1333, 720))
 
 pair_resize = dict(
@@ -26,14 +25,7 @@ load_pair = [
     dict(
         type='RandomApply',
         prob=pair_crop_prob,
-        transforms=[
-            dict(
-                type='TransformBroadcaster',
-                share_random_params=True,
-                transforms=[dict(pair_resize, scales=pair_crop_scales)],
-            ),
-            dict(type='rocovis_mm.PanCrop', pixel_range=pair_crop_range, prob=1.0),
-        ],
+        transforms=[dict(type='rocovis_mm.PanCrop', pixel_range=pair_crop_range, prob=1.0)],
     ),
 ]
 pair_pipelines = {
