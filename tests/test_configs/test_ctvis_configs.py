@@ -39,7 +39,8 @@ def test_a_benchmark_has_the_published_recipe(name):
     assert config.model.track_head.num_queries == (100 if backbone == 'r50' else 200)
     assert config.model.track_rule.max_tracks == classes
     assert config.train_cfg.max_iters == 16000
-    assert config.param_scheduler[-1].milestones == [6000, 12000]
+    (steps,) = config.param_scheduler  # no warm-up
+    assert (steps.milestones, steps.gamma) == ([6000, 12000], 0.1)
     optimizer = config.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('AdamW', 1e-4, 0.05)
     assert config.optim_wrapper.clip_grad == dict(max_norm=0.01, norm_type=2)
