@@ -64,6 +64,15 @@ def test_a_benchmark_has_the_published_recipe(name):
         assert loader.dataset.pipeline[1].scale == (1333, 480)
 
 
+def test_the_template_has_the_published_schedule_and_clips():
+    config, published = (Config.fromfile(CONFIGS[f'ctvis_r50_{n}']) for n in ('custom', 'ovis'))
+    for key in ('train_cfg', 'param_scheduler', 'optim_wrapper', 'auto_scale_lr'):
+        assert config[key] == published[key], key
+    sample = config.train_dataloader.dataset.pipeline[0]
+    assert (sample.num_frames, sample.frame_range, sample.event_prob) == (10, 15, 0.5)
+    assert config.train_dataloader.batch_size * 8 == config.auto_scale_lr.base_batch_size
+
+
 @pytest.mark.parametrize('name', ['ctvis_r50_ovis', 'ctvis_r50_custom', 'ctvis_demo'])
 def test_a_config_builds_the_published_association(name):
     config = Config.fromfile(CONFIGS[name])
