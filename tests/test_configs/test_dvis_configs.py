@@ -65,6 +65,7 @@ def test_a_benchmark_has_the_published_recipe(name):
         videos, images = videos.datasets
         (pseudo,) = (step for step in images.pipeline if step.type == 'rocovis_mm.PseudoClip')
         assert (pseudo.num_frames, pseudo.crop_prob) == (5, 0.5 if crop else 0.0)
+        assert (pseudo.smooth, pseudo.pan, pseudo.max_angle) == (True, 0.0, 15.0)
         assert [side for _, side in pseudo.scales] == [s for _, s in settings(videos.pipeline)[2]]
     sides = (360, 480, 600) if swin else (240, 360, 480)
     scales = [(1024 if swin else longest, side) for side in sides]
