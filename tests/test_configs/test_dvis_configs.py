@@ -36,7 +36,7 @@ def settings(pipeline: list) -> tuple:
 
 def test_all_benchmarks_and_templates_are_there():
     expected = {f'dvis_{b}_{name}' for b in ('r50', 'swin-l') for name in BENCHMARKS}
-    expected |= {f'{n}_coco-joint' for n in expected if n.endswith(('2019', '2021'))}
+    expected |= {f'{n}_coco-joint' for n in expected if n.endswith(('2019', '2021', '2022'))}
     expected |= {'dvis_r50_ovis_720p', 'dvis_swin-l_ovis_720p'}
     assert set(CONFIGS) == expected | {'dvis_r50_custom', 'dvis_tiny_custom', 'dvis_demo'}
     assert set(PUBLISHED) == expected
@@ -89,6 +89,13 @@ def test_a_config_builds_the_published_or_the_mended_model(name):
     assert type(model) is DVIS and model.freeze_detector == (name != 'dvis_demo')
     assert model.track_head.published == (name == 'dvis_r50_ovis')
     assert model.num_classes == config.num_classes
+
+
+def test_a_figure_on_youtube_vis_is_of_a_config_that_has_seen_coco():
+    models = yaml.safe_load((CONFIGS['dvis_demo'].parent / 'metafile.yml').read_text())['Models']
+    named = [model['Name'] for model in models if 'Published Results' in model['Metadata']]
+    assert len(named) == 9  # five on YouTube-VIS
+    assert all(name.endswith('_coco-joint') for name in named if 'youtube-vis' in name)
 
 
 def test_a_figure_of_the_model_zoo_is_of_a_config_of_its_size():
