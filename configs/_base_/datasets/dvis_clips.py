@@ -1,5 +1,5 @@
-# Training clips as DVIS publishes them. It is used with the config of a benchmark, as in
-# configs/dvis/dvis_r50_ovis.py, which chooses one of the pipelines.
+# Training clips as DVIS publishes them. This file is used with the config of a benchmark,
+# as in configs/dvis/dvis_r50_ovis.py, which chooses one of the pipelines.
 clip_frames = 5  # consecutive ones
 clips_per_gpu = 1  # the published schedules count on 8 in a step of all GPUs
 clip_sides = dict(  # shortest side, one for a clip

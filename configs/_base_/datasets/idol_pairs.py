@@ -1,5 +1,5 @@
-# Pairs of frames as IDOL publishes them (VNext, projects/IDOL/configs). It stands beside the config
-# of a benchmark, as in configs/idol/idol_r50_ovis.py, which chooses one of the pipelines.
+# Pairs of frames as IDOL publishes them (VNext, projects/IDOL/configs). This file is used with
+# the config of a benchmark, as in configs/idol/idol_r50_ovis.py, which chooses a pipeline.
 pair_range = 10  # the second frame is at most so many frames away from the first one
 pairs_per_gpu = dict(youtube_vis=4, ovis=2)  # on 8 GPUs, as published: 32 and 16 in a step
 pair_scales = dict(  # longest, shortest side: one for a pair
