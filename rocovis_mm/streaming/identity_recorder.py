@@ -189,6 +189,12 @@ class IdentityRecorder:
         self.waiting: list[WaitingFrame] = []  # oldest first
         self.ended: list[tuple[ScoredTrack, Track]] = []  # the best of those that never come back
 
+    @property
+    def masks(self) -> dict[int, dict[int, RLE]]:
+        """Masks held so far: identity -> frame -> run lengths."""
+        tracks = [*self.tracks.values(), *(track for _, track in self.ended)]
+        return {track.identity: track.masks for track in tracks if track.masks}
+
     def add_frame(self, frame: FrameMasks) -> None:
         """Add the next frame; its ``identities`` are those of its n queries."""
         values = frame.class_logits

@@ -14,7 +14,7 @@ from rocovis_mm.models.layers.query_decoder import folded_mask_logits
 from rocovis_mm.models.layers.referring_tracker import ReferringTracker
 from rocovis_mm.models.task_modules.assigners.genvis import UNSEEN
 from rocovis_mm.models.tracking_heads.frame_head import FrameHead
-from rocovis_mm.models.tracking_heads.minvis_head import align
+from rocovis_mm.models.tracking_heads.minvis_head import align_all
 from rocovis_mm.registry import MODELS, TASK_UTILS
 from rocovis_mm.structures import (
     AlignedQueries,
@@ -44,7 +44,12 @@ class DVISHead(FrameHead):
         out_channels: channels of the mask features.
         **kwargs: further arguments of :class:`FrameHead`, whose ``assigner`` and ``loss`` are
             those of the detector, if it learns.
+
+    Attributes:
+        exporting: match queries with tensor operations that exporters know.
     """
+
+    exporting = False
 
     def __init__(
         self,
@@ -71,19 +76,20 @@ class DVISHead(FrameHead):
         )
 
     def decode(
-        self, features: Sequence[Tensor], state: StreamState
+        self, features: Sequence[Tensor], state: StreamState, started: Tensor | None = None
     ) -> tuple[FramePrediction, StreamState]:
         """Predict one frame from its features and the past; the last layer alone.
 
         Args:
             features: backbone maps, each (B, C_i, h_i, w_i), high to low resolution.
             state: past of the same B clips.
+            started: (B,) bool, False before the first frame; None where `state` says it.
 
         Returns:
             the prediction and the past of the next frame.
         """
         detection = self.detect(features, predict='none')
-        tracks, _, state = self.refer(self.frame_queries(detection), state)
+        tracks, _, state = self.refer(self.frame_queries(detection), state, started)
         class_logits, embeddings = self.tracker.predict(tracks[-1])
         mask_logits = folded_mask_logits(
             embeddings, detection.pixels, self.pixel_decoder.mask_feature
@@ -95,9 +101,9 @@ class DVISHead(FrameHead):
         return self.query_decoder.transformer_decoder.post_norm(detection.queries[-1])
 
     def refer(
-        self, queries: Tensor, state: StreamState
+        self, queries: Tensor, state: StreamState, started: Tensor | None = None
     ) -> tuple[tuple[Tensor, ...], Tensor, StreamState]:
-        """Decode a frame's queries (B, N, C) into tracks.
+        """Decode a frame's queries (B, N, C) into tracks; `started` is that of :meth:`decode`.
 
         Each clip is matched by itself. The released code matches all clips of a batch as the
         first one, and trains with one clip per GPU.
@@ -108,11 +114,11 @@ class DVISHead(FrameHead):
         if state.queries is None:
             order = torch.arange(queries.shape[1], device=queries.device).expand(len(queries), -1)
         else:
-            pairs = zip(state.memory[0].queries.detach(), queries.detach())
-            order = torch.stack([align(*pair) for pair in pairs])
+            previous = state.memory[0].queries.detach()
+            order = align_all(previous, queries.detach(), started, self.exporting)
             order = order.argsort(1) if self.published else order
         aligned = in_order(queries, order)
-        tracks = self.tracker(aligned, queries, state.queries)
+        tracks = self.tracker(aligned, queries, state.queries, started)
         return tracks, order, StreamState(tracks[-1], (AlignedQueries(aligned),))
 
     def loss(
