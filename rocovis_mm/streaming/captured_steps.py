@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -104,7 +105,8 @@ class CapturedSteps:
             outcome = refill(captured.template, captured.function([images, *tensors]))
         else:
             outcome = self.model.network(images, state)
-            if past and size not in self.captured and self._came_twice(size, past):
+            wanted = state.started and size not in self.captured
+            if wanted and self._came_twice(size, past):
                 self._capture(size, past, images, state, outcome)
         return self.model.conclude(outcome, state)
 
@@ -127,7 +129,7 @@ class CapturedSteps:
                 )
             self.full = True
             return
-        before = emptied((state,))
+        before = emptied((replace(state, tracks=()),))  # `conclude` alone reads banks of tracks
 
         def step(tensors: Sequence[Tensor]) -> list[Tensor]:
             (past,) = refill(before, tensors[1:])
