@@ -14,7 +14,7 @@ from rocovis_mm.models.layers.query_decoder import folded_mask_logits
 from rocovis_mm.models.layers.referring_tracker import ReferringTracker
 from rocovis_mm.models.task_modules.assigners.genvis import UNSEEN
 from rocovis_mm.models.tracking_heads.frame_head import FrameHead
-from rocovis_mm.models.tracking_heads.minvis_head import align
+from rocovis_mm.models.tracking_heads.minvis_head import align_all
 from rocovis_mm.registry import MODELS, TASK_UTILS
 from rocovis_mm.structures import (
     AlignedQueries,
@@ -108,8 +108,9 @@ class DVISHead(FrameHead):
         if state.queries is None:
             order = torch.arange(queries.shape[1], device=queries.device).expand(len(queries), -1)
         else:
-            pairs = zip(state.memory[0].queries.detach(), queries.detach())
-            order = torch.stack([align(*pair) for pair in pairs])
+            # an undefined cost is 0 as published (dvis/video_dvis_modules.py:269-283)
+            undefined = 1.0 if self.published else None
+            order = align_all(state.memory[0].queries.detach(), queries.detach(), undefined)
             order = order.argsort(1) if self.published else order
         aligned = in_order(queries, order)
         tracks = self.tracker(aligned, queries, state.queries)

@@ -87,15 +87,31 @@ def align(previous: Tensor, current: Tensor) -> Tensor:
     return align_all(previous[None], current[None])[0]
 
 
-def align_all(previous: Tensor, current: Tensor) -> Tensor:
+def align_all(previous: Tensor, current: Tensor, undefined: float | None = None) -> Tensor:
     """Return :func:`align` of B streams, (B, N), from (B, N, C) embeddings.
 
     They come from the device together.
+
+    Args:
+        previous: (B, N, C) embeddings.
+        current: (B, N, C) embeddings.
+        undefined: similarity where an embedding is not finite; None refuses such embeddings.
+
+    Raises:
+        ValueError: an embedding is not finite.
     """
     cosines = [
         F.normalize(before, dim=1) @ F.normalize(now, dim=1).T
         for before, now in zip(previous, current)
     ]
     similarity = torch.stack(cosines).float().cpu().numpy()
+    if np.isnan(similarity).any():
+        if undefined is None:
+            raise ValueError(
+                'queries cannot be matched with those of the frame before: their embeddings are '
+                'not finite. Look for such numbers in the frames and in the checkpoint. If the '
+                'model runs in float16, try bfloat16 or float32'
+            )
+        similarity = np.nan_to_num(similarity, nan=undefined)
     columns = [linear_sum_assignment(matrix, maximize=True)[1] for matrix in similarity]
     return torch.from_numpy(np.stack(columns)).to(current.device)
