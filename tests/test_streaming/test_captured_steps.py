@@ -26,11 +26,11 @@ def minvis_with_a_bank():
     return model.eval()
 
 
-@pytest.fixture(scope='module', params=[*METHODS, 'a bank'])
+@pytest.fixture(scope='module', params=[*METHODS, 'DVIS', 'a bank'])
 def model(request):
     if request.param == 'a bank':
         return minvis_with_a_bank()
-    return tiny_model(**METHODS[request.param])
+    return tiny_model(**METHODS.get(request.param, dict(method='dvis')))
 
 
 @pytest.fixture(scope='module')

@@ -82,7 +82,12 @@ class DVISHead(FrameHead):
         Returns:
             the prediction and the past of the next frame.
         """
-        detection = self.detect(features, predict='none')
+        return self.track(self.detect(features, predict='none'), state)
+
+    def track(
+        self, detection: Detection, state: StreamState
+    ) -> tuple[FramePrediction, StreamState]:
+        """Do the part of :meth:`decode` after the detection, which needs the CPU to match."""
         tracks, _, state = self.refer(self.frame_queries(detection), state)
         class_logits, embeddings = self.tracker.predict(tracks[-1])
         mask_logits = folded_mask_logits(
