@@ -90,7 +90,7 @@ def align(previous: Tensor, current: Tensor) -> Tensor:
 def align_all(previous: Tensor, current: Tensor, undefined: float | None = None) -> Tensor:
     """Return :func:`align` of B streams, (B, N), from (B, N, C) embeddings.
 
-    They come from the device together.
+    They come from the device together, in the precision of the embeddings also under autocast.
 
     Args:
         previous: (B, N, C) embeddings.
@@ -100,10 +100,11 @@ def align_all(previous: Tensor, current: Tensor, undefined: float | None = None)
     Raises:
         ValueError: an embedding is not finite.
     """
-    cosines = [
-        F.normalize(before, dim=1) @ F.normalize(now, dim=1).T
-        for before, now in zip(previous, current)
-    ]
+    with torch.autocast(current.device.type, enabled=False):
+        cosines = [
+            F.normalize(before, dim=1) @ F.normalize(now, dim=1).T
+            for before, now in zip(previous, current)
+        ]
     similarity = torch.stack(cosines).float().cpu().numpy()
     if np.isnan(similarity).any():
         if undefined is None:

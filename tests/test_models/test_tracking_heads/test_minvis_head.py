@@ -27,6 +27,17 @@ def test_align_maximises_the_sum_of_cosines(seed):
     assert align(torch.from_numpy(previous), torch.from_numpy(current)).tolist() == list(best)
 
 
+def test_autocast_does_not_round_similarities():
+    """The cosines of two pairs differ by less than a bfloat16 tells apart."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(1, 1, 64))
+    previous = torch.from_numpy(base + 0.02 * rng.normal(size=(1, 20, 64))).float()
+    order = torch.from_numpy(rng.permutation(20))
+    with torch.autocast('cpu', torch.bfloat16):
+        found = align_all(previous, previous[:, order])
+    assert found[0].tolist() == order.argsort().tolist()
+
+
 def test_embeddings_that_are_not_finite():
     """They are refused, or have the similarity that is given with all others."""
     previous, current = torch.eye(4)[None].clone(), torch.eye(4)[None].clone()
