@@ -103,8 +103,8 @@ class DeformableDetrEncoder(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if num_levels < len(in_channels):
             raise ValueError(
-                f'num_levels={num_levels}: the backbone gives {len(in_channels)} maps; give as '
-                'many levels at least'
+                f'encoder.num_levels={num_levels}: the backbone gives {len(in_channels)} maps; '
+                'give as many levels at least'
             )
         self.input_proj = nn.ModuleList()
         norm = dict(type='GN', num_groups=32)

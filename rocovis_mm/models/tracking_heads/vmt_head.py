@@ -27,6 +27,9 @@ from rocovis_mm.models.tracking_heads.seqformer_head import LEVELS, SeqFormerHea
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import ClipTargets
 
+BACKBONE_STRIDES = (4, 8, 16, 32)
+"""Of the backbone's maps, in pixels of the input."""
+
 
 @dataclass(frozen=True)
 class RefinedMasks:
@@ -54,19 +57,29 @@ class VMTHead(SeqFormerHead):
 
     Args:
         in_channels: of the backbone's four maps.
+        strides: of these maps: 4, 8, 16 and 32.
         refinement: arguments of :class:`MaskRefinement`.
         wrap_boxes: see :func:`box_masks`.
         **kwargs: arguments of :class:`SeqFormerHead`.
+
+    Raises:
+        ValueError: other strides.
     """
 
     def __init__(
         self,
         in_channels: Sequence[int],
+        strides: Sequence[int],
         refinement: dict | None = None,
         wrap_boxes: bool = True,
         **kwargs,  # noqa: ANN003
     ) -> None:
-        super().__init__(in_channels=in_channels, **kwargs)
+        super().__init__(in_channels=in_channels, strides=strides, **kwargs)
+        if tuple(strides) != BACKBONE_STRIDES:
+            raise ValueError(
+                f'track_head.strides={list(strides)}: VMT reads the maps of strides '
+                f'{list(BACKBONE_STRIDES)}; choose them by out_indices of the backbone'
+            )
         channels = self.encoder.level_embed.shape[1]
         features = self.mask_features.out_channels
         self.wrap_boxes = wrap_boxes

@@ -90,6 +90,24 @@ def test_clips_are_refused(model):
         losses_of(model, [[1, 1, 1]])
 
 
+@pytest.mark.parametrize(
+    ('name', 'strides', 'message'),
+    [
+        ('idol', [16, 32], r'have strides \[16, 32, 64\].*track_head.strides'),
+        ('idol', [4, 16, 32], r'have strides \[16, 32, 64\].*track_head.strides'),
+        ('seqformer', [16, 32], r'have strides \[16, 32, 64\].*track_head.strides'),
+        ('seqformer', [8, 16, 32, 64], r'have strides \[16, 32, 64\].*track_head.strides'),
+        ('vmt', [8, 16, 32], r'track_head.strides=\[8, 16, 32\]: VMT reads'),
+    ],
+)
+def test_maps_that_coordinates_do_not_fit_are_refused(name, strides, message):
+    """Of all heads with dynamic masks."""
+    head = Config.fromfile(BASES / f'{name}_tiny.py').model.track_head
+    head.update(strides=strides, in_channels=[8] * len(strides), num_classes=5)
+    with torch.device('meta'), pytest.raises(ValueError, match=message):
+        MODELS.build(head)
+
+
 def test_boxes_are_shares_of_the_frame_without_padding():
     tubes = box_tubes([[1, 0], [1, 1]], SIZE)
     target = clip_targets(clip_sample(tubes, [0, 1]), torch.device('cpu'))
