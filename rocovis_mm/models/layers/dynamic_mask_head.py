@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from mmdet.models.layers.transformer.utils import MLP
 from mmdet.models.utils.misc import aligned_bilinear
 from mmengine.model import BaseModule
 from torch import Tensor, nn
@@ -84,6 +85,25 @@ class MaskFeatureFusion(BaseModule):
         """Return (B, c, h, w) from the sum (B, C, h, w)."""
         x = self.high(fused).relu()
         return self.project(self.reduce(x).relu()).relu()
+
+
+class Controller(MLP):
+    """Predicts the parameters of an instance's convolutions from its query.
+
+    They multiply coordinates in pixels, so they are never in half precision under autocast.
+
+    Args:
+        channels: C.
+        num_params: P.
+    """
+
+    def __init__(self, channels: int, num_params: int) -> None:
+        super().__init__(channels, channels, num_params, 3)
+
+    def forward(self, queries: Tensor) -> Tensor:
+        """Return (..., P) from (..., C)."""
+        with torch.autocast(queries.device.type, enabled=False):
+            return super().forward(queries.to(self.layers[0].weight))
 
 
 class DynamicMaskHead(nn.Module):

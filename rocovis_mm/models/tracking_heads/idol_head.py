@@ -20,6 +20,7 @@ from rocovis_mm.models.layers.deformable_detr import DeformableDetrEncoder, padd
 from rocovis_mm.models.layers.deformable_detr_decoder import DecodedQueries, DeformableDetrDecoder
 from rocovis_mm.models.layers.dynamic_mask_head import (
     STRIDES,
+    Controller,
     DynamicMaskHead,
     MaskFeatureFusion,
     check_strides,
@@ -97,7 +98,7 @@ class IDOLHead(BaseModule):
         self.decoder = DeformableDetrDecoder(num_classes, num_queries, feat_channels, **decoder)
         self.mask_features = MaskFeatureFusion(feat_channels)
         self.mask_head = DynamicMaskHead(self.mask_features.out_channels)
-        self.controller = MLP(feat_channels, feat_channels, self.mask_head.num_params, 3)
+        self.controller = Controller(feat_channels, self.mask_head.num_params)
         self.reid_embed = MLP(feat_channels, feat_channels, feat_channels, 3)
         self.assigner = TASK_UTILS.build(assigner)
         self.criterion = MODELS.build(loss)
@@ -121,8 +122,9 @@ class IDOLHead(BaseModule):
         """
         maps = features[self.unread :]
         frames = self.encoder(maps, padding_mask(sizes, padded).to(maps[0].device))
-        scale = maps[0].new_tensor([(width, height) for height, width in sizes])[:, None]
         decoded = self.decoder(frames)
+        pixels = [(width, height) for height, width in sizes]
+        scale = decoded.references[0].new_tensor(pixels)[:, None]
         return DecodedFrames(decoded, self.mask_features(frames.maps(3)), scale)
 
     def masks(self, frames: DecodedFrames, b: int, queries: Tensor, layer: int = -1) -> Tensor:

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import torch
 from mmdet.models.layers import inverse_sigmoid
-from mmdet.models.layers.transformer.utils import MLP
 from mmdet.utils import reduce_mean
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from rocovis_mm.models.layers.deformable_detr import DeformableDetrEncoder, EncodedFrames
 from rocovis_mm.models.layers.dynamic_mask_head import (
+    Controller,
     DynamicMaskHead,
     MaskFeatureFusion,
     check_strides,
@@ -76,7 +76,7 @@ class SeqFormerHead(BaseModule):
         self.decoder = SeqFormerDecoder(num_classes, num_queries, feat_channels, **decoder or {})
         self.mask_features = MaskFeatureFusion(feat_channels)
         self.mask_head = DynamicMaskHead(self.mask_features.out_channels)
-        self.controller = MLP(feat_channels, feat_channels, self.mask_head.num_params, 3)
+        self.controller = Controller(feat_channels, self.mask_head.num_params)
         self.assigner = TASK_UTILS.build(assigner) if assigner else None
         self.criterion = MODELS.build(loss) if loss else None
 

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from mmdet.models.layers.transformer.utils import MLP
 from torch import Tensor, nn
 
 from rocovis_mm.models.layers.deformable_detr import EncodedFrames
-from rocovis_mm.models.layers.dynamic_mask_head import DynamicMaskHead
+from rocovis_mm.models.layers.dynamic_mask_head import Controller, DynamicMaskHead
 from rocovis_mm.models.layers.mask_refinement import (
     MaskRefinement,
     box_masks,
@@ -86,8 +85,8 @@ class VMTHead(SeqFormerHead):
         self.refinement = MaskRefinement(in_channels[0], channels, features, **refinement or {})
         self.middle_head = DynamicMaskHead(features, stride=4, own=3)
         self.fine_head = DynamicMaskHead(0, stride=2, own=features + 3)
-        self.middle_controller = MLP(channels, channels, self.middle_head.num_params, 3)
-        self.fine_controller = MLP(channels, channels, self.fine_head.num_params, 3)
+        self.middle_controller = Controller(channels, self.middle_head.num_params)
+        self.fine_controller = Controller(channels, self.fine_head.num_params)
 
     def init_weights(self) -> None:
         """Draw weights as SeqFormer does."""

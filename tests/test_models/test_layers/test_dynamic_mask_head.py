@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from rocovis_mm.models.layers.dynamic_mask_head import (
+    Controller,
     DynamicMaskHead,
     MaskFeatureFusion,
     check_strides,
@@ -83,3 +84,11 @@ def test_levels_of_other_strides_are_refused(strides, levels):
 def test_levels_that_masks_are_made_of(strides, levels):
     """A level without a map is made of the one before by a convolution of stride 2."""
     check_strides(strides, levels)
+
+
+def test_parameters_are_not_in_half_precision():
+    torch.manual_seed(0)
+    controller, queries = Controller(8, 5), torch.randn(3, 8).bfloat16()
+    with torch.autocast('cpu', torch.bfloat16):
+        found = controller(queries)
+    assert torch.equal(found, controller(queries.float()))

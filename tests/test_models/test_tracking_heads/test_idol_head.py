@@ -139,6 +139,27 @@ def test_a_step_pads_what_is_no_multiple_of_32_and_masks_it(model):
 
 
 @torch.no_grad()
+def test_masks_under_autocast_are_those_of_single_precision(model):
+    """The width of 301 pixels has no bfloat16; logits are products of places in pixels."""
+    head, size = model.track_head, (64, 320)
+    features = model.extract_features(images(1, size))
+    found = []
+    for enabled in (False, True):
+        with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+            frames = head.detect(
+                [x.bfloat16() if enabled else x for x in features], [(61, 301)], size
+            )
+            assert frames.scale.tolist() == [[[301, 61]]]
+            found.append(
+                (head.decoder.boxes(frames.decoded), head.masks(frames, 0, torch.arange(14)))
+            )
+    (boxes, masks), (half_boxes, half_masks) = found
+    assert (boxes - half_boxes).abs().max() < 5e-4
+    assert (masks - half_masks).abs().max() < 5e-3 * masks.abs().max()
+    assert ((masks > 0) != (half_masks > 0)).float().mean() < 5e-3
+
+
+@torch.no_grad()
 def test_what_a_stream_remembers_is_bounded(model):
     state, sizes = StreamState(), []
     for t in range(14):
