@@ -13,7 +13,6 @@ import torch
 
 from rocovis_mm.deployment.exported_model import METADATA, require_packages
 from rocovis_mm.deployment.frame_step import FrameStep, frame_step
-from rocovis_mm.models.layers.deformable_attention import DeformableAttention
 from rocovis_mm.models.vis import OnlineVISModel
 
 
@@ -21,7 +20,7 @@ def export_program(model: OnlineVISModel, size: tuple[int, int]) -> torch.export
     """Return a model's step as a ``torch.export`` program.
 
     Args:
-        model: RoCoVIS, or GenVIS with a bounded memory.
+        model: RoCoVIS, DVIS, MinVIS, or GenVIS with a bounded memory.
         size: (H, W) of the frames.
 
     Raises:
@@ -91,13 +90,14 @@ def metadata_of(
 def ready_to_export(
     model: OnlineVISModel, size: tuple[int, int]
 ) -> Iterator[tuple[FrameStep, tuple[torch.Tensor, ...]]]:
-    """Yield a model's step, on the CPU and sampling as exporters know it, and its arguments.
+    """Yield a model's step, on the CPU, and its arguments.
 
-    The step runs once before: constants that depend on the size are made and kept.
+    Modules with an attribute ``exporting`` use operations that exporters know. The step runs
+    once before: constants that depend on the size are made and kept.
     """
     step = frame_step(copy.deepcopy(model).cpu().requires_grad_(False), size)
     for module in step.modules():
-        if isinstance(module, DeformableAttention):
+        if hasattr(module, 'exporting'):
             module.exporting = True
     arguments = (torch.zeros((*size, 3), dtype=torch.uint8), *step.first_state().values())
     with torch.no_grad():

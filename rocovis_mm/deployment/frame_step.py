@@ -12,8 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from rocovis_mm.models.data_preprocessors.vis_data_preprocessor import pad_to
-from rocovis_mm.models.vis import GenVIS, OnlineVISModel, RoCoVIS, VidEoMT
-from rocovis_mm.structures import FramePrediction, MemoryFrame, QueryMemory, StreamState
+from rocovis_mm.models.vis import DVIS, GenVIS, MinVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.structures import (
+    AlignedQueries,
+    FramePrediction,
+    MemoryFrame,
+    QueryMemory,
+    StreamState,
+)
 
 
 class FrameStep(nn.Module):
@@ -38,7 +44,10 @@ class FrameStep(nn.Module):
         self.model = model.eval()
         self.size = tuple(size)
         self.padded = model.data_preprocessor.padded_shape(size)
-        channels = model.first_queries().shape[-1]
+        first = model.first_queries()
+        if first is None:
+            first = model.track_head.query_decoder.query_feat.weight
+        channels = first.shape[-1]
         self.state_shapes: dict[str, tuple[int, ...]] = {
             'queries': (1, model.num_queries, channels),
             'remembered': (1,),
@@ -57,7 +66,7 @@ class FrameStep(nn.Module):
 
         Args:
             images: (1, 3, H', W'), normalised and padded.
-            queries: (1, N, C).
+            queries: (1, N, C); zeros at the first frame of MinVIS and DVIS.
             visible: (1, M) bool, places of the memory that count.
             memory: name -> (1, M, ...).
         """
@@ -94,7 +103,9 @@ class FrameStep(nn.Module):
         past = dict(zip(self.state_shapes, state))
         memory = {name: x for name, x in past.items() if self.is_memory(name)}
         remembered = past['remembered']
-        queries = torch.where(remembered > 0, past['queries'], self.model.first_queries()[None])
+        queries, first = past['queries'], self.model.first_queries()
+        if first is not None:
+            queries = torch.where(remembered > 0, queries, first[None])
         places = torch.arange(self.memory_frames, 0, -1, device=frame.device)
         images = self.model.data_preprocessor.normalise(frame.permute(2, 0, 1)[None])
         prediction, newest = self.predict(
@@ -186,9 +197,44 @@ class GenVISStep(FrameStep):
         return prediction, {'keys': newest.keys, 'values': newest.values}
 
 
+class MinVISStep(FrameStep):
+    """Aligned embeddings of the frame before."""
+
+    def memory_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        """Return no shapes."""
+        return {}
+
+    def predict(
+        self, images: Tensor, queries: Tensor, visible: Tensor, memory: dict[str, Tensor]
+    ) -> tuple[FramePrediction, dict[str, Tensor]]:
+        """Run ``decode``."""
+        features = self.model.extract_features(images)
+        state = StreamState(queries)
+        return self.model.track_head.decode(features, state, visible[:, -1]), {}
+
+
+class DVISStep(FrameStep):
+    """Tracks and aligned queries of the frame before."""
+
+    def memory_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        """Return name -> shape (1, 1, N, C)."""
+        return {'aligned': (1, 1, self.model.num_queries, channels)}
+
+    def predict(
+        self, images: Tensor, queries: Tensor, visible: Tensor, memory: dict[str, Tensor]
+    ) -> tuple[FramePrediction, dict[str, Tensor]]:
+        """Run ``decode``."""
+        features = self.model.extract_features(images)
+        state = StreamState(queries, (AlignedQueries(memory['aligned'][:, -1]),))
+        prediction, after = self.model.track_head.decode(features, state, visible[:, -1])
+        return prediction, {'aligned': after.memory[0].queries}
+
+
 STEPS: dict[type[OnlineVISModel], Callable[..., FrameStep]] = {
     RoCoVIS: RoCoVISStep,
     GenVIS: GenVISStep,
+    MinVIS: MinVISStep,
+    DVIS: DVISStep,
 }
 
 
@@ -196,22 +242,18 @@ def frame_step(model: OnlineVISModel, size: tuple[int, int]) -> FrameStep:
     """Return a model's step at a fixed frame size.
 
     Raises:
-        TypeError: the model links queries between frames by no tensor operation of fixed shapes.
+        TypeError: a model of another kind, or one that links queries by a memory.
         ValueError: the model remembers all frames.
     """
-    if isinstance(model, VidEoMT):
-        raise TypeError('VidEoMT cannot be exported: RoCoVIS and GenVIS can')
+    why = ''
+    if getattr(model, 'associator', None) is not None:
+        why = ': it links queries by a memory whose size changes'
+    elif not isinstance(model, OnlineVISModel):
+        why = ': it reads a whole video, whose length is not fixed'
     for kind, step in STEPS.items():
-        if isinstance(model, kind):
+        if isinstance(model, kind) and not why:
             return step(model, size)
-    if not isinstance(model, OnlineVISModel):
-        raise TypeError(
-            f'{type(model).__name__} cannot be exported: it reads a whole video, whose length is '
-            'not fixed. RoCoVIS and GenVIS can'
-        )
-    bank = getattr(model, 'associator', None) is not None
-    how = 'a memory whose size changes' if bank else 'the Hungarian method'
+    *others, last = (kind.__name__ for kind in STEPS)
     raise TypeError(
-        f'{type(model).__name__} cannot be exported: between frames it matches queries by {how}, '
-        'which is no tensor operation of fixed shapes. RoCoVIS and GenVIS can'
+        f'{type(model).__name__} cannot be exported{why}. {", ".join(others)} and {last} can'
     )

@@ -196,6 +196,12 @@ class IdentityRecorder:
         # of an entry decides, and no two are equal
         self.ended: list[tuple[tuple[float, int, int, int], ScoredTrack, Track]] = []
 
+    @property
+    def masks(self) -> dict[int, dict[int, RLE]]:
+        """Masks held so far: identity -> frame -> run lengths."""
+        tracks = [*self.tracks.values(), *(track for _, track in self.ended)]
+        return {track.identity: track.masks for track in tracks if track.masks}
+
     def add_frame(self, frame: FrameMasks) -> None:
         """Add the next frame; its ``identities`` are those of its n queries."""
         values = frame.class_logits

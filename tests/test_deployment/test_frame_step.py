@@ -8,6 +8,7 @@ import torch
 from tiny_model import images, tiny_model
 
 from rocovis_mm.deployment import frame_step
+from rocovis_mm.deployment.exporting import ready_to_export
 from rocovis_mm.models.data_preprocessors import VISDataPreprocessor
 from rocovis_mm.structures import StreamState
 
@@ -19,6 +20,12 @@ VARIANTS = [
     pytest.param(dict(strides=()), id='direct'),
     pytest.param(dict(method='genvis', memory_frames=2), id='GenVIS'),
 ]
+MATCHED = [
+    pytest.param(dict(method='minvis'), id='MinVIS'),
+    pytest.param(dict(method='dvis', published=True), id='DVIS as published'),
+    pytest.param(dict(method='dvis', published=False), id='DVIS mended'),
+]
+"""Models whose steps match queries."""
 
 
 def model_of(**options):
@@ -42,7 +49,19 @@ def prepared(model, frames: np.ndarray) -> torch.Tensor:
 @pytest.mark.parametrize('options', VARIANTS)
 def test_equals_the_model_from_the_first_frame_on(options):
     model = model_of(**options)
-    step = frame_step(model, SIZE)
+    check_step(model, frame_step(model, SIZE))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('options', MATCHED)
+def test_matching_by_scipy_and_by_tensor_operations_equals_the_model(options):
+    model = model_of(**options, num_queries=12)
+    check_step(model, frame_step(model, SIZE))
+    with ready_to_export(model, SIZE) as (step, _):
+        check_step(model, step)
+
+
+def check_step(model, step):
     fixed, state = tuple(step.first_state().values()), StreamState()
     frames = video()
     for t, image in enumerate(prepared(model, frames)):
@@ -54,10 +73,12 @@ def test_equals_the_model_from_the_first_frame_on(options):
 
 
 def test_what_cannot_be_exported_says_why():
-    for method in ('minvis', 'dvis'):
-        with pytest.raises(TypeError, match='Hungarian'):
-            frame_step(model_of(method=method), SIZE)
-    with pytest.raises(TypeError, match='CTVIS cannot be exported: .* a memory whose size changes'):
-        frame_step(model_of(method='ctvis'), SIZE)
+    with pytest.raises(TypeError, match='Other cannot be exported. RoCoVIS, .* and DVIS can'):
+        frame_step(type('Other', (), {})(), SIZE)
+    linked, minvis = model_of(method='ctvis'), model_of(method='minvis')
+    minvis.associator = linked.associator
+    for model in (linked, minvis):
+        with pytest.raises(TypeError, match='VIS cannot .* a memory whose size changes'):
+            frame_step(model, SIZE)
     with pytest.raises(ValueError, match='memory_frames=None'):
         frame_step(model_of(method='genvis'), SIZE)

@@ -28,6 +28,11 @@ PUBLISHED = [
     *('minvis_r50_youtube-vis-2019', 'genvis_r50_vipseg-things', 'genvis_swin-l_ovis'),
     *('rocovis_r50_custom_epoch', 'rocovis_r50_custom_scratch', 'rocovis_r50_youtube-vis-2019'),
 ]
+ALIKE = {
+    'idol_r50_ovis': 1e-4, 'idol_swin-l_youtube-vis-2019': 1e-4, 'seqformer_r50_ovis': 2e-4,
+    'vmt_r50_hq-ytvis': 2e-4,
+}  # fmt: skip
+"""Configs of VNext's models, whose weights all decay alike, and their learning rates."""
 TINY = ['rocovis_demo', 'genvis_demo', 'minvis_tiny_custom', 'rocovis_tiny_custom']
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)
 BARE = (
@@ -99,6 +104,18 @@ def test_the_schedules_are_the_published_recipe(name):
     assert len(decays) == sum(p.requires_grad for p in model.parameters())
 
 
+@pytest.mark.parametrize('name', ALIKE)
+def test_all_weights_of_vnexts_models_decay_alike(name):
+    """Also norms and embeddings (VNext, projects/IDOL/configs/ytvis19_r50.yaml)."""
+    config = read_config(name)
+    model = build(config)
+    found = groups_of(model, config.optim_wrapper)
+    assert set(found) == {each for each, p in model.named_parameters() if p.requires_grad}
+    for each, group in found.items():
+        rate = ALIKE[name] * (0.1 if each.startswith('backbone') else 1.0)
+        assert group == pytest.approx((rate, 1e-4)), each
+
+
 @pytest.mark.parametrize('name', TINY)
 def test_a_start_from_nothing_has_one_rate_and_lets_no_bias_decay(name):
     config = read_config(name)
@@ -124,7 +141,8 @@ def test_no_other_config_sets_its_own_groups():
     mmtrack = REPOSITORY / 'configs/hosts/mmtrack/rocovis_r50_youtube-vis-2019.py'
     options = read_config('rocovis_r50_custom').optim_wrapper.paramwise_cfg
     assert own == {
-        'schedule_iter', 'schedule_tiny', 'rocovis_r50_custom_scratch', mmtrack.stem
+        'schedule_idol', 'schedule_iter', 'schedule_seqformer', 'schedule_tiny',
+        'rocovis_r50_custom_scratch', mmtrack.stem,
     }  # fmt: skip
     text = re.search(r'paramwise_cfg=(dict\(.*?\n    \))', mmtrack.read_text(), re.DOTALL)[1]
     assert ConfigDict(eval(text)) == options

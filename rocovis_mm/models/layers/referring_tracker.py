@@ -5,6 +5,7 @@ B clips, N queries, C channels, K classes, D layers.
 
 from __future__ import annotations
 
+import torch
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -50,7 +51,13 @@ class ReferringTracker(BaseModule):
             if parameter.dim() > 1:
                 nn.init.xavier_uniform_(parameter)
 
-    def forward(self, aligned: Tensor, queries: Tensor, past: Tensor | None) -> tuple[Tensor, ...]:
+    def forward(
+        self,
+        aligned: Tensor,
+        queries: Tensor,
+        past: Tensor | None,
+        started: Tensor | None = None,
+    ) -> tuple[Tensor, ...]:
         """Decode one frame.
 
         Args:
@@ -58,6 +65,8 @@ class ReferringTracker(BaseModule):
             queries: (B, N, C), the same ones as they were detected, which are attended to.
             past: (B, N, C), the last layer's output of the frame before, which asks in every
                 layer; None at the first frame, where the frame asks itself.
+            started: (B,) bool, False for clips at their first frame, whose `past` is not read;
+                None where `past` says it.
 
         Returns:
             D tensors (B, N, C), each layer's output before the post-norm.
@@ -65,6 +74,8 @@ class ReferringTracker(BaseModule):
         tracks, outputs = aligned, []
         for layer in self.decoder.layers:
             asking = tracks if past is None else past
+            if started is not None:
+                asking = torch.where(started[:, None, None], past, tracks)
             tracks = layer.norms[0](
                 tracks + attend(layer.cross_attn.attn, asking, queries, queries)
             )

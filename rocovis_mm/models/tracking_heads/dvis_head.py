@@ -44,7 +44,12 @@ class DVISHead(FrameHead):
         out_channels: channels of the mask features.
         **kwargs: further arguments of :class:`FrameHead`, whose ``assigner`` and ``loss`` are
             those of the detector, if it learns.
+
+    Attributes:
+        exporting: match queries with tensor operations that exporters know.
     """
+
+    exporting = False
 
     def __init__(
         self,
@@ -71,24 +76,25 @@ class DVISHead(FrameHead):
         )
 
     def decode(
-        self, features: Sequence[Tensor], state: StreamState
+        self, features: Sequence[Tensor], state: StreamState, started: Tensor | None = None
     ) -> tuple[FramePrediction, StreamState]:
         """Predict one frame from its features and the past; the last layer alone.
 
         Args:
             features: backbone maps, each (B, C_i, h_i, w_i), high to low resolution.
             state: past of the same B clips.
+            started: (B,) bool, False before the first frame; None where `state` says it.
 
         Returns:
             the prediction and the past of the next frame.
         """
-        return self.track(self.detect(features, predict='none'), state)
+        return self.track(self.detect(features, predict='none'), state, started)
 
     def track(
-        self, detection: Detection, state: StreamState
+        self, detection: Detection, state: StreamState, started: Tensor | None = None
     ) -> tuple[FramePrediction, StreamState]:
         """Do the part of :meth:`decode` after the detection, which needs the CPU to match."""
-        tracks, _, state = self.refer(self.frame_queries(detection), state)
+        tracks, _, state = self.refer(self.frame_queries(detection), state, started)
         class_logits, embeddings = self.tracker.predict(tracks[-1])
         mask_logits = folded_mask_logits(
             embeddings, detection.pixels, self.pixel_decoder.mask_feature
@@ -100,9 +106,9 @@ class DVISHead(FrameHead):
         return self.query_decoder.transformer_decoder.post_norm(detection.queries[-1])
 
     def refer(
-        self, queries: Tensor, state: StreamState
+        self, queries: Tensor, state: StreamState, started: Tensor | None = None
     ) -> tuple[tuple[Tensor, ...], Tensor, StreamState]:
-        """Decode a frame's queries (B, N, C) into tracks.
+        """Decode a frame's queries (B, N, C) into tracks; `started` is that of :meth:`decode`.
 
         Each clip is matched by itself. The released code matches all clips of a batch as the
         first one, and trains with one clip per GPU.
@@ -115,10 +121,11 @@ class DVISHead(FrameHead):
         else:
             # an undefined cost is 0 as published (dvis/video_dvis_modules.py:269-283)
             undefined = 1.0 if self.published else None
-            order = align_all(state.memory[0].queries.detach(), queries.detach(), undefined)
+            previous = state.memory[0].queries.detach()
+            order = align_all(previous, queries.detach(), started, self.exporting, undefined)
             order = order.argsort(1) if self.published else order
         aligned = in_order(queries, order)
-        tracks = self.tracker(aligned, queries, state.queries)
+        tracks = self.tracker(aligned, queries, state.queries, started)
         return tracks, order, StreamState(tracks[-1], (AlignedQueries(aligned),))
 
     def loss(

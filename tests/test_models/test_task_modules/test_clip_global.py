@@ -126,8 +126,9 @@ def test_a_good_start_does_not_bind_to_a_bad_query():
     square[..., :4] = True
     targets = ClipTargets(torch.tensor([1]), square, torch.tensor([0]))
     right = torch.where(square[0, 0], 4.0, -4.0)
-    masks = torch.stack([torch.stack([right * factor, right]) for factor in (1.2, -1, -1)])
+    masks = torch.stack([torch.stack([right * factor, right]) for factor in (1, -1, -1)])
     classes = torch.zeros(3, 1, 2, CLASSES + 1)
+    classes[0, 0, 0, 1] = 1  # its label
     *_, found = run_clip(ClipGlobalAssigner(COSTS, 200), classes, masks[:, None], targets)
     *_, bound = run_clip(UVLAAssigner(COSTS, 200), classes, masks[:, None], targets)
     assert found.owners.tolist() == [[-1, 0]] and bound.tolist() == [[0, -1]]

@@ -45,8 +45,8 @@ def test_embeddings_that_are_not_finite():
     previous[0, 3] = current[0, 3] = float('inf')
     with pytest.raises(ValueError, match='not finite.*in the checkpoint.*try bfloat16'):
         align_all(previous, current)
-    assert align_all(previous, current, 1.0).tolist() == [[0, 1, 3, 2]]
-    assert align_all(previous, current, -1.0).tolist() == [[0, 1, 2, 3]]
+    assert align_all(previous, current, undefined=1.0).tolist() == [[0, 1, 3, 2]]
+    assert align_all(previous, current, undefined=-1.0).tolist() == [[0, 1, 2, 3]]
 
 
 @torch.no_grad()
