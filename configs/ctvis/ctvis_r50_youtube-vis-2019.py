@@ -9,7 +9,7 @@ _base_ = [
 load_from = None  # a Mask2Former trained on COCO is the published start: docs/checkpoints.md
 
 num_frames = 10  # of a training clip
-frame_range = 20  # the clip lies within so many frames to either side of a random one
+frame_range = 20  # the clip is within so many frames to either side of a random one
 image_ratio = 1.0  # clips of COCO : of videos
 video_ratio = 1.5
 

@@ -1,8 +1,8 @@
 # CTVIS, Swin-L, OVIS, with pseudo-videos of COCO as published.
 _base_ = ['./ctvis_r50_ovis.py', '../_base_/models/swin_l.py']
 
-num_frames = 8  # of a training clip
-frame_range = 16
+num_frames = 6  # of a training clip
+frame_range = 10
 
 model = _base_.swin_l
 

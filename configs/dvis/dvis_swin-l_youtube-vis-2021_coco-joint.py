@@ -11,6 +11,8 @@ pseudo_clip = dict(
     num_frames=_base_.clip_frames,
     scales=pseudo_scales,
     crop_prob=pseudo_crop_prob,
+    smooth=True,  # angles ascend or descend over a clip
+    pan=_base_.clip_crop_pan,
 )
 coco_dataset = dict(
     _base_.coco_dataset,

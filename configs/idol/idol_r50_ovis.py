@@ -15,7 +15,7 @@ model = dict(
     associator=dict(nms_iou=0.3, new_score=0.3),  # as published for a ResNet-50
 )
 train_dataloader = dict(
-    batch_size=_base_.pairs_per_gpu,
+    batch_size=_base_.pairs_per_gpu['ovis'],
     dataset=dict(pipeline=_base_.pair_pipelines['ovis']),
 )
 val_dataloader = dict(dataset=dict(pipeline=_base_.pair_test_pipelines['ovis']))

@@ -14,7 +14,7 @@ model = dict(
     track_head=dict(num_classes=_base_.num_classes),
 )
 train_dataloader = dict(
-    batch_size=_base_.pairs_per_gpu,
+    batch_size=_base_.pairs_per_gpu['youtube_vis'],
     dataset=dict(pipeline=_base_.pair_pipelines['youtube_vis']),
 )
 val_dataloader = dict(dataset=dict(pipeline=_base_.pair_test_pipelines['youtube_vis']))

@@ -1,21 +1,7 @@
 # IDOL, Swin-L, YouTube-VIS 2021.
-_base_ = [
-    '../_base_/models/idol_swin_l.py',
-    '../_base_/datasets/youtube_vis_2021.py',
-    '../_base_/datasets/idol_pairs.py',
-    '../_base_/schedules/schedule_idol.py',
-]
-
-load_from = (
-    None  # the weights pre-trained on COCO pairs are the published start: docs/peers/idol.md
-)
+_base_ = ['./idol_r50_youtube-vis-2021.py', '../_base_/models/swin_l.py']
 
 model = dict(
-    track_head=dict(num_classes=_base_.num_classes),
+    backbone=_base_.swin_l.backbone,
+    track_head=dict(strides=[4, 8, 16, 32]),  # the finest map is not read
 )
-train_dataloader = dict(
-    batch_size=_base_.pairs_per_gpu,
-    dataset=dict(pipeline=_base_.pair_pipelines['youtube_vis']),
-)
-val_dataloader = dict(dataset=dict(pipeline=_base_.pair_test_pipelines['youtube_vis']))
-test_dataloader = val_dataloader

@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/models/seqformer_r50.py',
     '../_base_/datasets/custom_vis.py',
     '../_base_/schedules/schedule_seqformer.py',
+    '../_base_/datasets/whole_videos.py',
 ]
 
 load_from = None  # docs/peers/seqformer.md says which weights there are, and how to convert them
@@ -20,9 +21,5 @@ test_pipeline = [
     ),
     dict(type='rocovis_mm.PackVISInputs'),
 ]
-val_dataloader = dict(
-    batch_size=1,
-    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(whole_videos=True, pipeline=test_pipeline),
-)
+val_dataloader = dict(_base_.whole_videos, dataset=dict(whole_videos=True, pipeline=test_pipeline))
 test_dataloader = val_dataloader

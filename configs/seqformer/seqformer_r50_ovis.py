@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/datasets/ovis.py',
     '../_base_/datasets/seqformer_clips.py',
     '../_base_/schedules/schedule_seqformer.py',
+    '../_base_/datasets/whole_videos.py',
 ]
 
 load_from = None  # pre-trained on COCO, as published: docs/peers/seqformer.md
@@ -15,9 +16,5 @@ test_pipeline = [
     dict(type='TransformBroadcaster', transforms=[_base_.load_frame, _base_.test_resize]),
     _base_.pack,
 ]
-val_dataloader = dict(
-    batch_size=1,
-    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(whole_videos=True, pipeline=test_pipeline),
-)
+val_dataloader = dict(_base_.whole_videos, dataset=dict(whole_videos=True, pipeline=test_pipeline))
 test_dataloader = val_dataloader

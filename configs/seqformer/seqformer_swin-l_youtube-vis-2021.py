@@ -1,23 +1,7 @@
 # SeqFormer, Swin-L, YouTube-VIS 2021.
-_base_ = [
-    '../_base_/models/seqformer_swin_l.py',
-    '../_base_/datasets/youtube_vis_2021.py',
-    '../_base_/datasets/seqformer_clips.py',
-    '../_base_/schedules/schedule_seqformer.py',
-]
+_base_ = ['./seqformer_r50_youtube-vis-2021.py', '../_base_/models/swin_l.py']
 
-load_from = None  # pre-trained on COCO, as published: docs/peers/seqformer.md
-
-model = dict(track_head=dict(num_classes=_base_.num_classes))
-train_dataloader = _base_.seqformer_train_loader
-
-test_pipeline = [
-    dict(type='TransformBroadcaster', transforms=[_base_.load_frame, _base_.test_resize]),
-    _base_.pack,
-]
-val_dataloader = dict(
-    batch_size=1,
-    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(whole_videos=True, pipeline=test_pipeline),
+model = dict(
+    backbone=_base_.swin_l.backbone,
+    track_head=dict(strides=[4, 8, 16, 32]),  # the finest map is not read
 )
-test_dataloader = val_dataloader

@@ -1,5 +1,9 @@
 # SeqFormer, tiny, on your own data and a CPU, as rocovis_tiny_custom.py trains RoCoVIS.
-_base_ = ['../_base_/models/seqformer_tiny.py', '../_base_/tiny_custom.py']
+_base_ = [
+    '../_base_/models/seqformer_tiny.py',
+    '../_base_/tiny_custom.py',
+    '../_base_/datasets/whole_videos.py',
+]
 
 model = dict(
     backbone=_base_.tiny_custom.backbone,
@@ -17,9 +21,5 @@ test_pipeline = [
     ),
     dict(type='rocovis_mm.PackVISInputs'),
 ]
-val_dataloader = dict(
-    batch_size=1,
-    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(whole_videos=True, pipeline=test_pipeline),
-)
+val_dataloader = dict(_base_.whole_videos, dataset=dict(whole_videos=True, pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -3,6 +3,7 @@ _base_ = [
     '../_base_/models/vmt_tiny.py',
     '../_base_/datasets/demo_vis.py',
     '../_base_/schedules/schedule_tiny.py',
+    '../_base_/datasets/whole_videos.py',
 ]
 
 model = dict(track_head=dict(num_classes=_base_.num_classes))
@@ -11,9 +12,5 @@ test_pipeline = [
     dict(type='TransformBroadcaster', transforms=[_base_.load_frame, _base_.resize]),
     _base_.pack,
 ]
-val_dataloader = dict(
-    batch_size=1,
-    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(whole_videos=True, pipeline=test_pipeline),
-)
+val_dataloader = dict(_base_.whole_videos, dataset=dict(whole_videos=True, pipeline=test_pipeline))
 test_dataloader = val_dataloader

@@ -4,6 +4,7 @@ _base_ = [
     '../_base_/models/vmt_r50.py',
     '../_base_/datasets/custom_vis.py',
     '../_base_/schedules/schedule_seqformer.py',
+    '../_base_/datasets/whole_videos.py',
 ]
 
 load_from = None  # docs/peers/vmt.md says which weights there are, and how to convert them
@@ -23,9 +24,5 @@ test_pipeline = [
     ),
     dict(type='rocovis_mm.PackVISInputs'),
 ]
-val_dataloader = dict(
-    batch_size=1,
-    sampler=dict(_delete_=True, type='DefaultSampler', shuffle=False, round_up=False),
-    dataset=dict(whole_videos=True, pipeline=test_pipeline),
-)
+val_dataloader = dict(_base_.whole_videos, dataset=dict(whole_videos=True, pipeline=test_pipeline))
 test_dataloader = val_dataloader

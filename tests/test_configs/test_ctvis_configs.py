@@ -15,11 +15,11 @@ from rocovis_mm.registry import MODELS
 from tests.conftest import REPOSITORY
 
 CONFIGS = {path.stem: path for path in sorted((REPOSITORY / 'configs/ctvis').glob('*.py'))}
-BENCHMARKS = {  # classes, frames to either side of a ResNet-50's clip, videos : images
-    'ovis': (25, 15, 0.75),
-    'youtube-vis-2019': (40, 20, 1.5),
-    'youtube-vis-2021': (40, 20, 0.8),
-    'youtube-vis-2022': (40, 20, 0.8),
+BENCHMARKS = {  # classes; frames of a clip and to either side of it, of R-50 and Swin-L; ratio
+    'ovis': (25, (10, 15), (6, 10), 0.75),
+    'youtube-vis-2019': (40, (10, 20), (8, 16), 1.5),
+    'youtube-vis-2021': (40, (10, 20), (8, 16), 0.8),
+    'youtube-vis-2022': (40, (10, 20), (8, 16), 0.8),
 }
 PUBLISHED = [f'ctvis_{backbone}_{name}' for backbone in ('r50', 'swin-l') for name in BENCHMARKS]
 SIDES = [320, 352, 392, 416, 448, 480, 512, 544, 576, 608, 640]
@@ -33,13 +33,14 @@ def test_all_benchmarks_and_templates_are_there():
 def test_a_benchmark_has_the_published_recipe(name):
     config = Config.fromfile(CONFIGS[name])
     _, backbone, benchmark = name.split('_')
-    classes, around, ratio = BENCHMARKS[benchmark]
-    frames = 10 if backbone == 'r50' else 8
+    classes, small, large, ratio = BENCHMARKS[benchmark]
+    frames, around = small if backbone == 'r50' else large
     assert config.num_classes == classes == config.model.track_head.num_classes
     assert config.model.track_head.num_queries == (100 if backbone == 'r50' else 200)
     assert config.model.track_rule.max_tracks == classes
     assert config.train_cfg.max_iters == 16000
-    assert config.param_scheduler[-1].milestones == [6000, 12000]
+    (steps,) = config.param_scheduler  # no warm-up
+    assert (steps.milestones, steps.gamma) == ([6000, 12000], 0.1)
     optimizer = config.optim_wrapper.optimizer
     assert (optimizer.type, optimizer.lr, optimizer.weight_decay) == ('AdamW', 1e-4, 0.05)
     assert config.optim_wrapper.clip_grad == dict(max_norm=0.01, norm_type=2)
@@ -48,8 +49,7 @@ def test_a_benchmark_has_the_published_recipe(name):
     videos, images = joint.datasets
     assert joint.ratios == [ratio, 1.0]
     sample, _, crop, resize, _ = videos.pipeline
-    assert sample.num_frames == frames
-    assert sample.frame_range == (around if backbone == 'r50' else 16)
+    assert (sample.num_frames, sample.frame_range) == (frames, around)
     assert (crop.prob, crop.transforms[1].pixel_range) == (0.5, (384, 600))
     assert resize.transforms[0].scales == [(768, side) for side in SIDES]
     pseudo = images.pipeline[2]
@@ -62,6 +62,15 @@ def test_a_benchmark_has_the_published_recipe(name):
     assert pseudo.scales == resize.transforms[0].scales
     for loader in (config.val_dataloader, config.test_dataloader):
         assert loader.dataset.pipeline[1].scale == (1333, 480)
+
+
+def test_the_template_has_the_published_schedule_and_clips():
+    config, published = (Config.fromfile(CONFIGS[f'ctvis_r50_{n}']) for n in ('custom', 'ovis'))
+    for key in ('train_cfg', 'param_scheduler', 'optim_wrapper', 'auto_scale_lr'):
+        assert config[key] == published[key], key
+    sample = config.train_dataloader.dataset.pipeline[0]
+    assert (sample.num_frames, sample.frame_range, sample.event_prob) == (10, 15, 0.5)
+    assert config.train_dataloader.batch_size * 8 == config.auto_scale_lr.base_batch_size
 
 
 @pytest.mark.parametrize('name', ['ctvis_r50_ovis', 'ctvis_r50_custom', 'ctvis_demo'])

@@ -22,7 +22,7 @@ BENCHMARKS = {  # classes, tracks of a video, iterations, longest side of a ResN
     'youtube-vis-2021': (40, 10, 40000, 768, False),
     'youtube-vis-2022': (40, 10, 40000, 768, False),
 }
-NAME = re.compile(r'dvis_(r50|swin-l)_([a-z0-9-]+?)(_coco-joint)?')
+NAME = re.compile(r'dvis_(r50|swin-l)_([a-z0-9-]+?)(_coco-joint|_720p)?')
 PUBLISHED = [n for n in CONFIGS if (match := NAME.fullmatch(n)) and match[2] in BENCHMARKS]
 
 
@@ -36,7 +36,8 @@ def settings(pipeline: list) -> tuple:
 
 def test_all_benchmarks_and_templates_are_there():
     expected = {f'dvis_{b}_{name}' for b in ('r50', 'swin-l') for name in BENCHMARKS}
-    expected |= {f'{n}_coco-joint' for n in expected if n.endswith(('2019', '2021'))}
+    expected |= {f'{n}_coco-joint' for n in expected if n.endswith(('2019', '2021', '2022'))}
+    expected |= {'dvis_r50_ovis_720p', 'dvis_swin-l_ovis_720p'}
     assert set(CONFIGS) == expected | {'dvis_r50_custom', 'dvis_tiny_custom', 'dvis_demo'}
     assert set(PUBLISHED) == expected
 
@@ -44,7 +45,7 @@ def test_all_benchmarks_and_templates_are_there():
 @pytest.mark.parametrize('name', PUBLISHED)
 def test_a_benchmark_has_the_published_recipe(name):
     config = Config.fromfile(CONFIGS[name])
-    backbone, benchmark, joint = NAME.fullmatch(name).groups()
+    backbone, benchmark, variant = NAME.fullmatch(name).groups()
     classes, tracks, iterations, longest, crop = BENCHMARKS[benchmark]
     swin = backbone == 'swin-l'
     assert config.num_classes == classes == config.model.track_head.num_classes
@@ -60,17 +61,24 @@ def test_a_benchmark_has_the_published_recipe(name):
     assert config.train_dataloader.batch_size == 1
     assert config.custom_hooks[-1] == dict(type='rocovis_mm.DetectionMatchingHook', share=0.5)
     videos = config.train_dataloader.dataset
-    if joint:
+    if variant == '_coco-joint':
         assert videos.ratios == [0.75 if crop else 1.0, 1.0]
         videos, images = videos.datasets
         (pseudo,) = (step for step in images.pipeline if step.type == 'rocovis_mm.PseudoClip')
         assert (pseudo.num_frames, pseudo.crop_prob) == (5, 0.5 if crop else 0.0)
+        assert (pseudo.smooth, pseudo.pan, pseudo.max_angle) == (True, 0.0, 15.0)
         assert [side for _, side in pseudo.scales] == [s for _, s in settings(videos.pipeline)[2]]
+    longest, side = (1024, 480) if swin else (longest, 360)
     sides = (360, 480, 600) if swin else (240, 360, 480)
-    scales = [(1024 if swin else longest, side) for side in sides]
+    if variant == '_720p':
+        longest, side, sides = 1333, 720, range(480, 801, 32)
+    scales = [(longest, shortest) for shortest in sides]
     assert settings(videos.pipeline) == (5, 2, scales, crop)
+    if crop:
+        _, window = videos.pipeline[2].transforms
+        assert (window.pixel_range, window.pan) == ((384, 600), 0.0)  # one window for the clip
     for loader in (config.val_dataloader, config.test_dataloader):
-        assert loader.dataset.pipeline[1].scale == (1333, 480 if swin else 360)
+        assert loader.dataset.pipeline[1].scale == (1333, side)
 
 
 @pytest.mark.parametrize('name', ['dvis_r50_ovis', 'dvis_r50_custom', 'dvis_demo'])
@@ -81,6 +89,24 @@ def test_a_config_builds_the_published_or_the_mended_model(name):
     assert type(model) is DVIS and model.freeze_detector == (name != 'dvis_demo')
     assert model.track_head.published == (name == 'dvis_r50_ovis')
     assert model.num_classes == config.num_classes
+
+
+def test_a_figure_on_youtube_vis_is_of_a_config_that_has_seen_coco():
+    models = yaml.safe_load((CONFIGS['dvis_demo'].parent / 'metafile.yml').read_text())['Models']
+    named = [model['Name'] for model in models if 'Published Results' in model['Metadata']]
+    assert len(named) == 9  # five on YouTube-VIS
+    assert all(name.endswith('_coco-joint') for name in named if 'youtube-vis' in name)
+
+
+def test_a_figure_of_the_model_zoo_is_of_a_config_of_its_size():
+    models = yaml.safe_load((CONFIGS['dvis_demo'].parent / 'metafile.yml').read_text())['Models']
+    for model in models:
+        for result in model['Metadata'].get('Published Results', ()):
+            if size := re.fullmatch(
+                r'MODEL_ZOO.md of zhang-tao-whu/DVIS, (\d+)P', result['Source']
+            ):
+                config = Config.fromfile(CONFIGS[model['Name']])
+                assert config.test_dataloader.dataset.pipeline[1].scale[1] == int(size[1])
 
 
 def test_the_figures_of_the_paper_are_those_of_its_table(shared_dir):

@@ -45,10 +45,11 @@ def test_a_benchmark_has_the_published_recipe(name):
     assert params.norm_decay_mult == params.embedding_decay_mult == 1
     assert params.custom_keys.backbone == dict(lr_mult=0.1)
     assert config.optim_wrapper.clip_grad == dict(max_norm=0.01, norm_type=2)
-    assert config.auto_scale_lr.base_batch_size == batch
+    assert config.train_dataloader.batch_size * 8 == config.auto_scale_lr.base_batch_size == batch
     sample, _, crop, last, _ = config.train_dataloader.dataset.pipeline
     assert (sample.num_frames, sample.frame_range) == (2, 10)
-    assert crop.prob == 0.5 and crop.transforms[1].pixel_range == (384, 600)
+    (window,) = crop.transforms  # no resize before it
+    assert (crop.prob, window.pixel_range, window.get('pan', 1.0)) == (0.5, (384, 600), 1.0)
     assert last.share_random_params
     assert last.transforms[0].scales == [(longest, s) for s in shortest]
     for loader in (config.val_dataloader, config.test_dataloader):

@@ -2,7 +2,7 @@
 # file that builds on this one has a benchmark's variables, and enters its paths and its name:
 # MMEngine evaluates this file before them. docs/benchmarks.md says how to get the data.
 num_frames = 5  # of a training clip
-frame_range = 6  # the clip lies within so many frames to either side of a random one
+frame_range = 6  # the clip is within so many frames to either side of a random one
 event_prob = 0.0  # share of the clips chosen to hold an exit, an entry or an occlusion
 train_scales = [(768, side) for side in range(288, 513, 32)]  # longest, shortest side
 crop_prob = 0.5  # share of the clips that are cropped before that

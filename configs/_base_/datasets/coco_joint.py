@@ -1,6 +1,6 @@
-# COCO's images as pseudo-videos, to be trained on together with a benchmark's videos. It stands
-# beside the config of a benchmark, as in configs/rocovis/rocovis_r50_ovis_coco-joint.py, which
-# fills in what is the benchmark's own: the length of a clip and the map of the categories.
+# COCO's images as pseudo-videos, to be trained on together with a benchmark's videos. This
+# file is used with the config of a benchmark, as in configs/rocovis/rocovis_r50_ovis_coco-joint.py,
+# which adds the length of a clip and the map of the categories.
 coco_root = 'data/coco/'
 coco_ann = 'annotations/instances_train2017.json'
 coco_images = 'train2017'

@@ -1,6 +1,6 @@
-# The steps that make CTVIS' training clips of a benchmark's videos and of COCO's images. It stands
-# beside the config of a benchmark, as in configs/ctvis/ctvis_r50_ovis.py, which adds the length of
-# a clip and the data sets.
+# The steps that make CTVIS' training clips of a benchmark's videos and of COCO's images. This file
+# is used with the config of a benchmark, as in configs/ctvis/ctvis_r50_ovis.py, which adds the
+# length of a clip and the data sets.
 _base_ = './coco_joint.py'
 
 clip_scales = [(768, side) for side in (320, 352, 392, *range(416, 641, 32))]  # longest, shortest

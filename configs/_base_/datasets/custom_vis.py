@@ -8,7 +8,7 @@ classes = ('person', 'car', 'dog', 'motorbike', 'hoofed_animal', 'bird')
 
 num_classes = len(classes)
 num_frames = 5  # of a training clip
-frame_range = 6  # the clip lies within so many frames to either side of a random one
+frame_range = 6  # the clip is within so many frames to either side of a random one
 event_prob = 0.5  # share of the clips chosen to hold an exit, an entry or an occlusion
 train_scales = [(768, side) for side in range(288, 513, 32)]  # longest, shortest side
 test_scale = (1333, 360)

@@ -3,7 +3,7 @@ data_root = 'data/embedded/'
 num_classes = 5
 
 num_frames = 4  # of a training clip
-frame_range = 4  # the clip lies within so many frames to either side of a random one
+frame_range = 4  # the clip is within so many frames to either side of a random one
 event_prob = 0.5  # share of the clips chosen to hold an exit, an entry or an occlusion
 batch_size = 3
 num_workers = 1

@@ -1,8 +1,8 @@
 # Clips as VNext trains SeqFormer on them (projects/SeqFormer/configs/base_ytvis.yaml), and whole
-# videos to test. It stands beside the config of a benchmark, as in
+# videos to test. This file is used with the config of a benchmark, as in
 # configs/seqformer/seqformer_r50_ovis.py.
 seqformer_frames = 5  # of a training clip
-seqformer_range = 10  # the clip lies within so many frames to either side of a random one
+seqformer_range = 10  # the clip is within so many frames to either side of a random one
 seqformer_batch = 2  # clips per GPU; the published schedule counts on 16 in a step of all GPUs
 seqformer_scales = [(1333, side) for side in (320, 352, 392, *range(416, 641, 32))]
 

@@ -53,9 +53,12 @@ class PseudoClip(BaseTransform):
         smooth: let the views change in one direction over the clip, as a moving camera does. The
             angles ascend or descend, the window has one size and moves along a line, at random
             steps (CTVIS, `ctvis/data/pseudo_video/augmentation.py:518-610`).
+        pan: largest movement of the window of a smooth clip, as a share of its room; 0 gives all
+            frames one window (DVIS, `dvis/data_video/augmentation.py`, ``RandomCropClip``).
 
     Raises:
-        ValueError: no frame or scale, or a probability or an angle out of its range.
+        ValueError: no frame or scale, a probability, an angle or a movement out of its range, or a
+            `pan` for a clip that is not smooth.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class PseudoClip(BaseTransform):
         max_angle: float = 15.0,
         mean: Sequence[float] = (123.675, 116.28, 103.53),
         smooth: bool = False,
+        pan: float = 1.0,
     ) -> None:
         if num_frames < 1 or not scales or not crop_scales:
             raise ValueError(
@@ -79,6 +83,11 @@ class PseudoClip(BaseTransform):
                 f'PseudoClip: crop_prob={crop_prob}, max_angle={max_angle}; give a probability '
                 'from 0 to 1 and an angle from 0 to 180'
             )
+        if not 0 <= pan <= 1 or (pan < 1 and not smooth):
+            raise ValueError(
+                f'PseudoClip: pan={pan}, smooth={smooth}; give a share from 0 to 1, and '
+                'smooth=True for less than 1'
+            )
         self.num_frames = num_frames
         self.scales = list(scales)
         self.crop_prob = crop_prob
@@ -86,6 +95,7 @@ class PseudoClip(BaseTransform):
         self.crop = PanCrop(prob=1.0, pixel_range=crop_range)
         self.max_angle = max_angle
         self.smooth = smooth
+        self.pan = pan
         self.fill = tuple(round(value) for value in reversed(mean))  # BGR
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
@@ -133,6 +143,7 @@ class PseudoClip(BaseTransform):
             high: (2,) largest one.
         """
         start, goal = np.random.uniform(low, high, (2, 2))
+        goal = start + self.pan * (goal - start)
         steps = np.sort(np.random.rand(self.num_frames))[:, None]
         angles = np.sort(np.random.uniform(-self.max_angle, self.max_angle, self.num_frames))
         return start + steps * (goal - start), angles[:: np.random.choice((-1, 1))]

@@ -214,6 +214,25 @@ def test_a_smooth_clip_turns_one_way_and_moves_along_a_line(crop_prob):
     assert len(ways) == 2
 
 
+def test_a_smooth_clip_without_movement_has_one_window_and_turns():
+    transform = PseudoClip(**{**SETTINGS, 'num_frames': 6, 'smooth': True, 'pan': 0.0})
+    places = []
+    for _ in range(5):
+        shape, matrices = transform.draw_views((HEIGHT, WIDTH))
+        middles = [np.linalg.inv(m) @ (shape[1] / 2, shape[0] / 2, 1) for m in matrices]
+        assert np.allclose(middles, middles[0])
+        steps = np.diff([np.arctan2(m[1, 0], m[0, 0]) for m in matrices])
+        assert (steps > 0).all() or (steps < 0).all()
+        places.append(middles[0][:2])
+    assert np.ptp(places, axis=0).min() > 1
+
+
+@pytest.mark.parametrize('settings', [dict(pan=0.0), dict(pan=1.1, smooth=True)])
+def test_a_movement_that_cannot_be_is_refused(settings):
+    with pytest.raises(ValueError, match='pan='):
+        PseudoClip(**SETTINGS, **settings)
+
+
 def test_an_image_smaller_than_the_window():
     transform = PseudoClip(**{**SETTINGS, 'crop_range': (500, 600)})
     shape, matrices = transform.draw_views((HEIGHT, WIDTH))

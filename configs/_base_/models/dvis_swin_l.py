@@ -1,3 +1,0 @@
-_base_ = ['./dvis_r50.py', './swin_l.py']
-
-model = _base_.swin_l
