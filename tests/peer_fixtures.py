@@ -1,72 +1,39 @@
-"""Weights and outputs of the peers' published codes, and our models with these weights."""
+"""Our models with weights of the peers' published codes, and comparisons with their outputs."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from detectron2_weights import weight
-from mmengine.config import Config
+from detectron2_weights import HEADS, build, facts, outputs, weights
 from pycocotools import mask as coco_mask
-from tiny_model import BASES
-from torch import Tensor
+from torch import Tensor, nn
 
-from rocovis_mm.checkpoints import fitting_config, read_sizes
-from rocovis_mm.registry import MODELS
+from rocovis_mm.checkpoints import to_detectron2, to_mm
 from rocovis_mm.structures import VideoTracks
 
-FOLDER = 'fixtures/peers'
 
-
-def facts(name: str, shared_dir: Path) -> dict[str, Any]:
-    """Return what is written about a fixture."""
-    return json.loads((shared_dir / FOLDER / f'{name}.json').read_text())
-
-
-def outputs(name: str, shared_dir: Path) -> dict[str, Tensor]:
-    """Return the input frames and what the published code made of them."""
-    with np.load(shared_dir / FOLDER / f'{name}.npz') as arrays:
-        return {key: torch.from_numpy(arrays[key]) for key in arrays}
-
-
-def weights(name: str, shared_dir: Path) -> dict[str, Tensor]:
-    """Return the state dict by the rule and its exceptions; repeated tensors are the same."""
-    found = facts(name, shared_dir)
-    made = {}
-    for key, shape in found['keys'].items():
-        original = key.replace('transformer.decoder.bbox_embed.', 'bbox_embed.')
-        tensor = weight(original, tuple(shape))
-        exception = found['rule_exceptions'].get(original, {})
-        tensor = tensor * exception.get('multiply_by', 1) + torch.tensor(exception.get('add', 0))
-        for channel, factor in exception.get('multiply_input_channels', {}).items():
-            tensor[:, int(channel)] *= factor
-        made[key] = tensor
-    return made
-
-
-def build_detr(
-    checkpoint: dict[str, Any], base: str, heads: int, **options: Any
-) -> torch.nn.Module:
-    """Return a model on top of Deformable DETR at a converted checkpoint's sizes.
+def published_peer(
+    name: str, shared_dir: Path, **options: Any
+) -> tuple[nn.Module, dict[str, Tensor]]:
+    """Return a model with converted weights, and its fixture; conversion is undone exactly.
 
     Args:
-        checkpoint: converted.
-        base: of the config.
-        heads: of all attentions, which no weight's shape tells.
+        name: of the fixture. It begins with the kind of the model.
+        shared_dir: folder of the fixtures.
         **options: of the model.
     """
-    state_dict, kind = checkpoint['state_dict'], checkpoint['meta']['detectron2']['model']
-    config = Config.fromfile(BASES / f'{base}.py')
-    config.merge_from_dict(dict(model=fitting_config(read_sizes(state_dict, kind), kind)))
-    config.model.backbone.init_cfg = None
-    config.model.track_head.encoder.num_heads = config.model.track_head.decoder.num_heads = heads
-    config.model.update(options)
-    model = MODELS.build(config.model).eval()
-    model.load_state_dict(state_dict, strict=True)
-    return model
+    published = weights(name, shared_dir)
+    checkpoint = to_mm({'model': published})
+    kind = name.removesuffix('_clips').removesuffix('_online')
+    assert checkpoint['meta']['detectron2']['model'] == kind
+    back = to_detectron2(checkpoint)['model']
+    assert back.keys() == published.keys()
+    assert all(torch.equal(back[key], x) for key, x in published.items())
+    heads = facts(name, shared_dir)['overrides'].get('heads', HEADS)
+    return build(checkpoint, heads, **options), outputs(name, shared_dir)
 
 
 def close(ours: Tensor, theirs: Tensor) -> None:

@@ -85,7 +85,7 @@ class RoCoVISInferencer:
         if not isinstance(self.model, OnlineVISModel):
             raise ValueError(
                 f'{type(self.model).__name__} is no online model; the inferencer takes configs of '
-                'RoCoVIS, MinVIS, GenVIS and CTVIS'
+                f'{", ".join(online_models())}'
             )
         self.config = getattr(self.model, 'cfg', None) if built else config
         self.pipeline = frame_pipeline(pipeline or inference_dataset(self.config).get('pipeline'))
@@ -219,6 +219,14 @@ def check_device(name: str) -> None:
             f'device={name}: torch {torch.__version__} cannot use it and sees {number} CUDA '
             f'devices; give auto, cpu or another one ({str(error).splitlines()[0]})'
         ) from None
+
+
+def online_models() -> list[str]:
+    """Return the names of the registered online models."""
+    models = MODELS.module_dict.items()
+    return sorted(
+        name for name, kind in models if isinstance(kind, type) and issubclass(kind, OnlineVISModel)
+    )
 
 
 def build_model(config: Config) -> torch.nn.Module:

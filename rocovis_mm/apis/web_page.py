@@ -1,4 +1,4 @@
-"""A web page on which a model segments uploaded videos and a webcam; gradio serves it.
+"""A web page on which a model segments uploaded videos and a webcam, served by gradio.
 
 H x W a frame's own resolution.
 """
@@ -132,7 +132,7 @@ def load_gradio() -> ModuleType:
 
 
 def build_page(inferencer: RoCoVISInferencer, title: str, score_thr: float = 0.3) -> Blocks:
-    """Return the page; ``launch`` serves it.
+    """Return the page, for ``launch``.
 
     Args:
         inferencer: with the model. It works for one visitor at a time.

@@ -8,7 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from rocovis_mm.checkpoints.names import HEADS
 from rocovis_mm.checkpoints.peers import ctvis, dvis
+from rocovis_mm.checkpoints.peers.detr import PEERS
 from rocovis_mm.checkpoints.restricted_pickle import PickledArray
 
 MM_PREFIXES = ('track_head.', 'panoptic_head.', 'bbox_head.', 'data_preprocessor.')
@@ -88,7 +90,7 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
 
     Args:
         weights: under today's names.
-        wanted: 'auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis', 'ctvis' or 'dvis'.
+        wanted: 'auto' or one of ``HEADS``.
 
     Raises:
         ValueError: the weights are of another model than the wanted one, or of none
@@ -101,13 +103,15 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
         )
     if not any(name.startswith('sem_seg_head.') for name in weights):
         raise ValueError(
-            'no sem_seg_head.*: not a Mask2Former, MinVIS or GenVIS (a backbone alone?); the '
-            f'names are: {shorten(weights)}'
+            f'no sem_seg_head.* and no controller.*: none of {", ".join([*HEADS, *PEERS])} (a '
+            f'backbone alone?). Give the checkpoint of a whole model. The names are: '
+            f'{shorten(weights)}'
         )
     if any(name.startswith(ctvis.THEIRS) for name in weights):
         if wanted not in ('auto', 'ctvis'):
             raise ValueError(
-                f'predictor.reid_embed.* is there: this is a CTVIS, not --model {wanted}'
+                f'predictor.reid_embed.* is there: this is a CTVIS, not --model {wanted}; '
+                'give --model auto'
             )
         return 'ctvis'
     if dvis.is_dvis(weights, wanted):
@@ -120,7 +124,9 @@ def model_kind(weights: Mapping[str, Tensor], wanted: str = 'auto') -> str:
             )
         return 'mask2former' if wanted == 'auto' else wanted
     if wanted not in ('auto', 'genvis'):
-        raise ValueError(f'vita_module.* is there: this is a GenVIS, not --model {wanted}')
+        raise ValueError(
+            f'vita_module.* is there: this is a GenVIS, not --model {wanted}; give --model auto'
+        )
     if wanted == 'auto' and not any(name.startswith('vita_module.pre_') for name in weights):
         raise ValueError(
             'vita_module.* without the memory of GenVIS: this is VITA, which is not among the '

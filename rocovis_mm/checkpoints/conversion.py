@@ -1,4 +1,4 @@
-"""Detectron2's checkpoints of Mask2Former, MinVIS and GenVIS as MMEngine's, and back."""
+"""Detectron2's checkpoints of the models in ``KINDS`` as MMEngine's, and back."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
 
     Args:
         checkpoint: as :func:`read_checkpoint` gives it.
-        model: 'auto' or one of ``HEADS``.
+        model: 'auto' or one of ``KINDS``.
         entry: which entry holds the weights.
 
     Returns:
@@ -77,7 +77,7 @@ def to_mm(checkpoint: Mapping[str, Any], model: str = 'auto', entry: str = 'mode
 
 
 def to_detectron2(checkpoint: Mapping[str, Any], model: str = 'auto') -> dict:
-    """Convert a checkpoint of MMDetection's Mask2Former or of our MinVIS or GenVIS.
+    """Convert a checkpoint of MMDetection's Mask2Former or of our model of one of the ``KINDS``.
 
     This is the exact inverse of :func:`to_mm`. Tensors that it left out are taken from
     ``meta``, and those that it made anew are removed. The names have their present form, and

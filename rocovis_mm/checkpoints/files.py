@@ -31,7 +31,7 @@ def convert_file(
     Args:
         source: the file to read.
         target: the file to write: whole, or not at all.
-        model: 'auto', 'mask2former', 'mask2former_vis', 'minvis', 'genvis', 'ctvis' or 'dvis'.
+        model: 'auto' or one of ``KINDS``.
         entry: of the Detectron2 checkpoint, which holds the weights.
         reverse: from MMEngine's form to Detectron2's.
 

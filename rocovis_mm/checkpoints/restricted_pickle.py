@@ -114,7 +114,7 @@ def no_bytes() -> bytes:
 
 
 def refuse_calls(*args: object) -> None:
-    """Answer for ``numpy.ndarray``, which only stands as an argument."""
+    """Answer for ``numpy.ndarray``, which is only an argument."""
     raise pickle.UnpicklingError('a call of numpy.ndarray')
 
 
@@ -154,7 +154,7 @@ ANSWERS: Mapping[str, Callable | type] = {
         )
     },
 }
-"""What a pickle may name -> what it is given."""
+"""Name that a pickle may contain -> object that it is given."""
 
 
 class RestrictedUnpickler(pickle.Unpickler):

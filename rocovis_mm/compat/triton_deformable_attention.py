@@ -106,7 +106,7 @@ def _(value, shapes, starts, locations, weights, grad_out):  # noqa: ANN001, ANN
 
 
 def save_inputs(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-    """Keep what the gradients need."""
+    """Keep the tensors that the gradients need."""
     ctx.save_for_backward(*inputs)
 
 

@@ -48,7 +48,7 @@ class Captured(NamedTuple):
         past: shapes of the tensors of the past that it takes.
         function: runs it.
         template: an outcome, whose tensors are replaced.
-        kept: what the step reads beside weights, which nobody else may free.
+        kept: tensors that the step reads beside weights. Nobody else may free them.
     """
 
     past: tuple
@@ -177,7 +177,7 @@ def precision(device: str) -> torch.dtype | None:
 
 
 def caches(model: nn.Module) -> list[dict[str, Any]]:
-    """Return what modules hold beside weights, so that it lives on when they drop it."""
+    """Return the state of modules beside weights, so that it lives on when they drop it."""
     return [
         {name: dict(value) for name, value in vars(module).items() if isinstance(value, dict)}
         for module in model.modules()

@@ -99,7 +99,7 @@ class StreamEngine:
             None.
 
     Raises:
-        ValueError: there is no such way, or the model's device has it not.
+        ValueError: there is no such way, or the model's device does not support it.
     """
 
     def __init__(self, model: StreamModel, accelerate: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What passes between the parts: frozen dataclasses with a shape on each field."""
+"""The data that passes between the parts: frozen dataclasses with a shape on each field."""
 
 from rocovis_mm.structures.aligned_queries import AlignedQueries
 from rocovis_mm.structures.clip_prediction import ClipPrediction

@@ -1,4 +1,4 @@
-"""What DVIS' tracker remembers beside its own outputs."""
+"""The memory of DVIS' tracker beside its own outputs."""
 
 from __future__ import annotations
 

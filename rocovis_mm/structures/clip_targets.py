@@ -1,4 +1,4 @@
-"""What a model is to learn from one clip."""
+"""The targets of a model for one clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Mask2Former makes of frames.
+"""The outputs of Mask2Former for frames.
 
 B frames, N queries, C channels, K classes, L decoder layers.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Detection:
-    """What Mask2Former makes of a batch of frames.
+    """The outputs of Mask2Former for a batch of frames.
 
     Attributes:
         class_logits: L + 1 tensors (B, N, K + 1), or those that were asked for.

@@ -1,4 +1,4 @@
-"""What a model says of one frame of a batch of clips."""
+"""The prediction of a model for one frame of a batch of clips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the predictions of one frame are to learn.
+"""The targets of the predictions of one frame.
 
 N queries, K classes, L predictions (decoder layers).
 """
@@ -12,7 +12,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class FrameTargets:
-    """What the predictions of one frame of one clip are supervised with.
+    """The targets of the predictions of one frame of one clip.
 
     Attributes:
         labels: (L, N) long, class of each query, K for "no object".

@@ -1,4 +1,4 @@
-"""What a stream remembers of its past: bounded, immutable, owned by the caller."""
+"""The memory of a stream: bounded, immutable, owned by the caller."""
 
 from __future__ import annotations
 

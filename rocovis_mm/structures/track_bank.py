@@ -1,4 +1,4 @@
-"""What the association of a stream remembers of its tracks."""
+"""The tracks that the association of a stream remembers."""
 
 from __future__ import annotations
 

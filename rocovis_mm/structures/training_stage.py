@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TrainingStage:
-    """What a model makes of the clips it is given.
+    """The treatment of the given clips in one stage of a training.
 
     Attributes:
         single_frames: train each frame as a clip of its own.

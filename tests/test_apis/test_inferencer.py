@@ -250,7 +250,9 @@ def test_what_does_not_go_together_is_named(trained, tmp_path):
         RoCoVISInferencer(trained[0], tmp_path / 'more.pth')
     with pytest.raises(ValueError, match='3 classes for a model of'):
         RoCoVISInferencer(*trained, classes='abc')
-    with pytest.raises(ValueError, match='Linear is no online model'):
+    with pytest.raises(
+        ValueError, match='Linear is no online model.*CTVIS, DVIS, GenVIS, IDOL, .*RoCoVIS'
+    ):
         RoCoVISInferencer(torch.nn.Linear(2, 2))
     model = MODELS.build(tiny_run_config().model)
     with pytest.raises(ValueError, match='no test pipeline'):

@@ -11,12 +11,14 @@ import zipfile
 import cv2
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 from PIL import Image
 
 from rocovis_mm.apis.web_page import LiveView, build_page, launch, process_video
 from rocovis_mm.visualization.media import write_mp4
 from rocovis_mm.visualization.presence import Presence
 from tests.browser import Browser, find_browser
+from tests.conftest import REPOSITORY
 from tests.optional import needs
 from tests.tiny_streams import frames, tiny_inferencer
 
@@ -87,6 +89,13 @@ def test_without_gradio_the_command_is_named(monkeypatch, inferencer):
     monkeypatch.setitem(sys.modules, 'gradio', None)
     with pytest.raises(ImportError, match=r'pip install "rocovis_mm\[web\]"'):
         build_page(inferencer, 'a model')
+
+
+def test_the_required_gradio_has_the_arguments_of_launch():
+    """``launch(theme=..., footer_links=...)`` begins with gradio 6."""
+    lines = (REPOSITORY / 'requirements/web.txt').read_text().splitlines()
+    (needed,) = (Requirement(line) for line in lines if line.startswith('gradio'))
+    assert '6.0' in needed.specifier and '5.99' not in needed.specifier
 
 
 @pytest.mark.slow

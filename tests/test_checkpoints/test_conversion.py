@@ -15,6 +15,7 @@ from tiny_mask2former import mask2former_config, mask2former_logits
 from tiny_model import BASES
 from torch import Tensor, nn
 
+from rocovis_mm import checkpoints
 from rocovis_mm.checkpoints import ModelSizes, fitting_config, to_detectron2, to_mm
 
 KINDS = ('mask2former', 'minvis', 'genvis')
@@ -258,8 +259,9 @@ def test_a_missing_layer_or_part_is_named(published):
     with pytest.raises(ValueError, match='backbone.res5.0.conv1.weight'):
         to_mm({'model': cut})
     cut = {name: x for name, x in whole.items() if name.startswith('backbone.')}
-    with pytest.raises(ValueError, match='no sem_seg_head'):
+    with pytest.raises(ValueError, match='no sem_seg_head') as error:
         to_mm({'model': cut})
+    assert ', '.join(checkpoints.KINDS) in str(error.value)
 
 
 @pytest.mark.parametrize(

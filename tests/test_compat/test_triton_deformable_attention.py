@@ -6,6 +6,7 @@ import copy
 import importlib
 import importlib.util
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 
 from rocovis_mm.compat import deformable_kernels
 from rocovis_mm.models.layers.deformable_attention import DeformableAttention, SamplingPlan
+from tests.conftest import REPOSITORY
 
 triton = pytest.importorskip('triton', reason='needs Triton: pip install triton')
 if not hasattr(torch.library, 'custom_op'):
@@ -148,6 +150,25 @@ def test_the_module_on_a_device_equals_mmcvs(kernel, monkeypatch):
         found.sum().backward()
         for mine, other in zip(ours.parameters(), theirs.parameters()):
             torch.testing.assert_close(mine.grad, other.grad, atol=1e-4, rtol=1e-4)
+
+
+def test_the_figures_of_the_gpu_report(kernel, monkeypatch):
+    """Its comparison at a small size; each timed call runs once."""
+    monkeypatch.syspath_prepend(str(REPOSITORY / 'tools/analysis_tools'))
+    report = importlib.import_module('gpu_report_equality')
+    for name, number in dict(HEADS=1, POINTS=1, CHANNELS=4, seconds=once).items():
+        monkeypatch.setattr(report, name, number)
+    settings = SimpleNamespace(device=torch.device(DEVICE), frames=1)
+    figures = report.kernel_figures(settings, (32, 64), None)
+    times = [name for name in figures if name.endswith(', ms')]
+    assert len(times) == 4 and all(figures.pop(name) == 1e3 for name in times)
+    assert len(figures) == 4 and all(0 <= figure < 1e-4 for figure in figures.values())
+
+
+def once(function, device, repeats):
+    """Call a function and pretend that it took a second."""
+    function()
+    return 1.0
 
 
 @pytest.mark.parametrize('name', ['forward_kernel', 'backward_kernel'])

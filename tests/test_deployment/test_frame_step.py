@@ -9,6 +9,7 @@ from tiny_model import images, tiny_model
 
 from rocovis_mm.deployment import frame_step
 from rocovis_mm.deployment.exporting import ready_to_export
+from rocovis_mm.models import OnlineVISModel
 from rocovis_mm.models.data_preprocessors import VISDataPreprocessor
 from rocovis_mm.structures import StreamState
 
@@ -73,8 +74,12 @@ def check_step(model, step):
 
 
 def test_what_cannot_be_exported_says_why():
-    with pytest.raises(TypeError, match='Other cannot be exported. RoCoVIS, .* and DVIS can'):
-        frame_step(type('Other', (), {})(), SIZE)
+    for base, why in ((object, 'it reads a whole video'), (OnlineVISModel, 'no step')):
+        other = type('Other', (base,), dict(loss=None, step=None))
+        with pytest.raises(
+            TypeError, match=rf'Other cannot be exported: {why}.*\. RoCoVIS, .* and DVIS can'
+        ):
+            frame_step(other.__new__(other), SIZE)
     linked, minvis = model_of(method='ctvis'), model_of(method='minvis')
     minvis.associator = linked.associator
     for model in (linked, minvis):

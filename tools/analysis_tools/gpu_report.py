@@ -74,7 +74,7 @@ POINTS = 12
 
 @dataclass
 class Settings:
-    """What is measured, and how much of it.
+    """The measured models, sizes and amounts.
 
     Attributes:
         device: where.
@@ -201,6 +201,8 @@ def measure_part(name: str, settings: Settings, content: dict[str, Any]) -> None
     except Exception as error:
         rows = []
         content['rows'][name] = dict(error=reason(error))
+    else:
+        content['rows'].pop(name, None)  # the error of an earlier listing
     for title, measure in rows:
         if 'error' not in content['rows'].get(title, {'error': ''}):
             continue

@@ -5,42 +5,50 @@ T frames, N queries, K classes, H x W a padded input, h x w the resolution of ma
 
 from __future__ import annotations
 
-import json
-import math
 import os
 import platform
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from benchmark_models import BASES, build
+from benchmark_models import build
 from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
-from mmengine.config import Config
+from published_fixtures import DETECTRON2, normalized, outputs, path_of, weight, weights
+from published_fixtures import build as build_published
 from torch import Tensor, nn
 
-from rocovis_mm.checkpoints import fitting_config, read_sizes, to_mm
+from rocovis_mm.checkpoints import to_mm
 from rocovis_mm.compat.compiled_ops import has_compiled_ops
 from rocovis_mm.compat.deformable_kernels import SWITCH, has_triton_kernel
 from rocovis_mm.models import OnlineVISModel
-from rocovis_mm.registry import MODELS
 from rocovis_mm.streaming.captured_steps import CapturedSteps
 from rocovis_mm.structures import StreamState
 
 PACKAGES = ('torch', 'triton', 'mmengine', 'mmcv', 'mmcv-lite', 'mmdet', 'numpy', 'rocovis_mm')
 DTYPES = dict(float32=None, bfloat16=torch.bfloat16, float16=torch.float16)
 """Name -> type of autocast."""
-MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 HEADS, POINTS, CHANNELS = 8, 4, 32
 """Of deformable attention in all full-size models: heads, points, channels of a head."""
 CLIP = 8
 """Frames of a compared video: enough for a memory to fill and its step to be captured."""
 TRACKS = 10
+COMPARED = {
+    'minvis': ('MinVIS', 'video_logits'),
+    'genvis': ('GenVIS', 'pred_logits'),
+    'rocovis': ('RoCoVIS', ''),
+    'ctvis': ('CTVIS', 'frame_logits'),
+    'dvis_online': ('DVIS', 'track_logits'),
+    'idol': ('IDOL', 'frame_logits'),
+}
+"""Fixture -> the model and its published class logits."""
+GENERATED = ('minvis', 'genvis', 'rocovis')
+"""Models that are compared with generated weights where their fixture is missing."""
+UNCAPTURED = ('genvis', 'idol')
+"""GenVIS remembers all frames as published, and IDOL reads sizes: no step can be captured."""
 
 Row = tuple[str, Callable[[], dict[str, Any]]]
 """The name of a row, and a function that measures its figures."""
@@ -57,7 +65,7 @@ def versions(settings: Any) -> Iterator[Row]:
             except PackageNotFoundError:
                 figures[name] = 'none'
         figures['compiled mmcv'] = has_compiled_ops()
-        figures['Triton kernel'] = has_triton_kernel()
+        figures['Triton kernel'] = settings.device.type == 'cuda' and has_triton_kernel()
         if settings.device.type == 'cuda':
             device = torch.cuda.get_device_properties(settings.device)
             figures.update(
@@ -104,13 +112,20 @@ def kernel(settings: Any) -> Iterator[Row]:
 def compare_kernel(
     settings: Any, size: tuple[int, int], dtype: torch.dtype | None
 ) -> dict[str, Any]:
-    """Return how far the kernel is from grid_sample of the same numbers in float32.
+    """Return the figures of the kernel where the device has it.
 
     Raises:
         ValueError: there is no Triton kernel here.
     """
-    if not has_triton_kernel():
+    if settings.device.type != 'cuda' or not has_triton_kernel():
         raise ValueError(f'no Triton kernel on this device, or {SWITCH}=0')
+    return kernel_figures(settings, size, dtype)
+
+
+def kernel_figures(
+    settings: Any, size: tuple[int, int], dtype: torch.dtype | None
+) -> dict[str, Any]:
+    """Return how far the kernel is from grid_sample of the same numbers in float32, and times."""
     device, kernel = settings.device, torch.ops.rocovis_mm.deformable_attention
     levels = [tuple(-(-side // 32) * 32 // stride for side in size) for stride in (32, 16, 8)]
     shapes = torch.tensor(levels, device=device)
@@ -152,42 +167,12 @@ def compare_kernel(
     return figures
 
 
-def weight(name: str, shape: Sequence[int]) -> Tensor:
-    """Return the tensor that the rule of the published fixtures makes of a name and a shape."""
-    if name.endswith('empty_weight'):
-        return torch.cat([torch.ones(shape[0] - 1), torch.tensor([0.1])])
-    generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
-    noise = torch.randn(tuple(shape), generator=generator)
-    if name.endswith('running_var'):
-        return 1 + 0.1 * noise.abs()
-    if len(shape) > 1 and not name.endswith('running_mean'):
-        return noise / math.sqrt(math.prod(shape[1:]))
-    return 0.1 * noise + float(name.endswith('weight'))
-
-
 def published(name: str, settings: Any) -> tuple[OnlineVISModel, Tensor, dict[str, Tensor]]:
     """Return a published model at its fixture's sizes, the frames, and what its code gave."""
-    folder = settings.shared / 'fixtures' / 'detectron2'
-    keys = json.loads((folder / f'{name}.json').read_text())['keys']
-    weights = {key: weight(key, shape) for key, shape in keys.items()}
-    checkpoint = to_mm({'model': weights}, name)
-    config = Config.fromfile(BASES / f'{name}_r50.py')
-    sizes = read_sizes(checkpoint['state_dict'], name)
-    config.merge_from_dict(dict(model=fitting_config(sizes, name)))
-    config.model.backbone.init_cfg = None
-    head = config.model.track_head
-    layer = head.transformer_decoder.layer_cfg  # no weight's shape tells the number of heads
-    parts = [layer.self_attn_cfg, layer.cross_attn_cfg]
-    parts += [head.pixel_decoder.encoder.layer_cfg.self_attn_cfg, head.get('object_decoder', {})]
-    for part in parts:
-        part['num_heads'] = 4
-    model = MODELS.build(config.model).eval()
-    model.load_state_dict(checkpoint['state_dict'], strict=True)
-    with np.load(folder / f'{name}.npz') as arrays:
-        outputs = {key: torch.from_numpy(arrays[key]) for key in arrays}
-    frames = outputs.pop('frames')
-    mean, std = (torch.tensor(x).view(3, 1, 1) for x in (MEAN, STD))
-    return model, (frames - mean) / std, outputs
+    kind = name if name in DETECTRON2 else 'auto'
+    checkpoint = to_mm({'model': weights(name, settings.shared)}, kind)
+    found = outputs(name, settings.shared)
+    return build_published(checkpoint), normalized(found.pop('frames')), found
 
 
 def generated(name: str) -> tuple[OnlineVISModel, Tensor, dict[str, Tensor]]:
@@ -203,16 +188,14 @@ def generated(name: str) -> tuple[OnlineVISModel, Tensor, dict[str, Tensor]]:
 
 
 def equality(settings: Any) -> Iterator[Row]:
-    """Yield rows of each model: the CPU in float32 against each type and way of the device.
-
-    GenVIS remembers all frames as published, so it has no step that could be captured.
-    """
-    folder = settings.shared / 'fixtures' / 'detectron2'
+    """Yield rows of each model: the CPU in float32 against each type and way of the device."""
     captured = settings.device.type == 'cuda'
-    for name, method in (('minvis', 'MinVIS'), ('genvis', 'GenVIS'), ('rocovis', 'RoCoVIS')):
-        is_there = name != 'rocovis' and (folder / f'{name}.npz').is_file()
+    for name, (method, _) in COMPARED.items():
+        is_there = path_of(name, settings.shared).with_suffix('.npz').is_file()
+        if not is_there and name not in GENERATED:
+            continue
         for dtype in DTYPES:
-            for way in (None, 'graphs') if captured and name != 'genvis' else (None,):
+            for way in (None, 'graphs') if captured and name not in UNCAPTURED else (None,):
                 kind = 'published' if is_there else 'generated'
                 title = f'{method}, {kind}, {dtype}, {way or "eager"}'
 
@@ -232,7 +215,7 @@ def compare_devices(
             published(name, settings) if kind == 'published' else generated(method)
         )
         settings.cache[key] = (model, frames, outputs, stream(model, frames))
-    model, frames, outputs, (classes, masks) = settings.cache[key]
+    model, frames, outputs, (classes, masks, _) = settings.cache[key]
     model.to(settings.device)
     try:
         with exact_convolutions(), autocast(settings.device, DTYPES[dtype]):
@@ -243,18 +226,25 @@ def compare_devices(
         'class logits, difference': (found[0] - classes).abs().max().item(),
         'mask logits, difference': (found[1] - masks).abs().max().item(),
         'equal pixels, %': 100 * ((found[1] > 0) == (masks > 0)).float().mean().item(),
-        f'tracks in common, of {TRACKS}': len(best_pairs(found[0]) & best_pairs(classes)),
+        f'tracks in common, of {TRACKS}': len(
+            best_pairs(found[0], name == 'idol') & best_pairs(classes, name == 'idol')
+        ),
     }
-    theirs = outputs.get('pred_logits', outputs.get('video_logits'))
-    if theirs is not None:
-        mine = found[0] if 'pred_logits' in outputs else found[0].mean(0)
+    if kind == 'published':
+        theirs = outputs[COMPARED[name][1]]
+        mine = found[0] if theirs.dim() == found[0].dim() else found[0].mean(0)
         figures['published class logits, difference'] = (mine - theirs).abs().max().item()
+    if 'ids' in outputs:
+        equal = found[2] == outputs['ids'].clamp(min=-1)
+        figures['published identities, equal, %'] = 100 * equal.float().mean().item()
     return figures
 
 
 @torch.no_grad()
-def stream(model: nn.Module, frames: Tensor, way: str | None = None) -> tuple[Tensor, Tensor]:
-    """Return class logits (T, N, K + 1) and mask logits (T, N, h, w) of a video, on the CPU.
+def stream(model: nn.Module, frames: Tensor, way: str | None = None) -> tuple[Tensor, ...]:
+    """Return outputs of a video, on the CPU.
+
+    They are class logits (T, N, K + 1), mask logits (T, N, h, w) and identities (T, N) long.
 
     Args:
         model: on the device of the frames.
@@ -264,14 +254,16 @@ def stream(model: nn.Module, frames: Tensor, way: str | None = None) -> tuple[Te
     """
     step = model.step if way is None else CapturedSteps(model, way)
     for _ in range(1 if way is None else 2):
-        state, classes, masks = StreamState(), [], []
+        state, classes, masks, identities = StreamState(), [], [], []
         for frame in frames:
             prediction, state = step(frame[None], state)
             classes.append(prediction.class_logits[-1][0].float().cpu())
             masks.append(prediction.mask_logits[-1][0].float().cpu())
+            ids = prediction.identities  # None where a query is an identity by itself
+            identities.append(torch.arange(len(classes[0])) if ids is None else ids[0].cpu())
     if way is not None:
         check_captured(step)
-    return torch.stack(classes), torch.stack(masks)
+    return torch.stack(classes), torch.stack(masks), torch.stack(identities)
 
 
 def check_captured(steps: CapturedSteps) -> None:
@@ -280,9 +272,10 @@ def check_captured(steps: CapturedSteps) -> None:
         raise ValueError('the step could not be captured; the warning above says why')
 
 
-def best_pairs(classes: Tensor) -> set[int]:
-    """Return the best (query, class) pairs of class logits (T, N, K + 1)."""
-    scores = classes.softmax(-1)[..., :-1].amax(0).flatten()
+def best_pairs(classes: Tensor, sigmoid: bool = False) -> set[int]:
+    """Return the best (query, class) pairs of class logits (T, N, K + 1), or K with a sigmoid."""
+    probabilities = classes.sigmoid() if sigmoid else classes.softmax(-1)[..., :-1]
+    scores = probabilities.amax(0).flatten()
     return set(scores.topk(TRACKS).indices.tolist())
 
 

@@ -228,7 +228,8 @@ def network_alone(settings: Any, method: str, way: str | None) -> dict[str, Any]
         each = seconds(advance, settings.device, settings.frames)
     if way is not None:
         check_captured(step)
-    return {'frames/s': 1 / each, 'ms a frame': 1e3 * each, 'input': f'{short}x{long}'}
+    size = 'x'.join(map(str, image.shape[-2:]))
+    return {'frames/s': 1 / each, 'ms a frame': 1e3 * each, 'input': size}
 
 
 def memory(settings: Any) -> Iterator[Row]:

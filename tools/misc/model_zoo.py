@@ -4,7 +4,8 @@
 
 Each table is between `<!-- table: DATASET; WHERE SCORED -->` and `<!-- end of table -->`. The tool
 rewrites these tables. The scores of the paper come from `Paper Results` and ours from `Results`,
-both in configs/*/metafile.yml.
+both in configs/*/metafile.yml. Models of other methods than `METHODS` have no row: docs/peers/ has
+their scores.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ def make_table(models: list[dict[str, Any]], data: str, scored: str) -> str:
     """
     only, scored = scored.startswith('only '), scored.removeprefix('only ')
     rows = [model for model in models if training_data(model)[0] == data]
-    rows = [model for model in rows if model['In Collection'] in METHODS]  # peers: docs/peers/
+    rows = [model for model in rows if model['In Collection'] in METHODS]
     rows = [model for model in rows if paper_figures(model, scored) or not only]
     if not rows:
         raise ValueError(f'{DOCUMENT}: no metafile has a model trained on {data!r} with {scored!r}')

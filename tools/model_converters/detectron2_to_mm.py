@@ -1,4 +1,4 @@
-"""Convert Detectron2's checkpoints of Mask2Former, MinVIS, GenVIS, CTVIS and DVIS, and back.
+"""Convert Detectron2's checkpoints of the models that --model lists, and back.
 
 python tools/model_converters/detectron2_to_mm.py model_final_3c8ec9.pkl mask2former_r50.pth
 python tools/model_converters/detectron2_to_mm.py minvis.pth minvis_r50.pth --model minvis

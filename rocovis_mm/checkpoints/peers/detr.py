@@ -75,7 +75,10 @@ def detr_kind(weights: Iterable[str], wanted: str = 'auto') -> str | None:
     names = list(weights)
     if not any(map(CONTROLLER.fullmatch, names)):
         if wanted in PEERS:
-            raise ValueError(f'no controller.* of dynamic masks: this is no {wanted}')
+            raise ValueError(
+                f'no controller.* of dynamic masks: this is no {wanted}; give --model auto, or the '
+                'checkpoint of the whole model'
+            )
         return None
     for kind, peer in PEERS.items():
         marks = re.compile(f'{peer.theirs}|{peer.ours}')
@@ -84,11 +87,13 @@ def detr_kind(weights: Iterable[str], wanted: str = 'auto') -> str | None:
                 marks = re.compile(f'{PEERS[wanted].theirs}|{peer.ours}')
                 kind = wanted if any(map(marks.fullmatch, names)) else kind
             if wanted not in ('auto', kind):
-                raise ValueError(f'this is a {kind}, not --model {wanted}')
+                raise ValueError(
+                    f'this is a {kind}, not --model {wanted}; give --model {kind} or --model auto'
+                )
             return kind
     raise ValueError(
-        f'controller.* of dynamic masks is there, but nothing that {" or ".join(PEERS)} has: the '
-        'model is another one'
+        f'controller.* of dynamic masks is there, but nothing that {" or ".join(PEERS)} has: give '
+        'a checkpoint of one of these models'
     )
 
 
@@ -104,7 +109,10 @@ def leave_out_repeated(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor]
         if original is None:
             continue
         if tensor.shape != original.shape or not (tensor.is_meta or torch.equal(tensor, original)):
-            raise ValueError(f'{name} is not the same as {repeated(name)}, which it should repeat')
+            raise ValueError(
+                f'{name} is not the same as {repeated(name)}, which it should repeat: the file is '
+                'damaged or its model was changed; give the checkpoint as published'
+            )
         reasons[name] = f'the same tensor as {repeated(name)}'
     return {name: x for name, x in weights.items() if name not in reasons}, reasons
 

@@ -43,7 +43,9 @@ def is_dvis(names: Iterable[str], wanted: str) -> bool:
             )
         return False
     if wanted not in ('auto', 'dvis'):
-        raise ValueError(f'tracker.* is there: this is a DVIS, not --model {wanted}')
+        raise ValueError(
+            f'tracker.* is there: this is a DVIS, not --model {wanted}; give --model auto'
+        )
     if any(name.startswith(OFFLINE) for name in names):
         raise ValueError(
             f'{OFFLINE}* is there: this is the offline DVIS; the online variant alone is known here'

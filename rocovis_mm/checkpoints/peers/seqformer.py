@@ -141,6 +141,6 @@ def transformer_rules(prefix: str) -> list[Rule]:
 
 
 def mask_rules(prefix: str) -> list[Rule]:
-    """Return the rules of what makes masks, whose published names have a prefix."""
+    """Return the rules of the parts that make masks. Their published names have a prefix."""
     features = inside(read_table(MASK_FEATURES, 'masks'), 'mask_head.', 'mask_features.')
     return inside([*mlp_rules('controller', 'controller', 'masks'), *features], prefix, HEAD)

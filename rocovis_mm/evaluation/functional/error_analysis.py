@@ -1,4 +1,4 @@
-"""What went wrong, in counts a person can act on; D predictions, G ground truths."""
+"""Errors of predictions, in counts a person can act on; D predictions, G ground truths."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class VISMetric(BaseMetric):
     Args:
         ann_file: the benchmark's json (gz and zip allowed).
         parts: any of 'segm' (Video AP), 'boundary' (Tube-Boundary AP) and 'pool' (AP^Pool of
-            the two, or of the masks where 'pool' stands alone); None for the class' own.
+            the two, or of the masks where 'pool' is alone); None for the class' own.
         classwise: whether to log a table of the categories.
         format_only: whether to only write the submission; needs `outfile_prefix`.
         outfile_prefix: where to write ``<prefix>.json`` and ``<prefix>.zip`` (with
@@ -68,7 +68,7 @@ class VISMetric(BaseMetric):
 
     Raises:
         ValueError: `parts` is empty or unknown, `format_only` lacks a prefix, `other_videos` is
-            something else, or `score_thr` is no threshold or stands without `tracking`.
+            something else, or `score_thr` is no threshold or is given without `tracking`.
     """
 
     default_prefix = ''  # plain keys, so that save_best='AP' works

@@ -20,7 +20,7 @@ from rocovis_mm.models.layers.gradient import needs_gradient
 
 @dataclass(frozen=True)
 class SamplingPlan:
-    """What the sampling of one geometry needs to know; nothing of it is learned.
+    """The facts about one geometry that its sampling needs; none of them is learned.
 
     The values are in a table whose levels are framed by zeros, so that a sample that
     leaves its level finds zeros and no sample is a special case.

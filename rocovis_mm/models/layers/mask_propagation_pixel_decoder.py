@@ -26,7 +26,7 @@ KEPT_GEOMETRIES = 4
 
 @dataclass(frozen=True)
 class LevelGeometry:
-    """What the deformable encoder needs to know of its levels' sizes; S tokens in all.
+    """The facts about the levels' sizes that the deformable encoder needs; S tokens in all.
 
     Attributes:
         sizes: (h, w) of each encoder level.

@@ -22,7 +22,7 @@ from rocovis_mm.structures import QueryMemory
 
 @dataclass(frozen=True)
 class DecodedObjects:
-    """What the object decoder makes of one frame.
+    """The outputs of the object decoder for one frame.
 
     Attributes:
         layers: D tensors (B, N, C), each layer's output after the post-norm.
@@ -129,7 +129,7 @@ class ObjectDecoder(BaseModule):
     def read(
         self, queries: Tensor, memory: Sequence[QueryMemory], visible: Tensor | None = None
     ) -> Tensor:
-        """Return what each query finds in its own past, (B, N, C); zeros without one.
+        """Return the findings of each query in its own past, (B, N, C); zeros without one.
 
         A query attends to the keys of its own slot alone, unscaled (GenVIS,
         genvis/modeling/genvis.py, ``forward``).

@@ -21,7 +21,7 @@ from rocovis_mm.structures import ClipTargets
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What the similarity loss compares in one frame; n of all clips together.
+    """The embeddings that the similarity loss compares in one frame; n of all clips together.
 
     Attributes:
         vectors: (n, C).

@@ -27,7 +27,7 @@ NEGATIVES = 10
 
 @dataclass(frozen=True)
 class MatchedQueries:
-    """The matched queries of one decoder layer and what they are to learn.
+    """The matched queries of one decoder layer and their targets.
 
     Attributes:
         boxes: (M, 4) predicted, (x, y, w, h) in shares of the frame.

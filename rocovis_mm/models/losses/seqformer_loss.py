@@ -70,7 +70,7 @@ class SeqFormerLoss(BaseModule):
             target_boxes: (M, T, 4), zeros where an instance is absent.
             mask_logits: (M, T, h, w).
             target_masks: (M, T, h, w), empty where an instance is absent.
-            count: what all are divided by.
+            count: divisor of all losses.
         """
         length = boxes.shape[1]
         giou = generalised_iou(corners(boxes), corners(target_boxes))

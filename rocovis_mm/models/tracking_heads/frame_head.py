@@ -1,4 +1,4 @@
-"""What every head does with one frame: features to queries, classes and masks; and its loss.
+"""The part of every head for one frame: features to queries, classes and masks, and its loss.
 
 B frames or clips, N queries, C channels, K classes, L decoder layers.
 """
@@ -147,7 +147,7 @@ class FrameHead(BaseModule):
         targets: Sequence[ClipTargets],
         owners: Sequence[Tensor],
     ) -> list[list[FrameTargets]]:
-        """Return what the frames of whole clips learn, now that the last one is assigned.
+        """Return the targets of the frames of whole clips, now that the last one is assigned.
 
         An assigner that decides frame by frame has said it already.
 

@@ -38,7 +38,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class DecodedFrames:
-    """What the network makes of a batch of frames.
+    """The outputs of the network for a batch of frames.
 
     Attributes:
         decoded: queries and references of each layer.

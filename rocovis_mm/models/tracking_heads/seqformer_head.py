@@ -99,7 +99,7 @@ class SeqFormerHead(BaseModule):
     def pixel_features(
         self, frames: EncodedFrames, features: Sequence[Tensor]
     ) -> tuple[Tensor, ...]:
-        """Return what masks are made of, each (B, c, h_i, w_i): here the mask features alone.
+        """Return the features of masks, each (B, c, h_i, w_i): here the mask features alone.
 
         Args:
             frames: B encoded frames.

@@ -2,56 +2,25 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from detectron2_weights import normalized, weight
-from mmengine.config import Config
-from test_published_baselines import BASES, set_heads, video_tracks
+from detectron2_weights import facts, normalized
+from peer_fixtures import close, published_peer
+from test_published_baselines import video_tracks
 from tiny_model import stream_sample
 
-from rocovis_mm.checkpoints import fitting_config, read_sizes, to_detectron2, to_mm
 from rocovis_mm.checkpoints.contents import model_kind
 from rocovis_mm.checkpoints.peers import ctvis
-from rocovis_mm.registry import MODELS
 from rocovis_mm.streaming.engine import StreamEngine
-
-FIXTURE = 'fixtures/peers/ctvis'
 
 
 @pytest.fixture(scope='module')
 def published(shared_dir):
     """The model with the converted weights, its normalised frames and the published outputs."""
-    path = shared_dir / FIXTURE
-    facts = json.loads(path.with_suffix('.json').read_text())
-    with np.load(path.with_suffix('.npz')) as arrays:
-        fixture = {key: torch.from_numpy(arrays[key]) for key in arrays}
-    factors = {key: rule['multiply_by'] for key, rule in facts['rule_exceptions'].items()}
-    weights = {
-        key: weight(key, tuple(shape)) * factors.get(key, 1) for key, shape in facts['keys'].items()
-    }
-    checkpoint = to_mm({'model': weights})
-    assert checkpoint['meta']['detectron2']['model'] == 'ctvis'
-    back = to_detectron2(checkpoint)['model']
-    assert back.keys() == weights.keys()
-    assert all(torch.equal(back[key], x) for key, x in weights.items())
-    config = Config.fromfile(BASES / 'ctvis_r50.py')
-    sizes = read_sizes(checkpoint['state_dict'], 'ctvis')
-    config.merge_from_dict(dict(model=fitting_config(sizes, 'ctvis')))
-    config.model.backbone.init_cfg = None
-    config.model.track_rule.max_tracks = facts['num_topk']
-    set_heads(config.model.track_head, 4)
-    model = MODELS.build(config.model).eval()
-    model.load_state_dict(checkpoint['state_dict'], strict=True)
+    rule = dict(max_tracks=facts('ctvis', shared_dir)['num_topk'])
+    model, fixture = published_peer('ctvis', shared_dir, track_rule=rule)
     return model, normalized(fixture['frames']), fixture
-
-
-def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    """Compare within 1e-4 of the largest magnitude."""
-    atol = 1e-4 * max(1, theirs.abs().max().item())
-    torch.testing.assert_close(ours, theirs, atol=atol, rtol=0)
 
 
 @torch.no_grad()

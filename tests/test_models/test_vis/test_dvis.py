@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 import torch
-from detectron2_weights import normalized, weight
-from mmengine.config import Config
-from test_published_baselines import BASES, set_heads, video_tracks
+from detectron2_weights import facts, normalized
+from peer_fixtures import close, published_peer
+from test_published_baselines import video_tracks
 
-from rocovis_mm.checkpoints import fitting_config, read_sizes, to_detectron2, to_mm
-from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import StreamState
-
-FIXTURE = 'fixtures/peers/dvis_online'
-
-
-def read(shared_dir, name: str = FIXTURE):
-    """Return the json of a fixture and its arrays as tensors."""
-    path = shared_dir / name
-    with np.load(path.with_suffix('.npz')) as arrays:
-        return json.loads(path.with_suffix('.json').read_text()), {
-            key: torch.from_numpy(arrays[key]) for key in arrays
-        }
 
 
 @pytest.fixture(scope='module')
 def published(shared_dir):
     """The model with the converted weights, its normalised frames and the published outputs."""
-    facts, fixture = read(shared_dir)
-    exceptions = facts['rule_exceptions']
-    weights = {
-        key: weight(key, tuple(shape)) * exceptions.get(key, {}).get('multiply_by', 1)
-        for key, shape in facts['keys'].items()
-    }
-    checkpoint = to_mm({'model': weights})
-    assert checkpoint['meta']['detectron2']['model'] == 'dvis'
-    back = to_detectron2(checkpoint)['model']
-    assert back.keys() == weights.keys()
-    assert all(torch.equal(back[key], x) for key, x in weights.items())
-    config = Config.fromfile(BASES / 'dvis_r50.py')
-    config.merge_from_dict(
-        dict(model=fitting_config(read_sizes(checkpoint['state_dict'], 'dvis'), 'dvis'))
-    )
-    config.model.backbone.init_cfg = None
-    config.model.track_rule.max_tracks = facts['tracker']['max_num']
-    set_heads(config.model.track_head, 4)
-    model = MODELS.build(config.model).eval()
-    model.load_state_dict(checkpoint['state_dict'], strict=True)
+    rule = dict(max_tracks=facts('dvis_online', shared_dir)['tracker']['max_num'])
+    model, fixture = published_peer('dvis_online', shared_dir, track_rule=rule)
     return model, normalized(fixture['frames']), fixture
-
-
-def close(ours: torch.Tensor, theirs: torch.Tensor) -> None:
-    """Compare within 1e-4 of the largest magnitude, which is about 100 for mask logits."""
-    atol = 1e-4 * max(1, theirs.abs().max().item())
-    torch.testing.assert_close(ours, theirs, atol=atol, rtol=0)
 
 
 @torch.no_grad()

@@ -5,36 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from detectron2_weights import normalized, outputs, weights
-from mmengine.config import Config
+from detectron2_weights import build, normalized, outputs, weights
 from pycocotools import mask as coco_mask
-from tiny_model import BASES, stream_sample
+from tiny_model import stream_sample
 
-from rocovis_mm.checkpoints import fitting_config, read_sizes, to_mm
-from rocovis_mm.registry import MODELS
+from rocovis_mm.checkpoints import to_mm
 from rocovis_mm.structures import StreamState
-
-
-def set_heads(config, heads: int) -> None:
-    """Set the number of attention heads, which no weight's shape tells, in place."""
-    config.pixel_decoder.encoder.layer_cfg.self_attn_cfg.num_heads = heads
-    layer = config.transformer_decoder.layer_cfg
-    layer.self_attn_cfg.num_heads = layer.cross_attn_cfg.num_heads = heads
-    if 'object_decoder' in config:
-        config.object_decoder.num_heads = heads
 
 
 def converted(name: str, shared_dir):
     """Return our model at the checkpoint's sizes with its converted weights, and the fixture."""
     checkpoint = to_mm({'model': weights(name, shared_dir)}, name)
-    config = Config.fromfile(BASES / f'{name}_r50.py')
-    config.merge_from_dict(
-        dict(model=fitting_config(read_sizes(checkpoint['state_dict'], name), name))
-    )
-    config.model.backbone.init_cfg = None
-    set_heads(config.model.track_head, 4)
-    model = MODELS.build(config.model).eval()
-    model.load_state_dict(checkpoint['state_dict'], strict=True)
+    model = build(checkpoint)
     fixture = outputs(name, shared_dir)
     return model, normalized(fixture['frames']), fixture
 

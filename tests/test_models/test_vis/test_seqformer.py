@@ -6,33 +6,18 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from detectron2_weights import normalized
-from peer_fixtures import build_detr, check_tracks, close, facts, outputs, weights
+from detectron2_weights import facts, normalized
+from peer_fixtures import check_tracks, close, published_peer
 from tiny_model import stream_sample
 
 from rocovis_mm.apis import RoCoVISInferencer
-from rocovis_mm.checkpoints import to_detectron2, to_mm
-
-BASES = {
-    'seqformer': 'seqformer_r50',
-    'seqformer_original': 'seqformer_original_r50',
-    'vmt': 'vmt_r50',
-}
 
 
 def converted(name, shared_dir, **options):
-    """Return the model with converted weights and the fixture; conversion is undone exactly."""
-    published = weights(name, shared_dir)
-    checkpoint = to_mm({'model': published})
-    kind = name.removesuffix('_clips')
-    assert checkpoint['meta']['detectron2']['model'] == kind
-    back = to_detectron2(checkpoint)['model']
-    assert back.keys() == published.keys()
-    assert all(torch.equal(back[key], x) for key, x in published.items())
-    heads = facts(name, shared_dir)['overrides']['heads']
-    model = build_detr(checkpoint, BASES[kind], heads, **options)
+    """Return the model with converted weights and the fixture."""
+    model, fixture = published_peer(name, shared_dir, **options)
     model.labels = range(model.track_head.num_classes)
-    return model, outputs(name, shared_dir)
+    return model, fixture
 
 
 def padded(model, frames):

@@ -211,7 +211,7 @@ def test_what_does_not_fit_is_named(transformers, folder, inferencer, tmp_path):
         inferencer.model.step(torch.zeros(1, 3, 40, SIZE), StreamState())
     with pytest.raises(SystemExit, match='error: nowhere/config.json: no such file'):
         tool().main(['nowhere', str(tmp_path / 'x.pth')])
-    with pytest.raises(TypeError, match='VidEoMT cannot be exported'):
+    with pytest.raises(TypeError, match='VidEoMT cannot be exported: no step'):
         frame_step(inferencer.model, (SIZE, SIZE))
     with pytest.raises(NotImplementedError, match='not trained here'):
         inferencer.model.loss({}, [])

@@ -124,7 +124,7 @@ class ClipGlobalAssigner(UVLAAssigner):
     def supervise(
         self, owners: ClipCosts, targets: ClipTargets, frame: int, num_classes: int
     ) -> FrameTargets:
-        """Return what a frame's predictions are supervised with, by the costs so far.
+        """Return the targets of a frame's predictions, by the costs so far.
 
         Args:
             owners: the costs; of the whole clip once it has ended.

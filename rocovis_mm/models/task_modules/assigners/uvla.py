@@ -169,7 +169,7 @@ class UVLAAssigner(MaskMatcher):
     def supervise(
         self, owners: Tensor, targets: ClipTargets, frame: int, num_classes: int
     ) -> FrameTargets:
-        """Return what a frame's predictions are supervised with, given its owners.
+        """Return the targets of a frame's predictions, given its owners.
 
         Args:
             owners: (L, N) after :meth:`assign` of this frame.
