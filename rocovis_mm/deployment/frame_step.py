@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from rocovis_mm.models.data_preprocessors.vis_data_preprocessor import pad_to
-from rocovis_mm.models.vis import DVIS, GenVIS, MinVIS, OnlineVISModel, RoCoVIS
+from rocovis_mm.models.vis import DVIS, GenVIS, MinVIS, OfflineVISModel, OnlineVISModel, RoCoVIS
 from rocovis_mm.structures import (
     AlignedQueries,
     FramePrediction,
@@ -248,7 +248,7 @@ def frame_step(model: OnlineVISModel, size: tuple[int, int]) -> FrameStep:
     why = ''
     if getattr(model, 'associator', None) is not None:
         why = ': it links queries by a memory whose size changes'
-    elif not isinstance(model, OnlineVISModel):
+    elif isinstance(model, OfflineVISModel):
         why = ': it reads a whole video, whose length is not fixed'
     for kind, step in STEPS.items():
         if isinstance(model, kind) and not why:

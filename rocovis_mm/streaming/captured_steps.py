@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, Union
 
 import torch
 from torch import Tensor, nn
 
-from rocovis_mm.structures import FramePrediction, StreamState
+from rocovis_mm.structures import Detection, FramePrediction, StreamState
 
 MAX_SIZES = 4
 """Sizes of videos that are captured. Each one takes device memory for a whole frame."""
@@ -24,6 +25,8 @@ WARM_UPS = 3
 """Runs before a capture, in which libraries choose their kernels and take their memory."""
 
 Outcome = tuple[FramePrediction, StreamState]
+Part = tuple[Union[FramePrediction, Detection], StreamState]
+"""What the network of a divided model gives."""
 Function = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 """From the tensors of a frame and its past to those of an outcome."""
 
@@ -31,10 +34,10 @@ Function = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 class DividedModel(Protocol):
     """A model whose step is in two parts; see ``OnlineVISModel``."""
 
-    def network(self, images: Tensor, state: StreamState) -> Outcome:
+    def network(self, images: Tensor, state: StreamState) -> Part:
         """Return the part of a step that only computes on the device."""
 
-    def conclude(self, outcome: Outcome, state: StreamState) -> Outcome:
+    def conclude(self, outcome: Part, state: StreamState) -> Outcome:
         """Return the result of the step."""
 
 
@@ -50,7 +53,7 @@ class Captured(NamedTuple):
 
     past: tuple
     function: Function
-    template: Outcome
+    template: Part
     kept: list[dict[str, Any]]
 
 
@@ -104,7 +107,8 @@ class CapturedSteps:
             outcome = refill(captured.template, captured.function([images, *tensors]))
         else:
             outcome = self.model.network(images, state)
-            if past and size not in self.captured and self._came_twice(size, past):
+            wanted = state.started and size not in self.captured
+            if wanted and self._came_twice(size, past):
                 self._capture(size, past, images, state, outcome)
         return self.model.conclude(outcome, state)
 
@@ -116,7 +120,7 @@ class CapturedSteps:
         return before == past
 
     def _capture(
-        self, size: tuple, past: tuple, images: Tensor, state: StreamState, outcome: Outcome
+        self, size: tuple, past: tuple, images: Tensor, state: StreamState, outcome: Part
     ) -> None:
         """Capture the step of a size, if there is a place for it."""
         if len(self.captured) >= self.max_sizes:
@@ -127,7 +131,7 @@ class CapturedSteps:
                 )
             self.full = True
             return
-        before = emptied((state,))
+        before = emptied((replace(state, tracks=()),))  # `conclude` alone reads banks of tracks
 
         def step(tensors: Sequence[Tensor]) -> list[Tensor]:
             (past,) = refill(before, tensors[1:])
@@ -145,8 +149,8 @@ class CapturedSteps:
         self.captured[size] = captured
 
 
-def tensors_of(part: FramePrediction | StreamState) -> list[Tensor]:
-    """Return the tensors of a prediction or a state, in the order of its ``map``."""
+def tensors_of(part: FramePrediction | Detection | StreamState) -> list[Tensor]:
+    """Return the tensors of a prediction, a detection or a state, in the order of its ``map``."""
     found: list[Tensor] = []
     part.map(lambda x: found.append(x) or x)
     return found

@@ -5,6 +5,7 @@ n queries of a frame with an identity, K classes, M tracks.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -155,8 +156,11 @@ class IdentityRecorder:
     """Gathers one video frame by frame, as :class:`TrackRecorder` does, by identity.
 
     An identity may begin at any frame and has a track from there on. Tracks of identities that
-    never come back are kept as long as they may be among the video's best; so all that it holds
-    is bounded by the identities that may come back, except the masks.
+    never come back are kept as long as they may be among the video's best. The results
+    themselves grow with the video: one entry of each ended track and class that is good enough,
+    up to ``rule.max_tracks``, and the masks if they are kept. Everything else is bounded by the
+    identities that may come back, and so is the work for a frame. :meth:`standing` looks at all
+    results.
 
     Args:
         num_classes: K.
@@ -187,7 +191,10 @@ class IdentityRecorder:
         self.length = 0
         self.tracks: dict[int, Track] = {}  # in the order of their first frames
         self.waiting: list[WaitingFrame] = []  # oldest first
-        self.ended: list[tuple[ScoredTrack, Track]] = []  # the best of those that never come back
+        self.brief: list[Track] = []  # never come back, and are noise after a while
+        # a heap, worst first, of the best of the others that never come back; the first part
+        # of an entry decides, and no two are equal
+        self.ended: list[tuple[tuple[float, int, int, int], ScoredTrack, Track]] = []
 
     @property
     def masks(self) -> dict[int, dict[int, RLE]]:
@@ -241,10 +248,8 @@ class IdentityRecorder:
         for track in list(self.tracks.values()):
             if self.rule.removes(number, track.last, track.frames):
                 del self.tracks[track.identity]
-        self.ended = [
-            (scored, track)
-            for scored, track in self.ended
-            if not self.rule.removes(number, track.last, track.frames)
+        self.brief = [
+            track for track in self.brief if not self.rule.removes(number, track.last, track.frames)
         ]
 
     def _end(self, absent: int | None) -> None:
@@ -265,14 +270,17 @@ class IdentityRecorder:
     def give_back(self, identities: Iterable[int]) -> None:
         """End identities.
 
-        Of those that ended the best are kept, as many as a video may have tracks. All are kept
-        at the beginning of a video, where noise is not removed yet.
+        Of those that ended the best are kept, as many as a video may have tracks. Those that are
+        going to be removed as noise do not count.
         """
         given = [self.tracks.pop(int(identity)) for identity in identities]
-        begins = self.length <= self.rule.noise_frames + 1
-        if given:
-            number = len(given) * self.num_classes + len(self.ended)
-            self.ended = self._best(given, number if begins else self.rule.max_tracks)
+        lasting = [track for track in given if track.frames >= self.rule.min_frames]
+        self.brief += [track for track in given if track.frames < self.rule.min_frames]
+        for scored, track in self._pairs(lasting):
+            rank = (scored.class_score, -scored.identity, -scored.label, -track.last)
+            heapq.heappush(self.ended, (rank, scored, track))
+            if len(self.ended) > self.rule.max_tracks:
+                heapq.heappop(self.ended)
 
     def class_scores(self, tracks: Sequence[Track]) -> np.ndarray:
         """Return the class probabilities (M, K) of tracks so far."""
@@ -285,10 +293,17 @@ class IdentityRecorder:
             classes = self.rule.probabilities(classes)
         return classes[:, : self.num_classes]
 
-    def _best(self, tracks: list[Track], number: int) -> list[tuple[ScoredTrack, Track]]:
-        """Return the best by class of the ended tracks and of `tracks`."""
+    def _best(self) -> list[tuple[ScoredTrack, Track]]:
+        """Return the best pairs by class of the video so far, best first."""
+        found = [(scored, track) for _, scored, track in self.ended]
+        found += self._pairs([*self.brief, *self.tracks.values()])
+        found.sort(key=lambda pair: (-pair[0].class_score, pair[0].identity, pair[0].label))
+        return found[: self.rule.max_tracks]
+
+    def _pairs(self, tracks: list[Track]) -> list[tuple[ScoredTrack, Track]]:
+        """Return the best pairs by class of `tracks`, as many as a video may have."""
         by_class = self.class_scores(tracks)
-        rows, labels = highest(by_class, number)
+        rows, labels = highest(by_class, self.rule.max_tracks)
         if self.rule.min_score is not None:
             good = by_class[rows, labels] > self.rule.min_score
             rows, labels = rows[good], labels[good]
@@ -296,13 +311,12 @@ class IdentityRecorder:
         chosen = [tracks[row] for row in kept]
         sums = np.array([track.inside for track in chosen]).reshape(-1, 2)
         sure = sureness(add_waiting(sums, chosen, self._scored()), self.rule)
-        found = list(self.ended)
+        found = []
         for row, label, place in zip(rows.tolist(), labels.tolist(), places):
             score = float(by_class[row, label])
             scored = ScoredTrack(tracks[row].identity, label, score, float(score * sure[place]))
             found.append((scored, tracks[row]))
-        found.sort(key=lambda pair: (-pair[0].class_score, pair[0].identity, pair[0].label))
-        return found[:number]
+        return found
 
     def _scored(self) -> tuple[WaitingFrame, ...]:
         return tuple(self.waiting) if self.rule.mask_scoring else ()
@@ -321,8 +335,7 @@ class IdentityRecorder:
 
     def standing(self) -> list[ScoredTrack]:
         """Return the best (identity, class) pairs of the video so far, best score first."""
-        best = self._best(list(self.tracks.values()), self.rule.max_tracks)
-        return sorted((scored for scored, _ in best), key=lambda track: -track.score)
+        return sorted((scored for scored, _ in self._best()), key=lambda track: -track.score)
 
     def finish(self, video_id: int) -> VideoTracks:
         """Return the video's tracks: the pairs of :meth:`standing` with their masks.
@@ -332,8 +345,7 @@ class IdentityRecorder:
         """
         if not self.keep_masks:
             raise ValueError('the masks of this video were not kept (keep_masks=False)')
-        best = self._best(list(self.tracks.values()), self.rule.max_tracks)
-        best.sort(key=lambda pair: -pair[0].score)
+        best = sorted(self._best(), key=lambda pair: -pair[0].score)
         masks = self._masks_of({id(track): track for _, track in best}.values())
         return VideoTracks(
             video_id=video_id,

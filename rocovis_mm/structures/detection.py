@@ -5,6 +5,7 @@ B frames, N queries, C channels, K classes, L decoder layers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -25,3 +26,12 @@ class Detection:
     mask_logits: tuple[Tensor, ...]
     queries: tuple[Tensor, ...]
     pixels: Tensor
+
+    def map(self, function: Callable[[Tensor], Tensor]) -> Detection:
+        """Return the detection with `function` applied to every tensor."""
+        return Detection(
+            tuple(function(x) for x in self.class_logits),
+            tuple(function(x) for x in self.mask_logits),
+            tuple(function(x) for x in self.queries),
+            function(self.pixels),
+        )

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_model import images, tiny_model
+from tiny_model import images, sharpen, tiny_config, tiny_model
 
+from rocovis_mm.registry import MODELS
 from rocovis_mm.streaming import captured_steps
-from rocovis_mm.streaming.captured_steps import CapturedSteps
+from rocovis_mm.streaming.captured_steps import CapturedSteps, tensors_of
+from rocovis_mm.streaming.identity_recorder import IdentityRule
 from rocovis_mm.structures import StreamState
 from tests.tiny_streams import METHODS, frames, tiny_inferencer
 
 LONG = 7
 
 
-@pytest.fixture(scope='module', params=list(METHODS))
+def minvis_with_a_bank():
+    torch.manual_seed(1)
+    config = tiny_config(**METHODS['MinVIS'])
+    config.associator = dict(type='rocovis_mm.BankAssociator')
+    config.track_rule = dict(reduce='mean_logits')
+    model = MODELS.build(config)
+    sharpen(model)
+    return model.eval()
+
+
+@pytest.fixture(scope='module', params=[*METHODS, 'DVIS', 'a bank'])
 def model(request):
-    return tiny_model(**METHODS[request.param])
+    if request.param == 'a bank':
+        return minvis_with_a_bank()
+    return tiny_model(**METHODS.get(request.param, dict(method='dvis')))
 
 
 @pytest.fixture(scope='module')
@@ -55,12 +69,16 @@ def recorder(monkeypatch):
 
 @torch.no_grad()
 def run(step, clip):
-    """Return the last layer's logits of every frame."""
+    """Return the tensors of every frame's prediction, and the state after them."""
     state, found = StreamState(), []
     for frame in clip:
         prediction, state = step(frame[None], state)
-        found.append((prediction.class_logits[-1], prediction.mask_logits[-1], prediction.queries))
+        found.append(tensors_of(prediction))
     return found, state
+
+
+def same(tensors, others):
+    return len(tensors) == len(others) and all(map(torch.equal, tensors, others))
 
 
 def test_a_captured_video_is_the_same(model, recorder):
@@ -68,9 +86,12 @@ def test_a_captured_video_is_the_same(model, recorder):
     clip = images(LONG)
     (found, state), (wanted, expected) = run(steps, clip), run(model.step, clip)
     for one, other in zip(found, wanted):
-        assert all(torch.equal(x, y) for x, y in zip(one, other))
-    assert torch.equal(state.queries, expected.queries)
+        assert same(one, other)
+    assert same(tensors_of(state), tensors_of(expected))
     assert len(state.memory) == len(expected.memory)
+    assert len(state.tracks) == len(expected.tracks) == isinstance(model.track_rule, IdentityRule)
+    for bank, other in zip(state.tracks, expected.tracks):
+        assert same([bank.ids, bank.memory], [other.ids, other.memory])
     if len(state.memory) == LONG:  # GenVIS remembers all: no frame is like the one before
         assert not recorder.captures
     else:

@@ -156,6 +156,41 @@ def test_what_is_held_does_not_depend_on_when_masks_are_made(monkeypatch):
     assert all(FRAMES - 1 - x.last <= ABSENT + 3 for x in recorder.tracks.values())
 
 
+class Walked(list):
+    """Counts how often all its entries are looked at."""
+
+    walks = 0
+
+    def __iter__(self):
+        Walked.walks += 1
+        return super().__iter__()
+
+
+@pytest.mark.parametrize('release_after', [None, 2])
+def test_the_work_for_a_frame_does_not_grow(release_after, monkeypatch):
+    """Without a limit all ended tracks stay, and none is looked at before the results are."""
+    rule = IdentityRule('mean', max_tracks=10**6, ends_after=3, min_frames=2, absent_frames=4)
+    recorder = IdentityRecorder(CLASSES, rule, False, release_after)
+    recorder.ended = Walked()
+    monkeypatch.setattr(Walked, 'walks', 0)
+    rng = np.random.default_rng(0)
+    frames = []
+    for t in range(90):  # an identity of three frames begins at each, one of a single frame too
+        ids = torch.tensor([*(3 * k for k in range(max(0, t - 2), t + 1)), 3 * t + 1])
+        classes = torch.from_numpy(rng.normal(size=(len(ids), CLASSES + 1))).float()
+        frames.append((classes, torch.full((len(ids), 2, 4), -1.0), ids))
+        recorder.give_back(recorder.absent_slots())
+        recorder.add_frame(
+            frame_masks(*frames[-1][:2], torch.ones(len(ids)), SIZES, False, identities=ids)
+        )
+        assert len(recorder.tracks) + len(recorder.brief) < 30
+    assert Walked.walks == 0
+    lists = plain_lists(frames, rule)
+    assert len(recorder.ended) >= CLASSES * 80
+    assert {x.identity for x in recorder.standing()} == set(lists)
+    assert Walked.walks
+
+
 def test_release_after_gives_identities_up():
     """A stream that gives identities up early has their tracks with what they had so far."""
     recorder, seen = IdentityRecorder(CLASSES, RULE, release_after=2), []

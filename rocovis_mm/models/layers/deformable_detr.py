@@ -103,8 +103,8 @@ class DeformableDetrEncoder(BaseModule):
         super().__init__(init_cfg=init_cfg)
         if num_levels < len(in_channels):
             raise ValueError(
-                f'num_levels={num_levels}: the backbone gives {len(in_channels)} maps; give as '
-                'many levels at least'
+                f'encoder.num_levels={num_levels}: the backbone gives {len(in_channels)} maps; '
+                'give as many levels at least'
             )
         self.input_proj = nn.ModuleList()
         norm = dict(type='GN', num_groups=32)
@@ -151,7 +151,7 @@ class DeformableDetrEncoder(BaseModule):
         init_transformer(self.encoder)
 
     def forward(self, features: Sequence[Tensor], padding: Tensor) -> EncodedFrames:
-        """Encode each frame by itself.
+        """Encode each frame by itself, in the precision of the weights also under autocast.
 
         Args:
             features: maps of the backbone, each (B, C_i, h, w), high to low resolution.
@@ -170,15 +170,16 @@ class DeformableDetrEncoder(BaseModule):
         ]
         shapes = torch.tensor(sizes, device=padding.device)
         flat = torch.cat([mask.flatten(1) for mask in masks], dim=1)
-        memory = self.encoder(
-            query=in_a_row(maps),
-            query_pos=in_a_row(positions),
-            key_padding_mask=flat,
-            spatial_shapes=shapes,
-            level_start_index=level_starts(shapes),
-            valid_ratios=ratios,
-            plan=self.sampling_plan(sizes, ratios),
-        )
+        with torch.autocast(padding.device.type, enabled=False):  # half is too coarse for places
+            memory = self.encoder(
+                query=in_a_row(maps).to(self.level_embed),
+                query_pos=in_a_row(positions),
+                key_padding_mask=flat,
+                spatial_shapes=shapes,
+                level_start_index=level_starts(shapes),
+                valid_ratios=ratios,
+                plan=self.sampling_plan(sizes, ratios),
+            )
         return EncodedFrames(memory, flat, sizes, ratios)
 
     def project(self, features: Sequence[Tensor]) -> list[Tensor]:

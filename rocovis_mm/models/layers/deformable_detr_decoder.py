@@ -88,18 +88,19 @@ class DeformableDetrDecoder(BaseModule):
         init_predictions(self.class_embed, self.bbox_embed)
 
     def forward(self, frames: EncodedFrames) -> DecodedQueries:
-        """Decode the learned queries in each frame."""
+        """Decode the learned queries in each frame, in their precision also under autocast."""
         batch = len(frames.memory)
         positions, queries = self.query_embed.weight.expand(batch, -1, -1).chunk(2, dim=-1)
-        first = self.reference_points(positions).sigmoid()  # (B, N, 2)
-        layers, references = self.decoder(
-            query=queries,
-            query_pos=positions,
-            reference_points=first,
-            valid_ratios=frames.valid_ratios,
-            reg_branches=self.bbox_embed,
-            **frames.attended(),
-        )
+        with torch.autocast(queries.device.type, enabled=False):  # half is too coarse for places
+            first = self.reference_points(positions).sigmoid()  # (B, N, 2)
+            layers, references = self.decoder(
+                query=queries,
+                query_pos=positions,
+                reference_points=first,
+                valid_ratios=frames.valid_ratios,
+                reg_branches=self.bbox_embed,
+                **frames.attended(),
+            )
         return DecodedQueries(tuple(layers), (first, *references[:-1]))
 
     def class_logits(self, decoded: DecodedQueries, layer: int = -1) -> Tensor:
@@ -107,8 +108,13 @@ class DeformableDetrDecoder(BaseModule):
         return self.class_embed[layer](decoded.queries[layer])
 
     def boxes(self, decoded: DecodedQueries, layer: int = -1) -> Tensor:
-        """Return (B, N, 4), (x, y, w, h) of one layer in shares of the unpadded frame."""
-        return refine(self.bbox_embed[layer](decoded.queries[layer]), decoded.references[layer])
+        """Return (B, N, 4), (x, y, w, h) of one layer in shares of the unpadded frame.
+
+        They are in the precision of the queries also under autocast.
+        """
+        queries = decoded.queries[layer]
+        with torch.autocast(queries.device.type, enabled=False):
+            return refine(self.bbox_embed[layer](queries), decoded.references[layer])
 
 
 def class_layers(number: int, channels: int, num_classes: int) -> ModuleList:

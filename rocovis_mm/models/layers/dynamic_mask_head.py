@@ -10,12 +10,37 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from mmdet.models.layers.transformer.utils import MLP
 from mmdet.models.utils.misc import aligned_bilinear
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 HIDDEN = 8
 """Channels between the dynamic convolutions."""
+STRIDES = (8, 16, 32)
+"""Of the maps that mask features are made of, in pixels of the input."""
+
+
+def check_strides(strides: Sequence[int], num_levels: int) -> None:
+    """Check that an encoder's first levels are the maps that mask features are made of.
+
+    Args:
+        strides: of the maps that the encoder reads, high to low resolution.
+        num_levels: of the encoder; each level without a map has twice the stride of the one
+            before.
+
+    Raises:
+        ValueError: the first levels have other strides, or there are fewer than three.
+    """
+    further = [strides[-1] * 2**k for k in range(1, num_levels - len(strides) + 1)]
+    levels = (*strides, *further)[: len(STRIDES)]
+    if levels != STRIDES:
+        raise ValueError(
+            f'masks are made of levels of strides {list(STRIDES)}, but the first levels have '
+            f'strides {list(levels)}: the strides from 8 on of track_head.strides must be the '
+            f'beginning of {list(STRIDES)}, and track_head.encoder.num_levels={num_levels} must '
+            f'be at least {len(STRIDES)}. The maps are chosen by out_indices of the backbone'
+        )
 
 
 class MaskFeatureFusion(BaseModule):
@@ -60,6 +85,25 @@ class MaskFeatureFusion(BaseModule):
         """Return (B, c, h, w) from the sum (B, C, h, w)."""
         x = self.high(fused).relu()
         return self.project(self.reduce(x).relu()).relu()
+
+
+class Controller(MLP):
+    """Predicts the parameters of an instance's convolutions from its query.
+
+    They multiply coordinates in pixels, so they are never in half precision under autocast.
+
+    Args:
+        channels: C.
+        num_params: P.
+    """
+
+    def __init__(self, channels: int, num_params: int) -> None:
+        super().__init__(channels, channels, num_params, 3)
+
+    def forward(self, queries: Tensor) -> Tensor:
+        """Return (..., P) from (..., C)."""
+        with torch.autocast(queries.device.type, enabled=False):
+            return super().forward(queries.to(self.layers[0].weight))
 
 
 class DynamicMaskHead(nn.Module):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from mmcv.cnn.bricks.transformer import FFN, MultiheadAttention
 from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
@@ -192,7 +193,7 @@ class SeqFormerDecoder(BaseModule):
         init_predictions(self.class_embed, self.bbox_embed)
 
     def forward(self, frames: EncodedFrames, length: int) -> DecodedClip:
-        """Decode the learned queries in clips.
+        """Decode the learned queries in clips, in their precision also under autocast.
 
         Args:
             frames: B * T encoded frames, clip by clip; the frames of a clip are padded alike.
@@ -201,14 +202,17 @@ class SeqFormerDecoder(BaseModule):
         batch = len(frames.memory) // length
         positions, queries = self.query_embed.weight.expand(batch, -1, -1).chunk(2, dim=-1)
         box_queries = queries[:, None]
-        first = self.reference_points(positions).sigmoid()
-        references = [first[:, None].expand(-1, length, -1, -1)]  # (B, T, N, 2)
         steps = []
-        for layer, box_layer in zip(self.layers, self.bbox_embed):
-            queries, box_queries = layer(queries, box_queries, positions, references[-1], frames)
-            boxes = refine(box_layer(box_queries), references[-1])
-            references.append(boxes.detach())
-            steps.append((queries, box_queries, boxes))
+        with torch.autocast(queries.device.type, enabled=False):  # half is too coarse for places
+            first = self.reference_points(positions).sigmoid()
+            references = [first[:, None].expand(-1, length, -1, -1)]  # (B, T, N, 2)
+            for layer, box_layer in zip(self.layers, self.bbox_embed):
+                queries, box_queries = layer(
+                    queries, box_queries, positions, references[-1], frames
+                )
+                boxes = refine(box_layer(box_queries), references[-1])
+                references.append(boxes.detach())
+                steps.append((queries, box_queries, boxes))
         queries, box_queries, boxes = zip(*steps)
         logits = tuple(embed(x) for embed, x in zip(self.class_embed, queries))
         return DecodedClip(queries, box_queries, tuple(references[:-1]), boxes, logits)

@@ -182,8 +182,12 @@ class ClipTracks:
 
 
 def soft_iou(first: Tensor, second: Tensor) -> Tensor:
-    """Return (m, n), the IoU of pixel probabilities (m, T, h, w) and (n, T, h, w)."""
-    first, second = first.flatten(1), second.flatten(1)
-    shared = first @ second.T
+    """Return (m, n), the IoU of pixel probabilities (m, T, h, w) and (n, T, h, w).
+
+    In float32 also under autocast: sums over the pixels exceed half precision.
+    """
+    first, second = first.flatten(1).float(), second.flatten(1).float()
+    with torch.autocast(first.device.type, enabled=False):
+        shared = first @ second.T
     either = first.sum(1)[:, None] + second.sum(1) - shared
     return shared / (either + EPS)

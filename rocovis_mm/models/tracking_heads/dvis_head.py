@@ -88,7 +88,12 @@ class DVISHead(FrameHead):
         Returns:
             the prediction and the past of the next frame.
         """
-        detection = self.detect(features, predict='none')
+        return self.track(self.detect(features, predict='none'), state, started)
+
+    def track(
+        self, detection: Detection, state: StreamState, started: Tensor | None = None
+    ) -> tuple[FramePrediction, StreamState]:
+        """Do the part of :meth:`decode` after the detection, which needs the CPU to match."""
         tracks, _, state = self.refer(self.frame_queries(detection), state, started)
         class_logits, embeddings = self.tracker.predict(tracks[-1])
         mask_logits = folded_mask_logits(
@@ -114,8 +119,10 @@ class DVISHead(FrameHead):
         if state.queries is None:
             order = torch.arange(queries.shape[1], device=queries.device).expand(len(queries), -1)
         else:
+            # an undefined cost is 0 as published (dvis/video_dvis_modules.py:269-283)
+            undefined = 1.0 if self.published else None
             previous = state.memory[0].queries.detach()
-            order = align_all(previous, queries.detach(), started, self.exporting)
+            order = align_all(previous, queries.detach(), started, self.exporting, undefined)
             order = order.argsort(1) if self.published else order
         aligned = in_order(queries, order)
         tracks = self.tracker(aligned, queries, state.queries, started)

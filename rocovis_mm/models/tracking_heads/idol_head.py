@@ -18,14 +18,18 @@ from torch import Tensor, nn
 
 from rocovis_mm.models.layers.deformable_detr import DeformableDetrEncoder, padding_mask
 from rocovis_mm.models.layers.deformable_detr_decoder import DecodedQueries, DeformableDetrDecoder
-from rocovis_mm.models.layers.dynamic_mask_head import DynamicMaskHead, MaskFeatureFusion
+from rocovis_mm.models.layers.dynamic_mask_head import (
+    STRIDES,
+    Controller,
+    DynamicMaskHead,
+    MaskFeatureFusion,
+    check_strides,
+)
 from rocovis_mm.models.losses.idol_loss import ContrastItem, MatchedQueries
 from rocovis_mm.models.task_modules.assigners.sim_ota import Assignment
 from rocovis_mm.registry import MODELS, TASK_UTILS
 from rocovis_mm.structures import ClipTargets, FramePrediction
 
-FINEST_STRIDE = 8
-"""Of the maps that are read; a backbone may give finer ones."""
 NO_MASK = -1e4
 """Mask logit of queries that are no candidates, whose masks are not made."""
 
@@ -53,7 +57,8 @@ class IDOLHead(BaseModule):
 
     Args:
         in_channels: channels of the backbone's maps, high to low resolution.
-        strides: their strides. Maps of strides below 8 are not read.
+        strides: their strides. Maps of strides below 8 are not read. The first levels of the
+            encoder must have the strides 8, 16 and 32.
         num_classes: K.
         num_queries: N.
         feat_channels: C, a multiple of 32.
@@ -64,7 +69,7 @@ class IDOLHead(BaseModule):
         init_cfg: as any MMEngine module.
 
     Raises:
-        ValueError: `feat_channels` is no multiple of 32.
+        ValueError: `feat_channels` is no multiple of 32, or the strides are others.
     """
 
     def __init__(
@@ -85,14 +90,15 @@ class IDOLHead(BaseModule):
             raise ValueError(f'feat_channels={feat_channels}: give a multiple of 32')
         self.num_classes = num_classes
         self.num_queries = num_queries
-        self.unread = sum(stride < FINEST_STRIDE for stride in strides)
+        self.unread = sum(stride < STRIDES[0] for stride in strides)
         self.encoder = DeformableDetrEncoder(
             tuple(in_channels)[self.unread :], feat_channels, **encoder
         )
+        check_strides(tuple(strides)[self.unread :], len(self.encoder.input_proj))
         self.decoder = DeformableDetrDecoder(num_classes, num_queries, feat_channels, **decoder)
         self.mask_features = MaskFeatureFusion(feat_channels)
         self.mask_head = DynamicMaskHead(self.mask_features.out_channels)
-        self.controller = MLP(feat_channels, feat_channels, self.mask_head.num_params, 3)
+        self.controller = Controller(feat_channels, self.mask_head.num_params)
         self.reid_embed = MLP(feat_channels, feat_channels, feat_channels, 3)
         self.assigner = TASK_UTILS.build(assigner)
         self.criterion = MODELS.build(loss)
@@ -116,8 +122,9 @@ class IDOLHead(BaseModule):
         """
         maps = features[self.unread :]
         frames = self.encoder(maps, padding_mask(sizes, padded).to(maps[0].device))
-        scale = maps[0].new_tensor([(width, height) for height, width in sizes])[:, None]
         decoded = self.decoder(frames)
+        pixels = [(width, height) for height, width in sizes]
+        scale = decoded.references[0].new_tensor(pixels)[:, None]
         return DecodedFrames(decoded, self.mask_features(frames.maps(3)), scale)
 
     def masks(self, frames: DecodedFrames, b: int, queries: Tensor, layer: int = -1) -> Tensor:

@@ -102,11 +102,15 @@ def align(previous: Tensor, current: Tensor) -> Tensor:
 
 
 def align_all(
-    previous: Tensor, current: Tensor, started: Tensor | None = None, exporting: bool = False
+    previous: Tensor,
+    current: Tensor,
+    started: Tensor | None = None,
+    exporting: bool = False,
+    undefined: float | None = None,
 ) -> Tensor:
     """Return :func:`align` of B streams, (B, N), from (B, N, C) embeddings.
 
-    They come from the device together.
+    They come from the device together, in the precision of the embeddings also under autocast.
 
     Args:
         previous: (B, N, C) embeddings.
@@ -114,18 +118,29 @@ def align_all(
         started: (B,) bool, False for streams without a previous frame, whose first frame
             continues itself; None where all have one.
         exporting: match by tensor operations; see :func:`linear_assignment`.
+        undefined: similarity where an embedding is not finite; None refuses such embeddings.
+
+    Raises:
+        ValueError: an embedding is not finite, except where `exporting`.
     """
     if started is not None:
         previous = torch.where(started[:, None, None], previous, current)
-    similarity = torch.stack(
-        [
+    with torch.autocast(current.device.type, enabled=False):
+        cosines = [
             F.normalize(before, dim=1) @ F.normalize(now, dim=1).T
             for before, now in zip(previous, current)
         ]
-    ).float()
+    similarity = torch.stack(cosines).float()
+    if undefined is not None:
+        similarity = similarity.nan_to_num(undefined)
     if exporting:
         return torch.stack([linear_assignment(-matrix) for matrix in similarity])
-    columns = [
-        linear_sum_assignment(matrix, maximize=True)[1] for matrix in similarity.cpu().numpy()
-    ]
+    matrices = similarity.cpu().numpy()
+    if np.isnan(matrices).any():
+        raise ValueError(
+            'queries cannot be matched with those of the frame before: their embeddings are '
+            'not finite. Look for such numbers in the frames and in the checkpoint. If the '
+            'model runs in float16, try bfloat16 or float32'
+        )
+    columns = [linear_sum_assignment(matrix, maximize=True)[1] for matrix in matrices]
     return torch.from_numpy(np.stack(columns)).to(current.device)

@@ -10,13 +10,17 @@ from collections.abc import Sequence
 
 import torch
 from mmdet.models.layers import inverse_sigmoid
-from mmdet.models.layers.transformer.utils import MLP
 from mmdet.utils import reduce_mean
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from rocovis_mm.models.layers.deformable_detr import DeformableDetrEncoder, EncodedFrames
-from rocovis_mm.models.layers.dynamic_mask_head import DynamicMaskHead, MaskFeatureFusion
+from rocovis_mm.models.layers.dynamic_mask_head import (
+    Controller,
+    DynamicMaskHead,
+    MaskFeatureFusion,
+    check_strides,
+)
 from rocovis_mm.models.layers.seqformer_decoder import DecodedClip, SeqFormerDecoder
 from rocovis_mm.models.losses.seqformer_loss import mask_boxes, sampled_masks
 from rocovis_mm.registry import MODELS, TASK_UTILS
@@ -44,6 +48,9 @@ class SeqFormerHead(BaseModule):
         loss: config of the losses.
         first_class: class output of the data set's first label.
         init_cfg: as any MMEngine module.
+
+    Raises:
+        ValueError: the last three maps have other strides.
     """
 
     def __init__(
@@ -65,10 +72,11 @@ class SeqFormerHead(BaseModule):
         self.num_queries = num_queries
         self.first_class = first_class
         self.encoder = DeformableDetrEncoder(in_channels[-LEVELS:], feat_channels, **encoder or {})
+        check_strides(tuple(strides)[-LEVELS:], len(self.encoder.input_proj))
         self.decoder = SeqFormerDecoder(num_classes, num_queries, feat_channels, **decoder or {})
         self.mask_features = MaskFeatureFusion(feat_channels)
         self.mask_head = DynamicMaskHead(self.mask_features.out_channels)
-        self.controller = MLP(feat_channels, feat_channels, self.mask_head.num_params, 3)
+        self.controller = Controller(feat_channels, self.mask_head.num_params)
         self.assigner = TASK_UTILS.build(assigner) if assigner else None
         self.criterion = MODELS.build(loss) if loss else None
 

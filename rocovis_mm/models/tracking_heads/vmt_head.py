@@ -11,11 +11,10 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from mmdet.models.layers.transformer.utils import MLP
 from torch import Tensor, nn
 
 from rocovis_mm.models.layers.deformable_detr import EncodedFrames
-from rocovis_mm.models.layers.dynamic_mask_head import DynamicMaskHead
+from rocovis_mm.models.layers.dynamic_mask_head import Controller, DynamicMaskHead
 from rocovis_mm.models.layers.mask_refinement import (
     MaskRefinement,
     box_masks,
@@ -26,6 +25,9 @@ from rocovis_mm.models.losses.seqformer_loss import mask_boxes, sampled_masks
 from rocovis_mm.models.tracking_heads.seqformer_head import LEVELS, SeqFormerHead
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import ClipTargets
+
+BACKBONE_STRIDES = (4, 8, 16, 32)
+"""Of the backbone's maps, in pixels of the input."""
 
 
 @dataclass(frozen=True)
@@ -54,27 +56,37 @@ class VMTHead(SeqFormerHead):
 
     Args:
         in_channels: of the backbone's four maps.
+        strides: of these maps: 4, 8, 16 and 32.
         refinement: arguments of :class:`MaskRefinement`.
         wrap_boxes: see :func:`box_masks`.
         **kwargs: arguments of :class:`SeqFormerHead`.
+
+    Raises:
+        ValueError: other strides.
     """
 
     def __init__(
         self,
         in_channels: Sequence[int],
+        strides: Sequence[int],
         refinement: dict | None = None,
         wrap_boxes: bool = True,
         **kwargs,  # noqa: ANN003
     ) -> None:
-        super().__init__(in_channels=in_channels, **kwargs)
+        super().__init__(in_channels=in_channels, strides=strides, **kwargs)
+        if tuple(strides) != BACKBONE_STRIDES:
+            raise ValueError(
+                f'track_head.strides={list(strides)}: VMT reads the maps of strides '
+                f'{list(BACKBONE_STRIDES)}; choose them by out_indices of the backbone'
+            )
         channels = self.encoder.level_embed.shape[1]
         features = self.mask_features.out_channels
         self.wrap_boxes = wrap_boxes
         self.refinement = MaskRefinement(in_channels[0], channels, features, **refinement or {})
         self.middle_head = DynamicMaskHead(features, stride=4, own=3)
         self.fine_head = DynamicMaskHead(0, stride=2, own=features + 3)
-        self.middle_controller = MLP(channels, channels, self.middle_head.num_params, 3)
-        self.fine_controller = MLP(channels, channels, self.fine_head.num_params, 3)
+        self.middle_controller = Controller(channels, self.middle_head.num_params)
+        self.fine_controller = Controller(channels, self.fine_head.num_params)
 
     def init_weights(self) -> None:
         """Draw weights as SeqFormer does."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.models.vis.frozen_detector import FrozenDetectorModel
 from rocovis_mm.registry import MODELS
-from rocovis_mm.structures import FramePrediction, StreamState
+from rocovis_mm.structures import Detection, FramePrediction, StreamState
 
 
 @MODELS.register_module()
@@ -50,4 +50,15 @@ class DVIS(FrozenDetectorModel):
 
     def step(self, images: Tensor, state: StreamState) -> tuple[FramePrediction, StreamState]:
         """Predict one frame of B streams; see :meth:`OnlineVISModel.step`."""
-        return self.track_head.decode(self.extract_features(images), state)
+        return self.conclude(self.network(images, state), state)
+
+    def network(self, images: Tensor, state: StreamState) -> tuple[Detection, StreamState]:
+        """Detect one frame by itself; the tracker comes in :meth:`conclude`."""
+        features = self.extract_features(images)
+        return self.track_head.detect(features, predict='none'), StreamState()
+
+    def conclude(
+        self, outcome: tuple[Detection, StreamState], state: StreamState
+    ) -> tuple[FramePrediction, StreamState]:
+        """Match the queries with those of the frame before, and decode them into tracks."""
+        return self.track_head.track(outcome[0], state)

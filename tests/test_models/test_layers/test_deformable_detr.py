@@ -15,6 +15,7 @@ from rocovis_mm.models.layers.deformable_detr import (
     valid_ratio,
 )
 from rocovis_mm.models.layers.deformable_detr_decoder import DeformableDetrDecoder, refine
+from rocovis_mm.models.layers.seqformer_decoder import SeqFormerDecoder
 
 PADDED, SIZE, OTHER = (64, 96), (52, 75), (64, 96)
 
@@ -152,6 +153,28 @@ def test_boxes_are_refined_from_layer_to_layer(encoder, features):
     loss.backward()
     missing = [name for name, x in decoder.named_parameters() if x.grad is None]
     assert not missing
+
+
+@torch.no_grad()
+@pytest.mark.parametrize('kind', [DeformableDetrDecoder, SeqFormerDecoder])
+def test_places_are_not_in_half_precision(encoder, features, kind):
+    """Under autocast the projections of the maps alone are rounded, to eight bits."""
+    torch.manual_seed(3)
+    decoder = kind(3, 5, 32, num_layers=3, num_heads=4, num_points=2, feedforward_channels=64)
+    decoder.init_weights()
+    for mlp in decoder.bbox_embed:
+        torch.nn.init.normal_(mlp.layers[-1].weight, std=0.3)
+    decoder.eval()
+    boxes = []
+    for enabled in (False, True):
+        with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+            frames = encoder(features, padding_mask([OTHER, OTHER], PADDED))
+            if kind is SeqFormerDecoder:
+                boxes.append(decoder(frames, 2).boxes[-1])
+            else:
+                boxes.append(decoder.boxes(decoder(frames)))
+    assert boxes[1].dtype == frames.memory.dtype == torch.float32
+    assert 0 < (boxes[0] - boxes[1]).abs().max() < 5e-4  # a bfloat16 below 1 is rounded by 2e-3
 
 
 def test_a_point_has_no_size_to_refine():

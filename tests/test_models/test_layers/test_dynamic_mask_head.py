@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 
-from rocovis_mm.models.layers.dynamic_mask_head import DynamicMaskHead, MaskFeatureFusion
+from rocovis_mm.models.layers.dynamic_mask_head import (
+    Controller,
+    DynamicMaskHead,
+    MaskFeatureFusion,
+    check_strides,
+)
 
 
 def test_the_convolutions_of_each_instance_cell_by_cell():
@@ -60,3 +66,29 @@ def test_maps_are_joined_from_low_to_high_resolution():
     x = F.conv2d(x, fusion.project.weight, fusion.project.bias, padding=1).relu()
     torch.testing.assert_close(fusion(maps), x)
     assert x.shape == (1, 2, 6, 10)
+
+
+@pytest.mark.parametrize(
+    ('strides', 'levels'),
+    [((16, 32), 4), ((4, 8, 16), 4), ((8, 32), 4), ((8, 16), 2), ((8,), 2), ((8, 16, 64), 3)],
+)
+def test_levels_of_other_strides_are_refused(strides, levels):
+    message = rf'track_head\.strides.*track_head\.encoder\.num_levels={levels} must be at least 3'
+    with pytest.raises(ValueError, match=message):
+        check_strides(strides, levels)
+
+
+@pytest.mark.parametrize(
+    ('strides', 'levels'), [((8, 16, 32), 3), ((8, 16, 32, 64), 4), ((8, 16), 3), ((8,), 4)]
+)
+def test_levels_that_masks_are_made_of(strides, levels):
+    """A level without a map is made of the one before by a convolution of stride 2."""
+    check_strides(strides, levels)
+
+
+def test_parameters_are_not_in_half_precision():
+    torch.manual_seed(0)
+    controller, queries = Controller(8, 5), torch.randn(3, 8).bfloat16()
+    with torch.autocast('cpu', torch.bfloat16):
+        found = controller(queries)
+    assert torch.equal(found, controller(queries.float()))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from rocovis_mm.models.task_modules.clip_matching import ClipTracks, clip_windows
+from rocovis_mm.models.task_modules.clip_matching import ClipTracks, clip_windows, soft_iou
 
 LENGTH, SIZE, K = 9, (3, 4), 2
 
@@ -111,3 +111,14 @@ def test_a_clip_before_frames_that_were_handed_out_is_refused():
     tracks.hand_out(2)
     with pytest.raises(ValueError, match='begins at frame 1, but the frames before 2'):
         tracks.add(1, scores, logits)
+
+
+def test_the_iou_of_large_masks_under_autocast():
+    """Sums of 120000 pixels are above the largest float16."""
+    masks = torch.rand(2, 2, 200, 300, generator=torch.Generator().manual_seed(0))
+    first, second = masks.double()
+    shared = (first * second).sum()
+    expected = float(shared / ((first + second).sum() - shared))
+    with torch.autocast('cpu', torch.float16):
+        found = soft_iou(masks[:1], masks[1:])
+    assert found.item() == pytest.approx(expected, rel=1e-5)

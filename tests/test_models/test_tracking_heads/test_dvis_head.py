@@ -48,6 +48,19 @@ def test_the_published_permutation_is_the_inverse_of_the_best(model, order, monk
     assert torch.equal(found[True], found[False]) == (order == SWAP)
 
 
+@torch.no_grad()
+def test_queries_that_are_not_finite(model, monkeypatch):
+    """The released code takes an undefined cost for 0; otherwise they are refused."""
+    queries = torch.randn(1, 6, 32, generator=torch.Generator().manual_seed(0))
+    past = StreamState(torch.zeros(1, 6, 32), (AlignedQueries(queries),))
+    queries = queries.index_fill(1, torch.tensor([2]), float('nan'))
+    _, order, _ = model.track_head.refer(queries, past)
+    assert order.tolist() == [[0, 1, 2, 3, 4, 5]]
+    monkeypatch.setattr(model.track_head, 'published', False)
+    with pytest.raises(ValueError, match='embeddings are not finite'):
+        model.track_head.refer(queries, past)
+
+
 def attention(module, query, key):
     """Return what torch's own attention gives, whose batch is the second dimension."""
     query, key = query.transpose(0, 1), key.transpose(0, 1)

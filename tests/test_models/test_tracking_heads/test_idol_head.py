@@ -90,6 +90,24 @@ def test_clips_are_refused(model):
         losses_of(model, [[1, 1, 1]])
 
 
+@pytest.mark.parametrize(
+    ('name', 'strides', 'message'),
+    [
+        ('idol', [16, 32], r'have strides \[16, 32, 64\].*track_head.strides'),
+        ('idol', [4, 16, 32], r'have strides \[16, 32, 64\].*track_head.strides'),
+        ('seqformer', [16, 32], r'have strides \[16, 32, 64\].*track_head.strides'),
+        ('seqformer', [8, 16, 32, 64], r'have strides \[16, 32, 64\].*track_head.strides'),
+        ('vmt', [8, 16, 32], r'track_head.strides=\[8, 16, 32\]: VMT reads'),
+    ],
+)
+def test_maps_that_coordinates_do_not_fit_are_refused(name, strides, message):
+    """Of all heads with dynamic masks."""
+    head = Config.fromfile(BASES / f'{name}_tiny.py').model.track_head
+    head.update(strides=strides, in_channels=[8] * len(strides), num_classes=5)
+    with torch.device('meta'), pytest.raises(ValueError, match=message):
+        MODELS.build(head)
+
+
 def test_boxes_are_shares_of_the_frame_without_padding():
     tubes = box_tubes([[1, 0], [1, 1]], SIZE)
     target = clip_targets(clip_sample(tubes, [0, 1]), torch.device('cpu'))
@@ -118,6 +136,27 @@ def test_a_step_pads_what_is_no_multiple_of_32_and_masks_it(model):
         torch.testing.assert_close(getattr(both, name)[-1][1:], first, rtol=1e-3, atol=1e-2)
         assert not torch.allclose(getattr(untold, name)[-1], first, rtol=1e-3, atol=1e-3)
     assert alone.identities[0].tolist() == both.identities[1].tolist()
+
+
+@torch.no_grad()
+def test_masks_under_autocast_are_those_of_single_precision(model):
+    """The width of 301 pixels has no bfloat16; logits are products of places in pixels."""
+    head, size = model.track_head, (64, 320)
+    features = model.extract_features(images(1, size))
+    found = []
+    for enabled in (False, True):
+        with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+            frames = head.detect(
+                [x.bfloat16() if enabled else x for x in features], [(61, 301)], size
+            )
+            assert frames.scale.tolist() == [[[301, 61]]]
+            found.append(
+                (head.decoder.boxes(frames.decoded), head.masks(frames, 0, torch.arange(14)))
+            )
+    (boxes, masks), (half_boxes, half_masks) = found
+    assert (boxes - half_boxes).abs().max() < 5e-4
+    assert (masks - half_masks).abs().max() < 5e-3 * masks.abs().max()
+    assert ((masks > 0) != (half_masks > 0)).float().mean() < 5e-3
 
 
 @torch.no_grad()

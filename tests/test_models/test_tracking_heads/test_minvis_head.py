@@ -11,7 +11,7 @@ from comparing import difference
 from test_rocovis_head import PRESENCE, training_losses, without_gradient
 from tiny_model import box_tubes, clip_sample, images, tiny_model
 
-from rocovis_mm.models.tracking_heads.minvis_head import align
+from rocovis_mm.models.tracking_heads.minvis_head import align, align_all
 from rocovis_mm.structures import StreamState
 
 
@@ -25,6 +25,28 @@ def test_align_maximises_the_sum_of_cosines(seed):
         key=lambda order: sum(cosine[i, j] for i, j in enumerate(order)),
     )
     assert align(torch.from_numpy(previous), torch.from_numpy(current)).tolist() == list(best)
+
+
+def test_autocast_does_not_round_similarities():
+    """The cosines of two pairs differ by less than a bfloat16 tells apart."""
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(1, 1, 64))
+    previous = torch.from_numpy(base + 0.02 * rng.normal(size=(1, 20, 64))).float()
+    order = torch.from_numpy(rng.permutation(20))
+    with torch.autocast('cpu', torch.bfloat16):
+        found = align_all(previous, previous[:, order])
+    assert found[0].tolist() == order.argsort().tolist()
+
+
+def test_embeddings_that_are_not_finite():
+    """They are refused, or have the similarity that is given with all others."""
+    previous, current = torch.eye(4)[None].clone(), torch.eye(4)[None].clone()
+    current[0, 2, 3] = 2.0  # cosine of 0.45 with the third one before
+    previous[0, 3] = current[0, 3] = float('inf')
+    with pytest.raises(ValueError, match='not finite.*in the checkpoint.*try bfloat16'):
+        align_all(previous, current)
+    assert align_all(previous, current, undefined=1.0).tolist() == [[0, 1, 3, 2]]
+    assert align_all(previous, current, undefined=-1.0).tolist() == [[0, 1, 2, 3]]
 
 
 @torch.no_grad()

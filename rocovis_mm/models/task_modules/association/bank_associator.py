@@ -78,7 +78,7 @@ class BankAssociator:
     def __call__(
         self, prediction: FramePrediction, state: StreamState
     ) -> tuple[FramePrediction, StreamState]:
-        """Link one frame of B streams.
+        """Link one frame of B streams, in float32 also under autocast.
 
         Args:
             prediction: its last layer's logits; its ``queries`` (B, N, C) are the embeddings.
@@ -90,10 +90,11 @@ class BankAssociator:
         embeddings = prediction.queries.float()
         banks = state.tracks or (None,) * len(embeddings)
         linked = []
-        for b, bank in enumerate(banks):
-            scores = self.scores(prediction.class_logits[-1][b].float())
-            rows = self.candidates(scores, prediction.mask_logits[-1][b])
-            linked.append(self.link(rows, scores, embeddings[b], bank))
+        with torch.autocast(embeddings.device.type, enabled=False):
+            for b, bank in enumerate(banks):
+                scores = self.scores(prediction.class_logits[-1][b].float())
+                rows = self.candidates(scores, prediction.mask_logits[-1][b])
+                linked.append(self.link(rows, scores, embeddings[b], bank))
         identities, banks = zip(*linked)
         return (
             replace(prediction, identities=torch.stack(identities)),

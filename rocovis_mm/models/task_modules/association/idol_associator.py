@@ -69,7 +69,7 @@ class IDOLAssociator(BankAssociator):
     def __call__(
         self, prediction: FramePrediction, candidates: Sequence[Tensor], state: StreamState
     ) -> tuple[FramePrediction, StreamState]:
-        """Link one frame of B streams.
+        """Link one frame of B streams, in float32 also under autocast.
 
         Args:
             prediction: its ``queries`` (B, N, C) are the embeddings.
@@ -79,13 +79,15 @@ class IDOLAssociator(BankAssociator):
         Returns:
             the prediction with ``identities``, and the state with the banks after the frame.
         """
+        embeddings = prediction.queries.float()
         banks = state.tracks or (None,) * len(candidates)
         linked = []
-        for b, (rows, bank) in enumerate(zip(candidates, banks)):
-            masks = prediction.mask_logits[-1][b, rows] > 0
-            rows = rows[mask_nms(masks, self.nms_iou)]
-            scores = self.scores(prediction.class_logits[-1][b].float())
-            linked.append(self.link(rows, scores, prediction.queries[b].float(), bank))
+        with torch.autocast(embeddings.device.type, enabled=False):
+            for b, (rows, bank) in enumerate(zip(candidates, banks)):
+                masks = prediction.mask_logits[-1][b, rows] > 0
+                rows = rows[mask_nms(masks, self.nms_iou)]
+                scores = self.scores(prediction.class_logits[-1][b].float())
+                linked.append(self.link(rows, scores, embeddings[b], bank))
         identities, banks = zip(*linked)
         return (
             replace(prediction, identities=torch.stack(identities)),

@@ -22,7 +22,8 @@ def mask_ious(masks: Tensor) -> Tensor:
         masks: (n, h, w) bool.
     """
     flat = masks.flatten(1).float()
-    intersections = flat @ flat.T  # whole numbers below 2^24 are exact
+    with torch.autocast(flat.device.type, enabled=False):
+        intersections = flat @ flat.T  # whole numbers below 2^24 are exact
     areas = flat.sum(1)
     unions = areas[:, None] + areas - intersections
     return (intersections + EPSILON) / (unions + EPSILON)

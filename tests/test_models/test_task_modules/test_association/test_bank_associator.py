@@ -118,6 +118,32 @@ def test_nms_keeps_what_no_kept_mask_covers():
     assert mask_nms(masks, 0.6).tolist() == [0, 2, 3]
 
 
+@pytest.mark.parametrize('half', [torch.bfloat16, torch.float16])
+def test_ious_of_large_masks_are_exact_under_autocast(half):
+    """120000 pixels are above the largest float16; a bfloat16 has eight bits."""
+    masks = torch.zeros(3, 300, 800, dtype=torch.bool)
+    masks[0, :, :400] = masks[1, :, 100:501] = masks[2, 100:, 300:] = True
+    with torch.autocast('cpu', half):
+        ious = mask_ious(masks)
+    expected = [[iou(a, b) for b in masks.numpy()] for a in masks.numpy()]
+    np.testing.assert_allclose(ious, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize('options', [{}, {'memory': 'temporally_weighted', 'metric': 'cosine'}])
+def test_autocast_changes_nothing(options):
+    associator, states = BankAssociator(**options), [StreamState(), StreamState()]
+    for frame in random_video(12, 9, 3, 8, seed=2):
+        found = []
+        for place, enabled in enumerate((False, True)):
+            with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+                linked, states[place] = associator(prediction(*frame), states[place])
+            found.append(linked.identities)
+        assert torch.equal(*found)
+        banks = [state.tracks[0] for state in states]
+        assert torch.equal(banks[0].memory, banks[1].memory)
+    assert banks[0].next_id > 1
+
+
 def test_greedy_match_weighs_by_frames():
     similarity = torch.tensor([[0.4, 0.35, 0.2], [0.5, 0.1, 0.29], [0.0, 0.0, 0.0]])
     assert greedy_match(similarity, torch.tensor([1, 3, 9]), 0.3).tolist() == [1, 0, -1]

@@ -94,3 +94,21 @@ def test_identities(seed, new, nms):
         alive |= set(plain.tracks)
         counts.append(len(plain.tracks))
     assert len(alive) > max(counts) > 1  # some died
+
+
+def test_autocast_changes_nothing():
+    """Candidates, identities and the memory of a video with an overlapping pair in each frame."""
+    associator, states = IDOLAssociator(), [StreamState(), StreamState()]
+    boxes = torch.rand(QUERIES, 4, generator=torch.Generator().manual_seed(0)) / 2 + 0.2
+    boxes[1::2] = boxes[::2] + 0.002
+    for logits, masks, embeds in random_video(12, QUERIES, CLASSES, CHANNELS, 3):
+        logits, masks, embeds = (torch.from_numpy(x)[None] for x in (logits, masks, embeds))
+        prediction = FramePrediction((logits[..., :CLASSES] - 3,), (masks,), embeds)
+        found = []
+        for place, enabled in enumerate((False, True)):
+            with torch.autocast('cpu', torch.bfloat16, enabled=enabled):
+                rows = associator.candidates(prediction.class_logits[0][0], boxes)
+                linked, states[place] = associator(prediction, [rows], states[place])
+            found.append((rows, linked.identities, states[place].tracks[0].memory))
+        assert all(map(torch.equal, *found))
+    assert states[0].tracks[0].next_id > 1
