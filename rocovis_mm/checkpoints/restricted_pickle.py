@@ -199,7 +199,7 @@ PLAIN: Mapping[str, Callable | type] = {
     'builtins.set': set,
     'collections.Counter': Counter,
 }
-"""What later torches let a file name beside tensors; a schedule's milestones are a Counter."""
+"""Objects that later torches let a file name beside tensors; a schedule has a Counter."""
 
 
 def pickle_module(also: Iterable[Any]) -> ModuleType:

@@ -26,7 +26,7 @@ WARM_UPS = 3
 
 Outcome = tuple[FramePrediction, StreamState]
 Part = tuple[Union[FramePrediction, Detection], StreamState]
-"""What the network of a divided model gives."""
+"""The output of a divided model's network."""
 Function = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 """From the tensors of a frame and its past to those of an outcome."""
 

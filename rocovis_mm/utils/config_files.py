@@ -76,7 +76,7 @@ def variables_set_to(values: Mapping[str, Any], results: FileResults) -> Iterato
 
 
 class FileResults:
-    """What MMEngine makes of each file of a config.
+    """The content of each file of a config, as MMEngine reads it.
 
     A file is only evaluated again for other values of the variables that it or a file below it
     sets (mmengine 0.10.7, ``config/config.py:824``).
