@@ -9,7 +9,7 @@ from tiny_model import images, tiny_model
 
 from rocovis_mm.deployment import frame_step
 from rocovis_mm.deployment.exporting import ready_to_export
-from rocovis_mm.models import OnlineVISModel
+from rocovis_mm.models import OfflineVISModel, OnlineVISModel
 from rocovis_mm.models.data_preprocessors import VISDataPreprocessor
 from rocovis_mm.structures import StreamState
 
@@ -74,8 +74,8 @@ def check_step(model, step):
 
 
 def test_what_cannot_be_exported_says_why():
-    for base, why in ((object, 'it reads a whole video'), (OnlineVISModel, 'no step')):
-        other = type('Other', (base,), dict(loss=None, step=None))
+    for base, why in ((OfflineVISModel, 'it reads a whole video'), (OnlineVISModel, 'no step')):
+        other = type('Other', (base,), dict(loss=None, step=None, predict_clip=None))
         with pytest.raises(
             TypeError, match=rf'Other cannot be exported: {why}.*\. RoCoVIS, .* and DVIS can'
         ):

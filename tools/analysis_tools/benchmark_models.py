@@ -23,7 +23,7 @@ from mmengine.logging import MMLogger
 from torch import nn
 
 from rocovis_mm.formats.run_lengths import encode_mask
-from rocovis_mm.models import IDOL
+from rocovis_mm.models import DVIS, IDOL, MinVIS
 from rocovis_mm.models.layers import PropagationAttention
 from rocovis_mm.models.vis.feature_maps import fit_head
 from rocovis_mm.registry import MODELS
@@ -282,8 +282,8 @@ class FrameByFrame:
             return
         watch(model, 'extract_features', 'backbone')
         head = model.track_head
-        methods = ('decode', 'advance', 'look', 'follow')  # the last two of MinVIS
-        methods = [name for name in methods if hasattr(head, name)]
+        outer = {MinVIS: 'look follow', DVIS: 'detect track'}.get(type(model), 'decode advance')
+        methods = [name for name in outer.split() if hasattr(head, name)]
         watch(head, ' '.join(methods), 'query decoder')
         if isinstance(model, IDOL):
             watch(head.encoder, 'forward', 'pixel decoder')
