@@ -25,6 +25,26 @@ def pixels_at(first, row, column, height, width, reached, HEADS):  # noqa: ANN00
     return (first + row * width + column) * HEADS, known
 
 
+@triton.jit
+def sample_at(  # noqa: ANN201
+    locations,  # noqa: ANN001
+    weights,  # noqa: ANN001
+    at,  # noqa: ANN001
+    asked,  # noqa: ANN001
+    height,  # noqa: ANN001
+    width,  # noqa: ANN001
+    FLOAT: tl.constexpr,
+):
+    """Return weight, top left pixel, place within it and whether a sample reaches the map."""
+    weight = tl.load(weights + at, mask=asked, other=0).to(FLOAT)
+    x = tl.load(locations + 2 * at, mask=asked, other=-1).to(FLOAT) * width - 0.5
+    y = tl.load(locations + 2 * at + 1, mask=asked, other=-1).to(FLOAT) * height - 0.5
+    reached = (x > -1) & (x < width) & (y > -1) & (y < height)  # not where NaN
+    x, y = tl.where(reached, x, 0), tl.where(reached, y, 0)
+    left, top = tl.floor(x).to(tl.int32), tl.floor(y).to(tl.int32)
+    return weight, left, top, x - left, y - top, reached
+
+
 @triton.jit(do_not_specialize=['tokens', 'queries'])  # all sizes share one compilation
 def forward_kernel(  # noqa: ANN201
     value,  # noqa: ANN001
@@ -57,13 +77,9 @@ def forward_kernel(  # noqa: ANN201
         first = image * tokens + tl.load(starts + level)
         for point in range(POINTS):
             at = (row * LEVELS + level) * POINTS + point
-            weight = tl.load(weights + at, mask=asked, other=0).to(FLOAT)
-            x = tl.load(locations + 2 * at, mask=asked, other=-1).to(FLOAT) * width - 0.5
-            y = tl.load(locations + 2 * at + 1, mask=asked, other=-1).to(FLOAT) * height - 0.5
-            reached = (x > -1) & (x < width) & (y > -1) & (y < height)  # not where NaN
-            x, y = tl.where(reached, x, 0), tl.where(reached, y, 0)
-            left, top = tl.floor(x).to(tl.int32), tl.floor(y).to(tl.int32)
-            x, y = x - left, y - top
+            weight, left, top, x, y, reached = sample_at(
+                locations, weights, at, asked, height, width, FLOAT
+            )
             for corner in tl.static_range(4):
                 pixel, known = pixels_at(
                     first, top + corner // 2, left + corner % 2, height, width, reached, HEADS
@@ -112,13 +128,9 @@ def backward_kernel(  # noqa: ANN201
         first = image * tokens + tl.load(starts + level)
         for point in range(POINTS):
             at = (row * LEVELS + level) * POINTS + point
-            weight = tl.load(weights + at, mask=asked, other=0).to(FLOAT)
-            x = tl.load(locations + 2 * at, mask=asked, other=-1).to(FLOAT) * width - 0.5
-            y = tl.load(locations + 2 * at + 1, mask=asked, other=-1).to(FLOAT) * height - 0.5
-            reached = (x > -1) & (x < width) & (y > -1) & (y < height)
-            x, y = tl.where(reached, x, 0), tl.where(reached, y, 0)
-            left, top = tl.floor(x).to(tl.int32), tl.floor(y).to(tl.int32)
-            x, y = x - left, y - top
+            weight, left, top, x, y, reached = sample_at(
+                locations, weights, at, asked, height, width, FLOAT
+            )
             by_weight = tl.full((QUERIES,), 0, FLOAT)
             by_x, by_y = tl.full((QUERIES,), 0, FLOAT), tl.full((QUERIES,), 0, FLOAT)
             for corner in tl.static_range(4):

@@ -7,7 +7,7 @@ _base_ = [
 ]
 
 num_frames = 4  # of a training clip
-frame_range = 10  # they lie within so many frames to either side of a random one
+frame_range = 10  # they are within so many frames to either side of a random one
 train_scale = (640, 360)
 max_iters = 15000
 lr_step = max(max_iters * 2 // 3, 1)
