@@ -29,7 +29,7 @@ def difference(found: Values, expected: Values, atol: float, rtol: float = 0.0) 
 
 
 def as_tensors(values: Values) -> Tensor | list:
-    """Return arrays and numbers as tensors, in the lists they stand in."""
+    """Return arrays and numbers as tensors, in the lists that hold them."""
     if isinstance(values, (list, tuple)):
         return [as_tensors(value) for value in values]
     return torch.as_tensor(values)

@@ -36,7 +36,7 @@ def published_peer(
     return build(checkpoint, heads, **options), outputs(name, shared_dir)
 
 
-def close(ours: Tensor, theirs: Tensor) -> None:
+def assert_near(ours: Tensor, theirs: Tensor) -> None:
     """Compare within 1e-4 of the largest magnitude."""
     atol = 1e-4 * max(1, theirs.abs().max().item())
     torch.testing.assert_close(ours, theirs, atol=atol, rtol=0)

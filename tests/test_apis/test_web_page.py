@@ -103,7 +103,7 @@ def test_the_page_segments_an_upload_in_a_browser(inferencer, video, tmp_path):
     needs('gradio')
     executable = find_browser()
     if executable is None:
-        pytest.skip('no Chromium')
+        pytest.skip('needs Chromium (apt-get install chromium, or set CHROMIUM to its path)')
     page = build_page(inferencer, 'A tiny model', 0.0)
     address = launch(page, '127.0.0.1', None, block=False)
     browser = Browser(executable, tmp_path / 'profile')

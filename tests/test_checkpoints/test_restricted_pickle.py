@@ -136,7 +136,7 @@ def test_code_is_refused_and_never_runs(name, tmp_path):
 
 
 def test_what_a_pickle_writes_into_an_allowed_name_stays_in_that_pickle():
-    """BUILD sets attributes on whatever lies on the stack: a function among them."""
+    """BUILD sets attributes on whatever is on the stack: a function among them."""
     data = b'\x80\x02cnumpy\ndtype\n}X\x04\x00\x00\x00evilK\x01sb.'
     assert callable(load(data))
     assert not hasattr(restricted_pickle.new_type, 'evil')

@@ -66,7 +66,7 @@ def reference(arguments, dtype):
     return multi_scale_deformable_attn_pytorch(leaves[0], sizes, *leaves[1:]), leaves
 
 
-def compare(kernel, arguments, values, gradients, dtype):
+def assert_as_reference(kernel, arguments, values, gradients, dtype):
     """Compare values and gradients with the reference in `dtype`; tolerances are relative."""
     found = kernel(*arguments)
     wanted, others = reference(arguments, dtype)
@@ -85,11 +85,11 @@ def compare(kernel, arguments, values, gradients, dtype):
 
 @pytest.mark.parametrize('shape', SHAPES)
 def test_values_and_gradients_are_mmcvs(kernel, shape):
-    compare(kernel, draw(shape, torch.float32), 1e-5, 1e-4, torch.float32)
+    assert_as_reference(kernel, draw(shape, torch.float32), 1e-5, 1e-4, torch.float32)
 
 
 def test_double_precision_is_exact(kernel):
-    compare(kernel, draw((1, 5, 1, 3, 1)), 1e-12, 1e-12, torch.float64)
+    assert_as_reference(kernel, draw((1, 5, 1, 3, 1)), 1e-12, 1e-12, torch.float64)
 
 
 @pytest.mark.parametrize('places', ['half', 'float'])
@@ -97,7 +97,7 @@ def test_double_precision_is_exact(kernel):
 def test_half_types_round_once(kernel, dtype, digits, places):
     """Sums are in float32: against the same numbers in float32 only the result is rounded."""
     arguments = draw((1, 7, 1, 4, 1), dtype, None if places == 'half' else torch.float32)
-    compare(kernel, arguments, digits, digits, torch.float32)
+    assert_as_reference(kernel, arguments, digits, digits, torch.float32)
 
 
 def test_no_place_reads_outside_the_values(kernel):

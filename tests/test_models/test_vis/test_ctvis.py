@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2_weights import facts, normalized
-from peer_fixtures import close, published_peer
+from peer_fixtures import assert_near, published_peer
 from test_published_baselines import video_tracks
 from tiny_model import stream_sample
 
@@ -27,9 +27,9 @@ def published(shared_dir):
 def test_network(published):
     model, frames, fixture = published
     prediction = model.track_head.decode(model.extract_features(frames))
-    close(prediction.class_logits[-1], fixture['frame_logits'])
-    close(prediction.mask_logits[-1], fixture['frame_masks'])
-    close(prediction.queries, fixture['frame_embeds'])
+    assert_near(prediction.class_logits[-1], fixture['frame_logits'])
+    assert_near(prediction.mask_logits[-1], fixture['frame_masks'])
+    assert_near(prediction.queries, fixture['frame_embeds'])
 
 
 @pytest.fixture(scope='module')
@@ -61,7 +61,7 @@ def test_mean_logits(published, streamed):
     """Of the tracks that are left after the removal of noise, in the order they began."""
     tracks = streamed[0].tracks.values()
     means = np.array([track.classes / track.frames for track in tracks])
-    close(torch.from_numpy(means).float(), published[2]['track_logits'])
+    assert_near(torch.from_numpy(means).float(), published[2]['track_logits'])
 
 
 def test_tracks(published, streamed):

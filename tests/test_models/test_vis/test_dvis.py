@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2_weights import facts, normalized
-from peer_fixtures import close, published_peer
+from peer_fixtures import assert_near, published_peer
 from test_published_baselines import video_tracks
 
 from rocovis_mm.structures import StreamState
@@ -26,14 +26,14 @@ def test_the_network(published, monkeypatch):
     model, frames, fixture = published
     head = model.track_head
     detection = head.detect(model.extract_features(frames))
-    close(detection.class_logits[-1], fixture['frame_logits'])
-    close(detection.mask_logits[-1], fixture['frame_masks'])
-    close(head.frame_queries(detection), fixture['frame_embeds'])
+    assert_near(detection.class_logits[-1], fixture['frame_logits'])
+    assert_near(detection.mask_logits[-1], fixture['frame_masks'])
+    assert_near(head.frame_queries(detection), fixture['frame_embeds'])
     state = StreamState()
     for t, queries in enumerate(head.frame_queries(detection)):
         tracks, order, state = head.refer(queries[None], state)
         assert order[0].tolist() == fixture['indices'][t].tolist()
-        close(head.tracker.decoder.post_norm(tracks[-1])[0], fixture['track_embeds'][t])
+        assert_near(head.tracker.decoder.post_norm(tracks[-1])[0], fixture['track_embeds'][t])
     monkeypatch.setattr(head, 'published', False)
     first, second, *_ = head.frame_queries(detection)[:, None]
     _, mended, _ = head.refer(second, head.refer(first, StreamState())[2])
@@ -47,8 +47,8 @@ def test_a_stream(published):
     state = StreamState()
     for t, frame in enumerate(frames):
         prediction, state = model.step(frame[None], state)
-        close(prediction.class_logits[-1][0], fixture['track_logits'][t])
-        close(prediction.mask_logits[-1][0], fixture['track_masks'][:, t])
+        assert_near(prediction.class_logits[-1][0], fixture['track_logits'][t])
+        assert_near(prediction.mask_logits[-1][0], fixture['track_masks'][:, t])
     sizes = [tuple(x.shape) for x in (state.queries, *(m.queries for m in state.memory))]
     assert sizes == [(1, 16, 64)] * 2
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2_weights import normalized
-from peer_fixtures import close, published_peer
+from peer_fixtures import assert_near, published_peer
 from test_published_baselines import video_tracks
 from tiny_model import stream_sample
 
@@ -26,10 +26,10 @@ def test_network(published):
     size = tuple(frames.shape[-2:])
     features = model.extract_features(frames)
     prediction, _ = model.track_head.decode(features, [size] * len(frames), size)
-    close(prediction.class_logits[-1], fixture['frame_logits'])
-    close(prediction.boxes[-1], fixture['frame_boxes'])
-    close(prediction.queries, fixture['frame_embeds'])
-    close(prediction.mask_logits[-1], fixture['frame_masks'])
+    assert_near(prediction.class_logits[-1], fixture['frame_logits'])
+    assert_near(prediction.boxes[-1], fixture['frame_boxes'])
+    assert_near(prediction.queries, fixture['frame_embeds'])
+    assert_near(prediction.mask_logits[-1], fixture['frame_masks'])
 
 
 @torch.no_grad()
@@ -42,7 +42,7 @@ def test_identities(published):
         expected = fixture['candidates'][t]
         assert rows.tolist() == expected[expected >= 0].tolist()
         shown = prediction.mask_logits[-1][0, rows]
-        close(shown, fixture['frame_masks'][t, rows])
+        assert_near(shown, fixture['frame_masks'][t, rows])
         assert prediction.identities[0].tolist() == fixture['ids'][t].clamp(min=-1).tolist()
         bank = state.tracks[0]
         assert bank.cached.shape[1] == 3

@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from detectron2_weights import facts, normalized
-from peer_fixtures import check_tracks, close, published_peer
+from peer_fixtures import check_tracks, published_peer
 from tiny_model import stream_sample
 
 from rocovis_mm.apis import RoCoVISInferencer
@@ -45,10 +45,10 @@ def check_network(model, fixture):
     images, size = padded(model, fixture['frames']), tuple(fixture['frames'].shape[-2:])
     frames, pixels = model.encode(images, size)
     decoded = model.track_head.decode(frames, len(images))
-    close(decoded.class_logits[-1][0], fixture['video_logits'])
-    close(decoded.queries[-1][0], fixture['video_embeds'])
-    close(decoded.box_queries[-1][0], fixture['frame_embeds'])
-    close(decoded.references[-1][0], fixture['reference_boxes'])
+    assert_near(decoded.class_logits[-1][0], fixture['video_logits'])
+    assert_near(decoded.queries[-1][0], fixture['video_embeds'])
+    assert_near(decoded.box_queries[-1][0], fixture['frame_embeds'])
+    assert_near(decoded.references[-1][0], fixture['reference_boxes'])
     return decoded, pixels, size
 
 
@@ -70,10 +70,10 @@ def test_seqformer_on_a_whole_video(name, shared_dir, request):
     else:
         model, fixture = request.getfixturevalue('original')
     decoded, pixels, size = check_network(model, fixture)
-    close(decoded.boxes[-1][0], fixture['frame_boxes'])
-    close(model.track_head.controller(decoded.queries[-1])[0], fixture['mask_params'])
+    assert_near(decoded.boxes[-1][0], fixture['frame_boxes'])
+    assert_near(model.track_head.controller(decoded.queries[-1])[0], fixture['mask_params'])
     every = torch.arange(model.num_queries)
-    close(model.track_head.masks(decoded, pixels, 0, every, size), fixture['raw_masks'])
+    assert_near(model.track_head.masks(decoded, pixels, 0, every, size), fixture['raw_masks'])
     sample = tracks_of(model, fixture['frames'])
     check_tracks(sample.video_tracks, fixture)
     check_frames(sample)
@@ -107,10 +107,10 @@ def test_seqformer_links_clips(shared_dir):
     ):
         frames, pixels = model.encode(images[start : start + 4], size)
         decoded = model.track_head.decode(frames, 4)
-        close(decoded.class_logits[-1][0], logits)
-        close(decoded.boxes[-1][0], boxes)
+        assert_near(decoded.class_logits[-1][0], logits)
+        assert_near(decoded.boxes[-1][0], boxes)
         every = torch.arange(model.num_queries)
-        close(model.track_head.masks(decoded, pixels, 0, every, size), masks)
+        assert_near(model.track_head.masks(decoded, pixels, 0, every, size), masks)
     found = facts('seqformer_clips', shared_dir)['overrides']
     ori_shape = (found['out_h'], found['out_w'])
     check_tracks(tracks_of(model, fixture['frames'], ori_shape).video_tracks, fixture)
@@ -123,11 +123,11 @@ def test_vmt(vmt):
     selected = fixture['selected']
     chosen = model.track_rule.choose_queries(decoded.class_logits[-1][0].sigmoid())
     assert sorted(chosen.tolist()) == selected.tolist()
-    close(decoded.boxes[-1][0][:, selected], fixture['frame_boxes'])
+    assert_near(decoded.boxes[-1][0][:, selected], fixture['frame_boxes'])
     masks = model.track_head.refine(decoded, pixels, 0, selected, size)
-    close(masks.coarse, fixture['masks_coarse'])
-    close(masks.middle, fixture['masks_middle'])
-    close(masks.fine, fixture['masks_fine'])
+    assert_near(masks.coarse, fixture['masks_coarse'])
+    assert_near(masks.middle, fixture['masks_middle'])
+    assert_near(masks.fine, fixture['masks_fine'])
     assert torch.equal(masks.band != 0, fixture['band'].bool())
     check_tracks(tracks_of(model, fixture['frames']).video_tracks, fixture)
 
