@@ -76,7 +76,7 @@ class QueryMemory:
 
 @dataclass(frozen=True)
 class StreamState:
-    """The past of a batch of streams that stand at the same number of memory frames.
+    """The past of a batch of streams with the same number of memory frames.
 
     Attributes:
         queries: (B, N, C), what the model carries from frame to frame (Q_{t-1} of

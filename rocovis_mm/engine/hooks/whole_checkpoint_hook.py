@@ -27,7 +27,7 @@ INTERRUPTED = 'interrupted_ckpt'
 
 
 class WholeFiles:
-    """A runner whose checkpoints get their name when they lie on the disk whole.
+    """A runner whose checkpoints get their name once they are whole on the disk.
 
     Everything else is the runner's own.
 
