@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from detectron2_weights import facts, normalized
-from peer_fixtures import check_tracks, published_peer
+from peer_fixtures import assert_near, check_tracks, published_peer
 from tiny_model import stream_sample
 
 from rocovis_mm.apis import RoCoVISInferencer
