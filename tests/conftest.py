@@ -7,6 +7,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import quick_configs  # noqa: F401
 import quick_mmengine  # noqa: F401
 
 import rocovis_mm.registry  # noqa: F401  (prepares the environment before any mmdet import)

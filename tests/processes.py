@@ -38,6 +38,7 @@ def start(function, *arguments, log: Path | None = None, environment: dict | Non
 
 
 def enter(function, arguments, log, environment) -> None:
+    import quick_configs  # noqa: F401
     import quick_mmengine  # noqa: F401
     import torch
 

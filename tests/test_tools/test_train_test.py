@@ -102,11 +102,12 @@ def test_resume_goes_on_where_the_run_stopped(trained, config, folder):
 
 def test_the_test_tool_scores_writes_and_draws(trained, config, folder):
     run, _ = trained
-    log = call(
+    done = run_script(
         REPOSITORY / 'tools' / 'test.py', config, run / 'iter_2.pth', '--out', 'out/results.json',
-        '--show-dir', 'shown', '--work-dir', folder / 'test', folder=folder,
+        '--show-dir', 'shown', '--work-dir', folder / 'test', cwd=folder,
     )  # fmt: skip
-    assert 'Tube-Boundary AP ' in log
+    assert done.returncode == 0, (done.stdout + done.stderr)[-3000:]
+    assert 'Tube-Boundary AP ' in done.stdout + done.stderr
     videos = json.loads((folder / 'data' / 'val.json').read_text())['videos']
     results = json.loads((folder / 'out' / 'results.json').read_text())
     assert {track['video_id'] for track in results} <= {video['id'] for video in videos}

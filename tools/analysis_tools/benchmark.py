@@ -323,7 +323,9 @@ def grow(args: argparse.Namespace, name: str, frames: int, files: list[Path]) ->
 
 def growth(args: argparse.Namespace, files: list[Path]) -> dict[str, dict[str, Any]]:
     """Return peak memory and latency of videos of several lengths."""
-    context = multiprocessing.get_context('spawn')
+    methods = multiprocessing.get_all_start_methods()
+    # a fork server imports torch once for all videos
+    context = multiprocessing.get_context('forkserver' if 'forkserver' in methods else 'spawn')
     found = {}
     for name in args.methods:
         for frames in args.growth:
