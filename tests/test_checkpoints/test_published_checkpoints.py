@@ -8,18 +8,16 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from functools import partial
 from pathlib import Path
 
 import mmdet
 import pytest
 import torch
-from mmengine.registry import DefaultScope
+from full_size import build_without_memory
 from torch import Tensor, nn
 
 from rocovis_mm.checkpoints import to_detectron2, to_mm
 from rocovis_mm.checkpoints.conversion import NOTES
-from rocovis_mm.registry import MODELS
 from rocovis_mm.utils import load_config
 from tests.conftest import REPOSITORY
 
@@ -71,9 +69,8 @@ def tensor_of(key: str, shape: list[int]) -> Tensor:
     return rows * (2 * window - 1) + columns
 
 
-def build(name: str, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
+def build(name: str) -> nn.Module:
     """Return the model of a config, at full size and without memory."""
-    monkeypatch.setattr(torch, 'linspace', partial(torch.linspace, device='cpu'))  # Swin reads it
     options, path = {}, REPOSITORY / name
     if name.startswith('mmdet::') or 'mask2former_vis' in name:
         folder = Path(mmdet.__file__).parent / '.mim/configs'
@@ -83,9 +80,7 @@ def build(name: str, monkeypatch: pytest.MonkeyPatch) -> nn.Module:
             path = folder / name[len('mmdet::') :]
         else:
             options['classes'] = tuple(f'class {index}' for index in range(40))
-    config = load_config(path, options).model
-    with torch.device('meta'), DefaultScope.overwrite_default_scope('mmdet'):
-        return MODELS.build(config)
+    return build_without_memory(load_config(path, options).model)
 
 
 def load_strictly(model: nn.Module, weights: dict[str, Tensor]) -> None:
@@ -96,7 +91,7 @@ def load_strictly(model: nn.Module, weights: dict[str, Tensor]) -> None:
 
 
 @pytest.mark.parametrize('name', CONFIGS)
-def test_a_published_checkpoint_fits_the_config_that_the_docs_name(name, shared_dir, monkeypatch):
+def test_a_published_checkpoint_fits_the_config_that_the_docs_name(name, shared_dir):
     config = CONFIGS[name]
     assert config in (REPOSITORY / 'docs/checkpoints.md').read_text()
     weights = published(name, shared_dir)
@@ -104,7 +99,7 @@ def test_a_published_checkpoint_fits_the_config_that_the_docs_name(name, shared_
     kind = {'mask2former': 'mask2former_vis', 'seqformer': 'auto'}.get(kind, kind)
     converted = to_mm({'model': weights}, kind)
     assert not converted['meta'][NOTES]['begin_anew']
-    load_strictly(build(config, monkeypatch), converted['state_dict'])
+    load_strictly(build(config), converted['state_dict'])
     back = to_detectron2(converted)['model']
     assert {key: x.shape for key, x in back.items()} == {key: x.shape for key, x in weights.items()}
 
@@ -115,11 +110,11 @@ def test_no_list_is_forgotten(shared_dir):
 
 
 @pytest.mark.parametrize('method', ['minvis', 'rocovis', 'genvis', 'ctvis', 'dvis'])
-def test_a_published_detector_starts_every_method(method, shared_dir, monkeypatch):
+def test_a_published_detector_starts_every_method(method, shared_dir):
     """All that is not the method's own is loaded, under the names of MMDetection's Mask2Former."""
     converted = to_mm({'model': published('mask2former_r50_ytvis19', shared_dir)})
     assert converted['meta'][NOTES]['model'] == 'mask2former'
-    model = build(f'configs/{method}/{method}_r50_youtube-vis-2019.py', monkeypatch)
+    model = build(f'configs/{method}/{method}_r50_youtube-vis-2019.py')
     own = {
         'minvis': None,
         'rocovis': r'\.propagation\.',

@@ -7,12 +7,11 @@ import re
 import pytest
 import torch
 import yaml
+from full_size import build_without_memory
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 
 from rocovis_mm.engine.hooks import DetectionMatchingHook
 from rocovis_mm.models import DVIS
-from rocovis_mm.registry import MODELS
 from tests.conftest import REPOSITORY
 
 CONFIGS = {path.stem: path for path in sorted((REPOSITORY / 'configs/dvis').glob('*.py'))}
@@ -84,8 +83,7 @@ def test_a_benchmark_has_the_published_recipe(name):
 @pytest.mark.parametrize('name', ['dvis_r50_ovis', 'dvis_r50_custom', 'dvis_demo'])
 def test_a_config_builds_the_published_or_the_mended_model(name):
     config = Config.fromfile(CONFIGS[name])
-    with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
-        model = MODELS.build(config.model)
+    model = build_without_memory(config.model)
     assert type(model) is DVIS and model.freeze_detector == (name != 'dvis_demo')
     assert model.track_head.published == (name == 'dvis_r50_ovis')
     assert model.num_classes == config.num_classes

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import re
 
 import pytest
-import torch
+from full_size import build_without_memory
 from mmengine.config import Config
-from mmengine.registry import DefaultScope
 
 from rocovis_mm.models import (
     ClipGlobalAssigner,
@@ -20,7 +18,6 @@ from rocovis_mm.models import (
     UVLAAssigner,
     UVLAPlusPlusAssigner,
 )
-from rocovis_mm.registry import MODELS
 from tests.conftest import REPOSITORY
 
 METHODS = dict(rocovis=RoCoVIS, minvis=MinVIS, genvis=GenVIS)
@@ -40,22 +37,14 @@ read = functools.cache(Config.fromfile)
 
 
 @pytest.fixture(scope='module')
-def built() -> dict[str, OnlineVISModel]:
-    """The models so far, by the text of their config: benchmarks share theirs."""
-    return {}
-
-
-@pytest.fixture
-def build(monkeypatch, built):
-    """Builds the model of a config in full size, but without any numbers in its weights."""
-    real = functools.partial(torch.linspace, device='cpu')
-    monkeypatch.setattr(torch, 'linspace', real)  # Swin's constructor reads what it gives
+def build():
+    """Builds the model of a config in full size; benchmarks share theirs, by the config's text."""
+    built: dict[str, OnlineVISModel] = {}
 
     def _build(config: Config) -> OnlineVISModel:
         text = repr(config.model)
         if text not in built:
-            with DefaultScope.overwrite_default_scope('mmdet'), torch.device('meta'):
-                built[text] = MODELS.build(copy.deepcopy(config.model))
+            built[text] = build_without_memory(config.model)
         return built[text]
 
     return _build
