@@ -20,7 +20,7 @@ from rocovis_mm.formats.vis_annotations import read_vis_annotations
 
 pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools
 
-SIZES = dict(train_videos=2, train_frames=20, val_videos=40)
+SIZES = dict(train_videos=2, train_frames=20, val_videos=24)
 
 
 @pytest.fixture(scope='module')
