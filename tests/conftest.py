@@ -20,6 +20,21 @@ if __name__ == 'conftest':
     sys.modules['tests'].__path__ = [str(REPOSITORY / 'tests')]
 
 
+LONG = """
+    test_exporting test_every_config test_failures test_benchmark test_session test_train_test
+    test_rerun_results test_gpu_report test_video_demo test_resume_rocovis test_streaming
+    test_resume test_variables test_crashes test_evaluate test_inferencer test_joint_dataset
+    test_optim_wrapper test_published_checkpoints test_method_configs test_hard_dataset
+""".split()
+"""The files that take longest, which run first: the last processes then end at about one time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take long; the others keep their order."""
+    places = {name: place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
+
 def pytest_collection_finish() -> None:
     """Spare each later full garbage collection the million objects that imports have made."""
     gc.collect()

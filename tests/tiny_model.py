@@ -6,6 +6,7 @@ run what users run. G instances, T frames, H x W pixels.
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from mmengine.structures import InstanceData
 from rocovis_mm.compat.host_structures import TrackDataSample
 from rocovis_mm.models import OnlineVISModel
 from rocovis_mm.registry import MODELS
+from rocovis_mm.utils.config_files import copied
 
 BASES = Path(__file__).parents[1] / 'configs/_base_/models'
 WIDTH = 32
@@ -69,6 +71,11 @@ def shrink_backbone(config: ConfigDict) -> None:
     )
 
 
+@functools.cache
+def full_config(method: str) -> ConfigDict:
+    return Config.fromfile(BASES / f'{method}_r50.py').model
+
+
 def tiny_config(
     *,
     method: str = 'rocovis',
@@ -82,7 +89,7 @@ def tiny_config(
     **options: object,
 ) -> ConfigDict:
     """Return the shrunk config of a method; `options` are its own."""
-    config = Config.fromfile(BASES / f'{method}_r50.py').model
+    config = copied(full_config(method))
     config.data_preprocessor = None
     config.track_rule.update(track_rule or {})
     shrink_backbone(config.backbone)

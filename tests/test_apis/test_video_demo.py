@@ -20,6 +20,7 @@ from PIL import Image
 import rocovis_mm.apis.video_run as video_run
 from rocovis_mm.visualization.media import write_mp4
 from rocovis_mm.visualization.palette import identity_color
+from tests.processes import run_main
 from tests.rerun_reading import Recording, needs_rerun
 from tests.tiny_streams import frames, same_tracks, tiny_inferencer, tiny_run_config
 
@@ -142,18 +143,14 @@ def test_other_forms_and_fewer_frames(call, tmp_path, name):
     assert (pictures_of(path) if path.is_file() else len(list(path.iterdir()))) == 4
 
 
-def test_the_file_that_grows_is_turned_into_results(call, run_files, expected, tmp_path):
+def test_the_file_that_grows_is_turned_into_results(
+    call, run_files, expected, monkeypatch, tmp_path
+):
     log, out = tmp_path / 'stream.jsonl', tmp_path / 'results.json'
     status, _ = call('--results-jsonl', log, '--json', tmp_path / 'tracks.json')
     assert status == 0
-    tool = REPOSITORY / 'tools' / 'misc' / 'jsonl_to_results.py'
-    done = subprocess.run(
-        [sys.executable, str(tool), str(log), str(out)],
-        env={**os.environ, 'PYTHONPATH': str(REPOSITORY), 'OMP_NUM_THREADS': '1'},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    monkeypatch.setattr(sys, 'argv', sys.argv)
+    run_main('misc/jsonl_to_results', log, out)
     assert out.read_bytes() == (tmp_path / 'tracks.json').read_bytes()
     assert same_tracks(json.loads(out.read_text()), tracks_of(expected, run_files))
     status, _ = call('--results-jsonl', log)
