@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from rocovis_mm.utils import OptionAction, check_complete, load_config
 from rocovis_mm.utils.config import ConfigChain, without_variables
-from rocovis_mm.utils.config_files import variables_set_to
+from rocovis_mm.utils.config_files import copied, variables_set_to
 
 BASE = """
 width = 64
@@ -233,3 +233,15 @@ def test_an_option_without_a_value(capsys):
     with pytest.raises(SystemExit):
         options_of('data_root', 'data/')
     assert 'give it as KEY=VALUE' in capsys.readouterr().err
+
+
+def test_a_copy_equals_the_entries_and_shares_none_of_them():
+    part = dict(type='A', sizes=[1, (2, {'b': None})])
+    entries = dict(one=ConfigDict(part), two=[part, part], kind=Path)
+    copy = copied(entries)
+    assert copy == entries and type(copy['one']) is ConfigDict and type(copy['two'][0]) is dict
+    copy['one'].sizes[1][1].b = copy['two'][0]['sizes'][0] = 3
+    assert copy['two'][1] == part == entries['two'][0] == dict(
+        type='A', sizes=[1, (2, {'b': None})]
+    )  # fmt: skip
+    assert entries['one'].sizes[1][1].b is None
