@@ -173,3 +173,21 @@ def test_writing_functions_are_called_by_their_full_names():
         if module in hidden
     ]
     assert not found, '\n'.join(found)
+
+
+@pytest.mark.parametrize('folder', ['tools', 'demo'])
+def test_tools_import_the_registry_before_mmdet(folder):
+    """It makes mmcv-lite enough for what mmdet imports."""
+    found = 0
+    for path in (REPOSITORY / folder).rglob('*.py'):
+        names, text = [], path.read_text(encoding='utf-8')
+        for node in ast.parse(text).body if '__main__' in text else ():
+            if isinstance(node, ast.Import):
+                names += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names.append(node.module)
+        late = [n for n, name in enumerate(names) if name.split('.')[0] in ('mmdet', 'mmcv')]
+        if late:
+            found += 1
+            assert 'rocovis_mm.registry' in names[: late[0]], path
+    assert found or folder == 'demo'

@@ -70,8 +70,7 @@ def build(method: str, **options: object) -> OnlineVISModel:
 
 
 GENVIS = pytest.param(
-    dict(method='genvis', layers=1, memory_frames=2, track_rule=dict(mask_scoring=True)),
-    id='genvis',
+    dict(method='genvis', memory_frames=2, track_rule=dict(mask_scoring=True)), id='genvis'
 )
 CELLS = pytest.param(dict(method='cells', published=True), id='cells')
 WHOLE = [pytest.param(*case.values, marks=pytest.mark.slow, id=case.id) for case in MATCHED]
