@@ -1,0 +1,3 @@
+_base_ = ['../_base_/models/genvis_tiny.py', '../_base_/lite0_custom.py']
+
+model = _base_.lite0_custom
