@@ -18,10 +18,11 @@ COMPARE_ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 COMPILED := $(INSTALLED)-compiled
 
-.PHONY: help install demo compare test test-slow lint format docs matrix mmtrack clean
+.PHONY: help install demo demo-real compare test test-slow lint format docs matrix mmtrack clean
 
 help:
 	@echo 'make demo       install, generate data, train, test, draw: all lands in $(DEMO_DIR)'
+	@echo 'make demo-real DATA=FOLDER  the same on your own videos with masks, from an ImageNet backbone; an hour'
 	@echo 'make compare    Table 2 of the paper in small: all rows from one start, five seeds each; hours'
 	@echo 'make test       install, run the test suite'
 	@echo 'make test-slow  the proofs that train for minutes'
@@ -50,6 +51,10 @@ $(COMPILED): $(INSTALLED)
 
 demo: $(INSTALLED)
 	$(BIN)/python tools/run_demo.py --work-dir $(DEMO_DIR) $(DEMO_ARGS)
+
+demo-real: $(INSTALLED)
+	@test -n '$(DATA)' || { echo 'give the folder of your videos: make demo-real DATA=data/my_videos'; exit 2; }
+	$(BIN)/python tools/run_demo.py --data '$(DATA)' $(DEMO_ARGS)
 
 compare: $(INSTALLED)
 	$(BIN)/python tools/run_comparison.py $(COMPARE_ARGS)

@@ -100,6 +100,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     data = parser.add_mutually_exclusive_group()
     data.add_argument('--data-root', help='folder of train.json, val.json and JPEGImages')
     data.add_argument('--difficulty', default='easy', help='of the generated data [easy]')
+    parser.add_argument(
+        '--template', help='of the configs, such as lite0_custom [demo; own data: tiny_custom]'
+    )
     parser.add_argument('--start', type=Path, help='checkpoint that all rows and seeds start from')
     parser.add_argument('--work-dir', type=Path, default='work_dirs/compare')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
@@ -165,7 +168,7 @@ def plan_run(
     args: argparse.Namespace, row: Row, folder: Path, seed: int, start: Path | None, iterations: int
 ) -> Run:
     """Return a run with the options that all rows share, and its own."""
-    template = 'tiny_custom' if args.data_root else 'demo'
+    template = args.template or ('tiny_custom' if args.data_root else 'demo')
     length = iterations or 1
     options = [
         f'randomness.seed={seed}',
@@ -186,6 +189,8 @@ def plan_run(
     else:
         options.append(f'data_root={generated_root(args)}/')
     path = CONFIGS / row.config.format(template)
+    if not path.is_file():
+        raise RuntimeError(f'--template {template}: there is no {path}, which {row.title} needs')
     return Run(folder, path, (*options, *args.cfg_options), start, iterations)
 
 
@@ -286,7 +291,9 @@ def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[st
     path = args.work_dir / 'calibration.json'
     known = json.loads(path.read_text()) if path.is_file() else {}
     data = args.data_root or args.difficulty
-    settings = dict(threads=args.threads, data=data, cfg_options=args.cfg_options)
+    settings = dict(
+        threads=args.threads, data=data, template=args.template, cfg_options=args.cfg_options
+    )
     seconds = known.get('seconds', {}) if known.get('settings') == settings else {}
     missing = [name for name in args.rows if ROWS[name].trained and name not in seconds]
     rounds = []

@@ -1,10 +1,17 @@
 """The whole way in one go: data, training, test, figures, pictures; `make demo` calls it.
 
-python tools/run_demo.py [--config CONFIG] [--work-dir DIR] [--cfg-options KEY=VALUE ...]
+    python tools/run_demo.py [--config CONFIG] [--work-dir DIR] [--cfg-options KEY=VALUE ...]
+    python tools/run_demo.py --data DATA [...]
 
 Runs the commands of the README one after another and leaves all they make in the work folder.
 Existing files are used again, and an interrupted training resumes. A changed config starts
 anew, and the old folder is kept beside the new one as DIR_before.
+
+DATA is a folder of your own videos with masks; `make demo-real DATA=...` calls it. It contains
+either train.json, JPEGImages and, if there is one, val.json, in the YouTube-VIS format; or the
+folders JPEGImages/VIDEO and Annotations/VIDEO with a PNG mask for each frame, as DAVIS has them,
+and classes.json, if the objects have classes. Without val.json, a fifth of the videos is kept
+for the test. Nothing is written into DATA.
 """
 
 from __future__ import annotations
@@ -16,6 +23,7 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -28,11 +36,16 @@ from mmengine.config import Config
 from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.datasets.embedded import EmbeddedRecipe
 from rocovis_mm.evaluation.functional.report import percent
+from rocovis_mm.formats.converters.davis import convert_davis
+from rocovis_mm.formats.converters.splitting import split_dataset
+from rocovis_mm.formats.vis_annotations import read_vis_annotations
 from rocovis_mm.utils import OptionAction, load_run_config
 from rocovis_mm.visualization.compositions import write_pictures
 from rocovis_mm.visualization.curves import draw_curves, find_scalars, read_scalars
 from rocovis_mm.visualization.video_results import load_drawn_videos
 
+TEST_SHARE = 0.2
+"""Share of a user's videos that the test keeps where there is no val.json."""
 TOOLS = Path(__file__).resolve().parent
 COLUMNS = {
     'AP': 'AP',
@@ -46,16 +59,22 @@ COLUMNS = {
 }
 
 
-def parse_args() -> argparse.Namespace:
+def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('--config', type=Path, default='configs/rocovis/rocovis_demo.py')
-    parser.add_argument('--work-dir', type=Path, default='work_dirs/demo')
+    parser.add_argument('--data', type=Path, help='folder of your own videos with masks')
+    parser.add_argument('--config', type=Path, help='[rocovis_demo.py, or rocovis_lite0_custom.py]')
+    parser.add_argument('--work-dir', type=Path, help='[work_dirs/demo, or work_dirs/demo_real]')
     parser.add_argument('--score-thr', type=float, default=0.3, help='of the tracks drawn [0.3]')
     parser.add_argument('--cfg-options', nargs='+', default=[], help='as of tools/train.py')
-    return parser.parse_args()
+    args = parser.parse_args(arguments)
+    own = args.data is not None
+    name = 'rocovis_lite0_custom.py' if own else 'rocovis_demo.py'
+    args.config = args.config or Path('configs/rocovis') / name
+    args.work_dir = args.work_dir or Path('work_dirs') / ('demo_real' if own else 'demo')
+    return args
 
 
 def say(text: str) -> None:
@@ -80,6 +99,49 @@ def parse_options(options: list[str]) -> dict | None:
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=OptionAction)
     return parser.parse_args(['--cfg-options', *options] if options else []).cfg_options
+
+
+def prepare_own_data(data: Path, folder: Path) -> list[str]:
+    """Convert and split a user's videos where that is needed.
+
+    Args:
+        data: folder of videos with masks, see the top of this file.
+        folder: where new annotation files are written.
+
+    Returns:
+        the ``--cfg-options`` that train and test on them.
+
+    Raises:
+        FileNotFoundError: the folder has neither layout.
+        ValueError: a file in it is not valid; names it and the remedy.
+    """
+    truth, images, masks = data / 'train.json', data / 'JPEGImages', data / 'Annotations'
+    if not images.is_dir() or not (truth.is_file() or masks.is_dir()):
+        raise FileNotFoundError(
+            f'{data}: it has neither train.json and JPEGImages (YouTube-VIS) nor JPEGImages and '
+            'Annotations (DAVIS): docs/own_data.md describes the layouts and the converters'
+        )
+    files = truth, data / 'val.json'
+    if not truth.is_file():
+        say(f'reading the masks in {masks}')
+        truth, classes = folder / 'all.json', data / 'classes.json'
+        class_file = classes if classes.is_file() else None
+        tell(convert_davis(images, masks, truth, class_file=class_file, overwrite=True))
+    if not all(file.is_file() for file in files):
+        say(f'there is no val.json: keeping {TEST_SHARE:.0%} of the videos for the test')
+        files = folder / 'train.json', folder / 'val.json'
+        tell(split_dataset(truth, files, TEST_SHARE, overwrite=True))
+    categories = read_vis_annotations(files[0], with_tracks=False).categories
+    return [
+        f'data_root={data.resolve()}/',
+        *(f'{name}_ann={file.resolve()}' for name, file in zip(('train', 'val'), files)),
+        f'classes={tuple(str(category["name"]) for category in categories)}',
+    ]
+
+
+def tell(lines: Sequence[str]) -> None:
+    """Print the report of a converter."""
+    print(*lines, sep='\n', flush=True)
 
 
 def set_older_run_aside(work_dir: Path, config: Config, facts: object = None) -> None:
@@ -154,18 +216,25 @@ def draw(work_dir: Path, truth: Path, images: Path, score_threshold: float) -> l
     return paths
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the demo."""
     print_anything()
-    args = parse_args()
+    args = parse_args(arguments)
     started = time.perf_counter()
+    if args.data is not None:
+        try:
+            own = prepare_own_data(args.data, args.work_dir.with_name(f'{args.work_dir.name}_data'))
+        except (OSError, ValueError) as error:
+            sys.exit(f'error: {error}')
+        args.cfg_options = [*own, *args.cfg_options]
     config = load_run_config(args.config, parse_options(args.cfg_options))
     set_older_run_aside(args.work_dir, config)
     dataset = config.test_dataloader.dataset
     root = Path(dataset.data_root)
     truth, images = root / dataset.ann_file, root / dataset.data_prefix.img
-    say(f'generating the data set in {root}')
-    run_tool('dataset_converters/generate_embedded.py', root)
+    if args.data is None:
+        say(f'generating the data set in {root}')
+        run_tool('dataset_converters/generate_embedded.py', root)
     checkpoint = train(args.work_dir, config, args.config, args.cfg_options)
     figures = test(args.work_dir, checkpoint, truth, args.config, args.cfg_options)
     pictures = draw(args.work_dir, truth, images, args.score_thr)

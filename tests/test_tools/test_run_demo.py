@@ -11,6 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from PIL import Image
@@ -124,3 +125,62 @@ def test_the_demo_leaves_all_it_promises_and_a_rerun_reuses_it(tmp_path):
     assert 'trained already' in runs[1].stdout and 'testing' not in runs[1].stdout
     for run in runs:
         assert run.stdout.count('| AP^Pool |') == 1
+
+
+@pytest.fixture
+def masked_videos(tmp_path):
+    """Five videos of two frames, a dog of 4x6 pixels in each, as DAVIS lays them out."""
+    data = tmp_path / 'mine'
+    mask = np.zeros((16, 24), np.uint8)
+    mask[4:8, 6:12] = 1
+    for video in 'abcde':
+        for frame in ('0', '1'):
+            for folder, suffix, pixels in (
+                ('JPEGImages', 'jpg', np.zeros((16, 24, 3), np.uint8)),
+                ('Annotations', 'png', mask),
+            ):
+                path = data / folder / video / f'{frame}.{suffix}'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(pixels).save(path)
+    (data / 'classes.json').write_text(json.dumps({video: {'1': 'dog'} for video in 'abcde'}))
+    return data
+
+
+def test_folders_of_masks_become_a_training_and_a_test_set(demo, masked_videos, tmp_path):
+    before = sorted(masked_videos.rglob('*'))
+    read = demo.parse_options(demo.prepare_own_data(masked_videos, tmp_path / 'new'))
+    assert sorted(masked_videos.rglob('*')) == before  # nothing is written there
+    halves = [json.loads(Path(read[key]).read_text()) for key in ('train_ann', 'val_ann')]
+    assert [len(half['videos']) for half in halves] == [4, 1]
+    names = {video['file_names'][0] for half in halves for video in half['videos']}
+    assert names == {f'{video}/0.jpg' for video in 'abcde'}
+    assert all(note['areas'] == [24, 24] for half in halves for note in half['annotations'])
+    assert list(read['classes']) == ['dog']
+    assert Path(read['data_root']) == masked_videos.resolve()
+
+
+def test_a_data_set_of_its_own_is_used_as_it_is(demo, masked_videos, tmp_path):
+    new = tmp_path / 'new'
+    demo.prepare_own_data(masked_videos, new)
+    for name in ('train.json', 'val.json'):
+        (masked_videos / name).write_bytes((new / name).read_bytes())
+    read = demo.parse_options(demo.prepare_own_data(masked_videos, tmp_path / 'unused'))
+    assert read['train_ann'] == str((masked_videos / 'train.json').resolve())
+    assert read['val_ann'] == str((masked_videos / 'val.json').resolve())
+    assert not (tmp_path / 'unused').exists()
+    (masked_videos / 'val.json').unlink()  # then it is split
+    read = demo.parse_options(demo.prepare_own_data(masked_videos, tmp_path / 'split'))
+    assert read['val_ann'] == str((tmp_path / 'split' / 'val.json').resolve())
+
+
+def test_own_data_take_the_template_with_a_pretrained_backbone(demo, tmp_path):
+    args = demo.parse_args(['--data', str(tmp_path)])
+    assert args.config == Path('configs/rocovis/rocovis_lite0_custom.py')
+    assert args.work_dir == Path('work_dirs/demo_real')
+    assert demo.parse_args([]).config == Path('configs/rocovis/rocovis_demo.py')
+
+
+def test_a_folder_of_neither_layout_is_an_error_of_one_line(demo, tmp_path):
+    (tmp_path / 'JPEGImages').mkdir()
+    with pytest.raises(SystemExit, match=r'^error: .*neither train\.json and JPEGImages'):
+        demo.main(['--data', str(tmp_path), '--work-dir', str(tmp_path / 'work')])

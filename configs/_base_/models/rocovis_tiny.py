@@ -2,7 +2,7 @@
 _base_ = './mask2former_tiny.py'
 
 propagation_strides = (8, 16)
-memory_frames = 2
+memory_frames = 3
 assigner = 'rocovis_mm.UVLAPlusPlusAssigner'
 propagation = dict(num_heads=4, prior=True, window=3, ages=True)
 propagation_start = 'full'  # it starts from random weights

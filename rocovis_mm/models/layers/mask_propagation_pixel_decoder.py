@@ -295,13 +295,11 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
     def _make_windows(
         self, sizes: tuple[tuple[int, int], ...], device: torch.device
     ) -> dict[int, WindowPlan]:
-        radii = {
-            stride: self.propagation[str(stride)].window for stride in self.propagation_strides
-        }
+        levels = {stride: self.propagation[str(stride)] for stride in self.propagation_strides}
         return {
-            stride: WindowPlan.make(size, radii[stride], device)
+            stride: levels[stride].make_plan(size, device)
             for stride, size in zip(self.encoder_strides, sizes)
-            if radii.get(stride)
+            if stride in levels and levels[stride].window
         }
 
 

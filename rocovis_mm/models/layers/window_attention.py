@@ -39,10 +39,12 @@ class WindowPlan:
     distances: Tensor
 
     @staticmethod
-    def make(size: tuple[int, int], radius: int, device: torch.device) -> WindowPlan:
+    def make(
+        size: tuple[int, int], radius: int, device: torch.device, tile: int = TILE
+    ) -> WindowPlan:
         """Return the plan of a map of `size` (h, w) for windows of `radius` cells."""
         height, width = size
-        tile = min(TILE, max(size))
+        tile = min(tile, max(size))
         cells, inside = regions(size, tile, 0, tile)
         seen, known = regions(size, tile, -radius, tile + 2 * radius)
         order = torch.empty(height * width, dtype=torch.long)

@@ -71,6 +71,29 @@ def test_padding_is_tensorflows_same(size, kernel):
     np.testing.assert_allclose(got, expected, atol=1e-6)
 
 
+@pytest.mark.parametrize('training', [False, True], ids=['fixed statistics', 'own statistics'])
+@pytest.mark.parametrize('groups', [1, 8])
+def test_a_convolution_is_torchs_convolution_and_norm(training, groups):
+    layer = Convolution(8, 16, 3, groups=groups).double().train(training)
+    for values in (layer.norm.weight, layer.norm.bias, layer.norm.running_mean):
+        torch.nn.init.normal_(values)
+    torch.nn.init.uniform_(layer.norm.running_var, 0.5, 2)
+    images = torch.randn(2, 8, 5, 7, dtype=torch.double, requires_grad=True)
+    inputs = [images, *layer.parameters()]
+    statistics = [layer.norm.running_mean.clone(), layer.norm.running_var.clone()]
+    result = layer(images)
+    convolved = F.conv2d(images, layer.conv.weight, padding=1, groups=groups)
+    normalised = F.batch_norm(
+        convolved, *statistics, layer.norm.weight, layer.norm.bias, training, eps=1e-3
+    )
+    expected = normalised.clamp(0, 6)
+    assert torch.allclose(result, expected, rtol=1e-10, atol=1e-10)
+    weights = torch.randn_like(result)
+    found = torch.autograd.grad(result, inputs, weights)
+    wanted = torch.autograd.grad(expected, inputs, weights)
+    assert all(torch.allclose(a, b, rtol=1e-8, atol=1e-8) for a, b in zip(found, wanted))
+
+
 def test_frozen_stages_and_norms():
     counts = {}
     for stages in range(-1, 5):

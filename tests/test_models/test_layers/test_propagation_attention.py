@@ -10,7 +10,7 @@ import pytest
 import torch
 from comparing import difference
 
-from rocovis_mm.models.layers import PropagationAttention
+from rocovis_mm.models.layers import PropagationAttention, propagation_attention
 from rocovis_mm.models.layers.window_attention import TILE, WindowPlan
 
 CHANNELS, HEADS, SIZE = 8, 2, (3, 5)
@@ -73,7 +73,11 @@ def test_equals_attention_by_hand_for_any_number_of_remembered_frames(remembered
 @torch.no_grad()
 @pytest.mark.parametrize('size', [(1, 1), (3, 20), (TILE, TILE), (TILE + 1, 2 * TILE - 1), (17, 9)])
 @pytest.mark.parametrize('window', [1, 3, 9])
-def test_tiles_give_what_attention_to_all_cells_gives_with_the_others_hidden(size, window):
+@pytest.mark.parametrize('narrow', [0, CHANNELS], ids=['tiles of 8', 'tiles of 4'])
+def test_tiles_give_what_attention_to_all_cells_gives_with_the_others_hidden(
+    size, window, narrow, monkeypatch
+):
+    monkeypatch.setattr(propagation_attention, 'NARROW', narrow)
     module = build(window=window)
     current, position = maps(1, size=size)[0], maps(1, 1, size)[0]
     features, identities = maps(3, size=size), maps(3, size=size)
