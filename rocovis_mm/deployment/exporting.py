@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
-from rocovis_mm.deployment.exported_model import METADATA, require_packages
+from rocovis_mm.deployment.file_metadata import METADATA, Steps, metadata_of
 from rocovis_mm.deployment.frame_step import FrameStep, frame_step
+from rocovis_mm.deployment.runtimes import require_packages
 from rocovis_mm.models.vis import OnlineVISModel
 
 
@@ -37,6 +36,7 @@ def export_onnx(
     path: str | Path,
     classes: Sequence[str] | None = None,
     category_ids: Sequence[int] | None = None,
+    pipeline: Steps | None = None,
 ) -> None:
     """Write a model's step as an ONNX file that :class:`ExportedModel` reads.
 
@@ -46,6 +46,7 @@ def export_onnx(
         path: file to write.
         classes: names by label, kept in the file.
         category_ids: json category ids by label, kept in the file.
+        pipeline: test pipeline without the step that loads a frame, kept in the file.
 
     Raises:
         ModuleNotFoundError: onnx or onnxscript is not installed.
@@ -63,27 +64,9 @@ def export_onnx(
             output_names=['class_logits', 'mask_logits', *(f'new_{name}' for name in names)],
             verbose=False,
         )
-    program.model.metadata_props[METADATA] = metadata_of(step, classes, category_ids)
+    program.model.metadata_props[METADATA] = metadata_of(step, classes, category_ids, pipeline)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     program.save(str(path))
-
-
-def metadata_of(
-    step: FrameStep, classes: Sequence[str] | None, category_ids: Sequence[int] | None
-) -> str:
-    """Return the json text that turns a step's outputs into tracks; see :class:`ExportedModel`."""
-    model = step.model
-    return json.dumps(
-        dict(
-            size=step.size,
-            padded=step.padded,
-            num_classes=model.num_classes,
-            track_rule=asdict(model.track_rule),
-            scale_output=getattr(model, 'scale_output', False),
-            classes=classes,
-            category_ids=category_ids,
-        )
-    )
 
 
 @contextmanager

@@ -32,8 +32,7 @@ from rocovis_mm.deployment import (
     export_program,
     frame_step,
 )
-from rocovis_mm.deployment.exported_model import METADATA
-from rocovis_mm.deployment.exporting import metadata_of
+from rocovis_mm.deployment.file_metadata import METADATA, metadata_of
 from rocovis_mm.utils import OptionAction, check_checkpoint, load_config
 
 CLOSE = 1e-3
@@ -112,11 +111,12 @@ def export(args: argparse.Namespace) -> float:
     )
     model, size = inferencer.model, tuple(args.size)
     step = frame_step(model, size)
+    texts = inferencer.classes, inferencer.category_ids, inferencer.pipeline
     if Path(args.out).suffix == '.onnx':
-        export_onnx(model, size, args.out, inferencer.classes, inferencer.category_ids)
+        export_onnx(model, size, args.out, *texts)
         return largest_difference(step, *by_onnx(args.out), args.verify)
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    metadata = metadata_of(step, inferencer.classes, inferencer.category_ids)
+    metadata = metadata_of(step, *texts)
     program = export_program(model, size)
     torch.export.save(program, args.out, extra_files={METADATA: metadata})
     exported = by_model(torch.export.load(args.out).module())
