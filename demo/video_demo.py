@@ -36,12 +36,16 @@ def parse_args() -> argparse.Namespace:
         usage='%(prog)s INPUT [INPUT ...] {CONFIG CHECKPOINT | FILE.onnx | FILE.xml} [options]',
     )
     parser.add_argument(
-        'words',
+        'input',
         nargs='+',
-        metavar='INPUT ... MODEL',
-        help='INPUT: video file, image folder, quoted glob, pattern (frames/%%05d.jpg), several '
-        'image files (taken in natural order), URL, or number of a camera. MODEL: config file and '
-        'checkpoint file, or one exported file',
+        help='video file, image folder, quoted glob, pattern (frames/%%05d.jpg), several image '
+        'files (taken in natural order), URL, or number of a camera',
+    )
+    parser.add_argument(
+        'model',
+        nargs='+',
+        action=ModelFiles,
+        help='config file and checkpoint file, or one exported .onnx or .xml file',
     )
     parser.add_argument(
         '--out',
@@ -96,15 +100,30 @@ def parse_args() -> argparse.Namespace:
         '--precision', choices=['float32', 'bf16'], help='of an exported .xml file (float32)'
     )
     parser.add_argument('--cfg-options', nargs='+', help='key=value ...')
-    args = parser.parse_intermixed_args()
-    exported = Path(args.words[-1]).suffix.lower() in ('.onnx', '.xml')
-    parts = 1 if exported else 2
-    args.input, model = args.words[:-parts], args.words[-parts:]
-    if not args.input:
-        parser.error('give the input, then config and checkpoint, or one exported file')
-    args.exported = model[0] if exported else None
-    args.config, args.checkpoint = (None, None) if exported else model
-    return args
+    return parser.parse_args()
+
+
+class ModelFiles(argparse.Action):
+    """Tells the files of the model from the inputs before them.
+
+    It sets ``config`` and ``checkpoint``, or ``exported``. The others are None.
+    """
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Split the words of both arguments anew: the first one takes all but the last word."""
+        words = [*namespace.input, *values]
+        exported = Path(words[-1]).suffix.lower() in ('.onnx', '.xml')
+        if len(words) < 2 + (not exported):
+            parser.error('give the input, then config and checkpoint, or one exported file')
+        namespace.input, model = (words[:-1], words[-1:]) if exported else (words[:-2], words[-2:])
+        namespace.exported = model[0] if exported else None
+        namespace.config, namespace.checkpoint = (None, None) if exported else model
 
 
 def check_arguments(args: argparse.Namespace) -> None:
