@@ -104,26 +104,19 @@ def parse_args() -> argparse.Namespace:
 
 
 class ModelFiles(argparse.Action):
-    """Tells the files of the model from the inputs before them.
-
-    It sets ``config`` and ``checkpoint``, or ``exported``. The others are None.
-    """
+    """Sets ``config`` and ``checkpoint``, or ``exported``, from the last words of the input."""
 
     def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: Any,
-        option_string: str | None = None,
+        self, parser: argparse.ArgumentParser, args: argparse.Namespace, values: Any, *_: Any
     ) -> None:
-        """Split the words of both arguments anew: the first one takes all but the last word."""
-        words = [*namespace.input, *values]
+        """Split the words anew: the input took all but the last one."""
+        words = [*args.input, *values]
         exported = Path(words[-1]).suffix.lower() in ('.onnx', '.xml')
         if len(words) < 2 + (not exported):
             parser.error('give the input, then config and checkpoint, or one exported file')
-        namespace.input, model = (words[:-1], words[-1:]) if exported else (words[:-2], words[-2:])
-        namespace.exported = model[0] if exported else None
-        namespace.config, namespace.checkpoint = (None, None) if exported else model
+        args.input, model = (words[:-1], words[-1:]) if exported else (words[:-2], words[-2:])
+        args.exported = model[0] if exported else None
+        args.config, args.checkpoint = (None, None) if exported else model
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -178,13 +171,10 @@ def check_model(args: argparse.Namespace) -> None:
         check_exists(args.exported, 'exported file; tools/deployment/export.py writes one')
         for name in ('cfg_options', 'allow_missing'):
             if getattr(args, name):
-                raise ValueError(
-                    f'--{name.replace("_", "-")} changes a model that is built from a config; '
-                    f'{args.exported} is exported: leave the option out'
-                )
+                raise ValueError(f'{name}: {args.exported} is exported; leave the option out')
         return
     if args.precision:
-        raise ValueError('--precision belongs to an exported file: leave the option out')
+        raise ValueError('precision belongs to an exported file; leave the option out')
     check_exists(args.config, 'config file; see configs/ for those that exist')
     check_exists(args.checkpoint, 'checkpoint; training writes them into --work-dir')
 
