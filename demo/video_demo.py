@@ -1,6 +1,7 @@
 """Video in, video out: masks and identities over a file, images, a camera or a URL.
 
     python demo/video_demo.py INPUT CONFIG CHECKPOINT --out out.mp4 --json tracks.json
+    python demo/video_demo.py INPUT model.xml --out out.mp4    # an exported file, or model.onnx
 
 Reading, the model, and drawing and writing overlap. Ctrl-C ends it after the frame at work
 with everything so far written whole; twice gives up. Exit status 0 when all was done (a
@@ -31,7 +32,8 @@ WINDOW = 'rocovis_mm: q ends'
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Segment and track the instances of a video, live or from a file'
+        description='Segment and track the instances of a video, live or from a file',
+        usage='%(prog)s INPUT [INPUT ...] {CONFIG CHECKPOINT | FILE.onnx | FILE.xml} [options]',
     )
     parser.add_argument(
         'input',
@@ -39,8 +41,12 @@ def parse_args() -> argparse.Namespace:
         help='video file, image folder, quoted glob, pattern (frames/%%05d.jpg), several image '
         'files (taken in natural order), URL, or number of a camera',
     )
-    parser.add_argument('config', help='config file')
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument(
+        'model',
+        nargs='+',
+        action=ModelFiles,
+        help='config file and checkpoint file, or one exported .onnx or .xml file',
+    )
     parser.add_argument(
         '--out',
         help='drawn frames: .mp4, .mov, .avi, .gif, a folder of pictures, or folder/%%05d.png',
@@ -90,8 +96,27 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--allow-missing', action='store_true', help='weights that the checkpoint lacks stay random'
     )
+    parser.add_argument(
+        '--precision', choices=['float32', 'bf16'], help='of an exported .xml file (float32)'
+    )
     parser.add_argument('--cfg-options', nargs='+', help='key=value ...')
     return parser.parse_args()
+
+
+class ModelFiles(argparse.Action):
+    """Sets ``config`` and ``checkpoint``, or ``exported``, from the last words of the input."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, args: argparse.Namespace, values: Any, *_: Any
+    ) -> None:
+        """Split the words anew: the input took all but the last one."""
+        words = [*args.input, *values]
+        exported = Path(words[-1]).suffix.lower() in ('.onnx', '.xml')
+        if len(words) < 2 + (not exported):
+            parser.error('give the input, then config and checkpoint, or one exported file')
+        args.input, model = (words[:-1], words[-1:]) if exported else (words[:-2], words[-2:])
+        args.exported = model[0] if exported else None
+        args.config, args.checkpoint = (None, None) if exported else model
 
 
 def check_arguments(args: argparse.Namespace) -> None:
@@ -115,8 +140,7 @@ def check_arguments(args: argparse.Namespace) -> None:
 
     args.video = check.chosen_video(args.input)
     inputs = check.check_video(args.video)
-    check.check_exists(args.config, 'config file; see configs/ for those that exist')
-    check.check_exists(args.checkpoint, 'checkpoint; training writes them into --work-dir')
+    check_model(args)
     if args.font:
         check.check_exists(args.font, 'font file')
     if args.rerun is not None:
@@ -132,6 +156,39 @@ def check_arguments(args: argparse.Namespace) -> None:
             f'{args.results_jsonl}: is there already and would have to be overwritten; give '
             'another name, or move it away'
         )
+
+
+def check_model(args: argparse.Namespace) -> None:
+    """Check that the files of the model exist and that its options belong to it.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: an option is of no use to the model.
+    """
+    from rocovis_mm.apis.video_arguments import check_exists
+
+    if args.exported:
+        check_exists(args.exported, 'exported file; tools/deployment/export.py writes one')
+        for name in ('cfg_options', 'allow_missing'):
+            if getattr(args, name):
+                raise ValueError(f'{name}: {args.exported} is exported; leave the option out')
+        return
+    if args.precision:
+        raise ValueError('precision belongs to an exported file; leave the option out')
+    check_exists(args.config, 'config file; see configs/ for those that exist')
+    check_exists(args.checkpoint, 'checkpoint; training writes them into --work-dir')
+
+
+def load_inferencer(args: argparse.Namespace) -> RoCoVISInferencer:
+    """Return the model of the command line."""
+    from rocovis_mm.apis import RoCoVISInferencer, check_device
+    from rocovis_mm.utils import load_config
+
+    if args.exported:
+        return RoCoVISInferencer(args.exported, device=args.device, precision=args.precision)
+    check_device(args.device)
+    config = load_config(args.config, config_options(args.cfg_options))
+    return RoCoVISInferencer(config, args.checkpoint, args.device, allow_missing=args.allow_missing)
 
 
 def check_rerun(target: str | None, inputs: list[Path]) -> None:
@@ -307,16 +364,10 @@ def run_demo(args: argparse.Namespace) -> int:
     if args.show:
         open_window()
     import rocovis_mm.registry  # noqa: F401  (before any part of mmdet: makes mmcv-lite enough)
-    from rocovis_mm.apis import RoCoVISInferencer, check_device
-    from rocovis_mm.utils import load_config
     from rocovis_mm.visualization.fonts import use_font
 
     use_font(args.font)
-    check_device(args.device)
-    config = load_config(args.config, config_options(args.cfg_options))
-    inferencer = RoCoVISInferencer(
-        config, args.checkpoint, args.device, allow_missing=args.allow_missing
-    )
+    inferencer = load_inferencer(args)
     options = stream_options(args)
     with inferencer.frames(args.video, args.max_fps, args.reconnect, **options) as run:
         error = None
@@ -338,7 +389,7 @@ def main() -> None:
         sys.exit(run_demo(args))
     except KeyboardInterrupt:
         sys.exit(130)
-    except (OSError, ValueError) as error:
+    except (ModuleNotFoundError, OSError, ValueError) as error:
         sys.exit(f'error: {error}')
 
 

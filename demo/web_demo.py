@@ -1,6 +1,7 @@
 """Serves a web page to try a model: upload a video or use the webcam.
 
     python demo/web_demo.py CHECKPOINT [--config CONFIG]
+    python demo/web_demo.py model.xml    # an exported file, or model.onnx
 
 The page shows masks and identities, a timeline of the identities, and the results for download.
 """
@@ -16,7 +17,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description='Try a model in the browser: video or webcam in, masks and identities out'
     )
-    parser.add_argument('checkpoint', help='checkpoint file')
+    parser.add_argument('checkpoint', help='checkpoint file, or an exported .onnx or .xml file')
     parser.add_argument('--config', help='config file (the one that training put into CHECKPOINT)')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda, cuda:1, ...')
     parser.add_argument('--score-thr', type=float, default=0.3, help='initial score threshold')
@@ -39,15 +40,22 @@ def run(args: argparse.Namespace) -> None:
     from rocovis_mm.apis import RoCoVISInferencer, check_device
     from rocovis_mm.apis.video_arguments import check_exists
     from rocovis_mm.apis.web_page import build_page, launch, load_gradio
+    from rocovis_mm.deployment import is_exported
     from rocovis_mm.utils import load_config
     from rocovis_mm.utils.checkpoint_config import checkpoint_config
 
     load_gradio()
-    check_device(args.device)
     check_exists(args.checkpoint, 'checkpoint; training writes them into --work-dir')
-    config = load_config(args.config) if args.config else checkpoint_config(args.checkpoint)
-    inferencer = RoCoVISInferencer(config, args.checkpoint, args.device)
-    name = type(inferencer.model).__name__
+    if is_exported(args.checkpoint):
+        if args.config:
+            raise ValueError(f'--config: {args.checkpoint} is exported and needs none')
+        inferencer = RoCoVISInferencer(args.checkpoint, device=args.device)
+        name = inferencer.model.file.metadata.model
+    else:
+        check_device(args.device)
+        config = load_config(args.config) if args.config else checkpoint_config(args.checkpoint)
+        inferencer = RoCoVISInferencer(config, args.checkpoint, args.device)
+        name = type(inferencer.model).__name__
     launch(build_page(inferencer, f'{name}: video instances', args.score_thr), args.host, args.port)
 
 

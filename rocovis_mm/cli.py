@@ -31,6 +31,8 @@ COMMANDS = {
     'web': 'demo/web_demo.py',
     'ablate': 'tools/analysis_tools/ablate_propagation.py',
     'export': 'tools/deployment/export.py',
+    'quantize': 'tools/deployment/quantize.py',
+    'benchmark': 'tools/analysis_tools/benchmark.py',
     'gpu-report': 'tools/analysis_tools/gpu_report.py',
     'publish': 'tools/misc/publish_model.py',
     'convert': {

@@ -103,11 +103,11 @@ def enter_script(words: list[str], cwd: Path | None, outputs: tuple[Path, Path])
     runpy.run_path(words[0], run_name='__main__')
 
 
-def run_main(tool: str, *arguments: object) -> None:
-    """Run ``tools/<tool>.py`` with arguments, as the command line does."""
+def run_main(tool: str, *arguments: object) -> int | None:
+    """Run ``tools/<tool>.py`` with arguments, as the command line does; return its status."""
     path = REPOSITORY / 'tools' / f'{tool}.py'
     spec = importlib.util.spec_from_file_location(f'tool_{tool}', path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     sys.argv = [path.name, *map(str, arguments)]
-    module.main()
+    return module.main()

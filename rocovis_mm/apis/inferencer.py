@@ -17,6 +17,7 @@ from rocovis_mm.apis.outputs import Outputs
 from rocovis_mm.apis.sources import Thinned, open_source
 from rocovis_mm.apis.video_run import VideoRun
 from rocovis_mm.checkpoints.fitting import load_model
+from rocovis_mm.deployment import ExportedModel, ExportedStreams, is_exported
 from rocovis_mm.models import OnlineVISModel
 from rocovis_mm.registry import MODELS
 from rocovis_mm.streaming.engine import StreamEngine
@@ -33,35 +34,45 @@ LOADERS = ('LoadVISFrame', 'LoadImageFromFile', 'LoadImageFromNDArray', 'Inferen
 class RoCoVISInferencer:
     """An online model (RoCoVIS, MinVIS, GenVIS, ...) for videos, cameras and streams.
 
+    The model is that of a config, or an exported file (.onnx or .xml) of
+    ``tools/deployment/export.py``.
+
     ``inferencer(video)`` returns a video's tracks. ``inferencer.frames(video)`` iterates over
     its frames. ``inferencer.stream()`` takes frames one by one. The config's own test
     pipeline prepares the frames, so that all three return the tracks of ``tools/test.py``.
     Any number of streams may be open, in any threads. The model runs for one call at a time.
 
     Args:
-        config_or_model: path of a config, a config, or a model that was built from one.
+        config_or_model: path of a config, a config, a model that was built from one, or the path
+            of an exported file. An exported file contains its weights and its test pipeline, so
+            that `weights`, `pipeline`, `allow_missing` and `accelerate` must stay away.
         weights: checkpoint; None leaves a model as it is (and a config's at random, unless the
             config itself names weights).
         device: 'auto' takes CUDA where there is one, or any name torch knows; a model
-            given as such stays where it is with 'auto'.
+            given as such stays where it is with 'auto'. An exported file takes the CPU with
+            'auto', or a device of its runtime, see :func:`open_runtime`.
         pipeline: test pipeline; None takes the config's, ``test_dataloader``.
         classes: names by label; None takes the checkpoint's or the config's.
         allow_missing: take weights that lack some of the model's, which stay as they are.
         accelerate: compile or capture the network once for each size of video, for up to four
             sizes: 'compile', 'reduce-overhead', or 'graphs' on CUDA; see
             :class:`~rocovis_mm.streaming.captured_steps.CapturedSteps`. None does not.
+        precision: of an exported file: 'float32', or 'bf16' where its runtime has it; None is
+            'float32'.
+        threads: of an exported file on a CPU; None leaves their number to its runtime.
 
     Attributes:
-        model: in test mode, on its device.
+        model: in test mode, on its device; an :class:`ExportedStreams` of an exported file.
         engine: advances all streams on the model.
         pipeline: the test pipeline without the step that loads a frame.
         classes: names by label.
         category_ids: json category id of each label, see :func:`resolve_categories`.
 
     Raises:
-        FileNotFoundError: config or checkpoint is missing.
-        ValueError: they do not fit each other, the model is not online, or there is no such
-            device or way to accelerate.
+        FileNotFoundError: config, checkpoint or exported file is missing.
+        ModuleNotFoundError: the runtime of an exported file is not installed.
+        ValueError: they do not fit each other, the model is not online, there is no such
+            device, precision or way to accelerate, or an argument is of no use to the model.
     """
 
     def __init__(
@@ -73,7 +84,21 @@ class RoCoVISInferencer:
         classes: Sequence[str] | None = None,
         allow_missing: bool = False,
         accelerate: str | None = None,
+        precision: str | None = None,
+        threads: int | None = None,
     ) -> None:
+        if is_exported(config_or_model):
+            unused = dict(weights=weights, pipeline=pipeline, accelerate=accelerate)
+            refuse_arguments(config_or_model, **unused, allow_missing=allow_missing or None)
+            file = ExportedModel(config_or_model, device, precision, threads)
+            self.model, self.config = ExportedStreams(file), None
+            self.pipeline = [dict(step) for step in file.metadata.pipeline]
+            self.classes, self.category_ids = resolve_categories(
+                {}, dict(vars(file.metadata)), classes, self.model.num_classes
+            )
+            self.engine = StreamEngine(self.model)
+            return
+        refuse_arguments('a model of a config', precision=precision, threads=threads)
         check_device(device)
         config = config_or_model
         if isinstance(config, (str, Path)):
@@ -176,7 +201,8 @@ class RoCoVISInferencer:
     @property
     def live_options(self) -> dict[str, Any]:
         """Options of a stream without an end: they bound GenVIS' memory."""
-        unbounded = getattr(self.model.track_head, 'memory_frames', 0) is None
+        head = getattr(self.model, 'track_head', None)  # an exported file has none
+        unbounded = getattr(head, 'memory_frames', 0) is None
         return dict(memory_frames=LIVE_MEMORY) if unbounded else {}
 
     def stream(self, **options: Any) -> StreamSession:
@@ -205,6 +231,13 @@ class RoCoVISInferencer:
             fitted.append(session.fit(frame, first_size=sizes.get(session)))
             sizes.setdefault(session, fitted[-1].image.shape[:2])
         return self.engine.run(fitted)
+
+
+def refuse_arguments(model: str | Path, **arguments: Any) -> None:
+    """Raise ValueError where an argument that is of no use to a model is given."""
+    given = [name for name, value in arguments.items() if value is not None]
+    if given:
+        raise ValueError(f'{model} takes no {" and no ".join(given)}; leave the argument out')
 
 
 def check_device(name: str) -> None:

@@ -2,7 +2,18 @@
 
 from rocovis_mm.compat import checked  # noqa: F401
 from rocovis_mm.deployment.exported_model import ExportedModel
-from rocovis_mm.deployment.exporting import export_onnx, export_program
+from rocovis_mm.deployment.exported_streams import ExportedStreams
+from rocovis_mm.deployment.exporting import export_onnx, export_openvino, export_program
 from rocovis_mm.deployment.frame_step import FrameStep, frame_step
+from rocovis_mm.deployment.runtimes import is_exported
 
-__all__ = ['ExportedModel', 'FrameStep', 'export_onnx', 'export_program', 'frame_step']
+__all__ = [
+    'ExportedModel',
+    'ExportedStreams',
+    'FrameStep',
+    'export_onnx',
+    'export_openvino',
+    'export_program',
+    'frame_step',
+    'is_exported',
+]

@@ -1,74 +1,71 @@
-"""Runs an exported ONNX file over videos, frame by frame.
+"""Runs an exported file over videos, frame by frame.
 
 N queries, K classes, H x W a frame, h x w its mask logits.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
-import torch
 
-from rocovis_mm.streaming.frame_masks import FrameMasks, FrameSizes, frame_masks
-from rocovis_mm.streaming.track_recorder import TrackRecorder, TrackRule
+from rocovis_mm.deployment.exported_streams import ExportedStreams
+from rocovis_mm.deployment.file_metadata import read_metadata
+from rocovis_mm.deployment.runtimes import Arrays, open_runtime
+from rocovis_mm.streaming.engine import StreamEngine
+from rocovis_mm.streaming.session import StreamSession
 from rocovis_mm.structures import VideoTracks
-
-Arrays = dict[str, np.ndarray]
-"""Name -> tensor of a stream's state."""
-METADATA = 'rocovis_mm'
-"""Key of an ONNX file's metadata with the settings of :class:`ExportedModel`."""
 
 
 class ExportedModel:
-    """A step that ``tools/deployment/export.py`` wrote, in onnxruntime.
+    """A step that ``tools/deployment/export.py`` wrote, in onnxruntime or OpenVINO.
 
     The state of a stream belongs to the caller. :meth:`step` takes it and returns the new
-    one, so one file serves any number of streams.
+    one, so one file serves any number of streams. ``RoCoVISInferencer`` takes a file by its path
+    and does this for videos, cameras and streams.
 
     Args:
-        path: the ONNX file.
-        providers: of onnxruntime, best first.
+        path: the .onnx or .xml file.
+        device: of :func:`open_runtime`.
+        precision: of :func:`open_runtime`.
+        threads: of :func:`open_runtime`.
+        profile: of :func:`open_runtime`.
 
     Attributes:
+        path: as above.
+        metadata: see :class:`FileMetadata`.
+        runtime: the graph.
         size: (H, W) of the frames it takes.
         classes: names by label.
         category_ids: json category ids by label, for :meth:`VideoTracks.to_results`.
 
     Raises:
-        ModuleNotFoundError: onnxruntime is not installed.
-        ValueError: the file was not written by ``tools/deployment/export.py``.
+        FileNotFoundError: there is no such file.
+        ModuleNotFoundError: the runtime is not installed.
+        ValueError: the file was not written by this version of ``tools/deployment/export.py``, or
+            the device or the precision is not there.
     """
 
     def __init__(
-        self, path: str | Path, providers: Iterable[str] = ('CPUExecutionProvider',)
+        self,
+        path: str | Path,
+        device: str = 'auto',
+        precision: str | None = None,
+        threads: int | None = None,
+        profile: bool = False,
     ) -> None:
-        require_packages('onnxruntime')
-        import onnxruntime
-
-        self.session = onnxruntime.InferenceSession(str(path), providers=list(providers))
-        metadata = self.session.get_modelmeta().custom_metadata_map.get(METADATA)
-        if metadata is None:
-            raise ValueError(
-                f'{path} has no metadata {METADATA!r}: export it with tools/deployment/export.py'
-            )
-        self.metadata = json.loads(metadata)
-        self.size = tuple(self.metadata['size'])
-        self.rule = TrackRule(**self.metadata['track_rule'])
-        labels = range(self.metadata['num_classes'])
-        self.classes = tuple(self.metadata.get('classes') or map(str, labels))
-        ids = self.metadata.get('category_ids')
-        self.category_ids = tuple(ids or (label + 1 for label in labels))
+        self.path = Path(path)
+        self.runtime = open_runtime(path, device, precision, threads, profile)
+        self.metadata = read_metadata(self.runtime.metadata, path)
+        self.size = self.metadata.size
+        self.classes = self.metadata.classes
+        self.category_ids = self.metadata.category_ids
 
     def first_state(self) -> Arrays:
         """Return the state before the first frame, all zeros."""
         return {
-            x.name: np.zeros(x.shape, np.int64 if x.type == 'tensor(int64)' else np.float32)
-            for x in self.session.get_inputs()
-            if x.name != 'frame'
+            name: np.zeros_like(x) for name, x in self.runtime.inputs.items() if name != 'frame'
         }
 
     def step(self, frame: np.ndarray, state: Arrays) -> tuple[np.ndarray, np.ndarray, Arrays]:
@@ -87,50 +84,27 @@ class ExportedModel:
         if frame.shape != (*self.size, 3) or frame.dtype != np.uint8:
             raise ValueError(
                 f'the frame is {frame.dtype} {frame.shape}, the exported file takes uint8 '
-                f'{(*self.size, 3)}: resize the frame, or export the model for its size'
+                f'{(*self.size, 3)}: resize the frame, export the model for its size, or give the '
+                'file to RoCoVISInferencer, which takes frames of any size'
             )
-        class_logits, mask_logits, *after = self.session.run(None, dict(state, frame=frame))
+        class_logits, mask_logits, *after = self.runtime.run(dict(state, frame=frame))
         return class_logits, mask_logits, dict(zip(state, after))
-
-    def segment(self, class_logits: np.ndarray, mask_logits: np.ndarray) -> FrameMasks:
-        """Return the masks of one frame; see :func:`frame_masks`."""
-        classes, masks = torch.from_numpy(class_logits[0]), torch.from_numpy(mask_logits[0])
-        foreground = torch.ones(len(classes))
-        if self.metadata['scale_output']:
-            foreground = 1 - classes.softmax(-1)[:, -1]
-        sizes = FrameSizes(tuple(self.metadata['padded']), self.size, self.size)
-        scoring = self.rule.mask_scoring, self.rule.scoring_size
-        return frame_masks(classes, masks, foreground, sizes, *scoring)
 
     def track(self, frames: Iterable[np.ndarray], video_id: int = 0) -> VideoTracks:
         """Return the tracks of a video.
 
         Args:
-            frames: (H, W, 3) uint8, BGR each, in order.
+            frames: (H, W, 3) uint8, BGR each, of one size, in order.
             video_id: of the result.
 
         Raises:
-            ValueError: there are no frames, or one is of another size.
+            ValueError: there are no frames, or they are of different sizes.
         """
-        queries = self.session.get_outputs()[0].shape[1]
-        recorder = TrackRecorder(queries, self.metadata['num_classes'], self.rule)
-        state = self.first_state()
-        for frame in frames:
-            class_logits, mask_logits, state = self.step(frame, state)
-            recorder.add_frame(self.segment(class_logits, mask_logits))
-        if not recorder.length:
+        engine = StreamEngine(ExportedStreams(self))
+        names = self.classes, self.category_ids
+        with StreamSession(engine, self.metadata.pipeline, *names, video_id=video_id) as stream:
+            for frame in frames:
+                engine.run([stream.fit(frame)])
+        if not len(stream):
             raise ValueError(f'video {video_id} has no frames')
-        return recorder.finish(video_id)
-
-
-def require_packages(*names: str) -> None:
-    """Check that packages for ONNX files are installed.
-
-    Raises:
-        ModuleNotFoundError: names the missing ones and the command that installs them.
-    """
-    missing = [name for name in names if find_spec(name) is None]
-    if missing:
-        raise ModuleNotFoundError(
-            f'ONNX files need {", ".join(missing)}: pip install -r requirements/export.txt'
-        )
+        return stream.finish().video

@@ -1,19 +1,25 @@
-"""From a model to a ``torch.export`` program or an ONNX file."""
+"""From a model to a ``torch.export`` program, an ONNX file or an OpenVINO file."""
 
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
-from rocovis_mm.deployment.exported_model import METADATA, require_packages
+from rocovis_mm.deployment.file_metadata import METADATA, Steps, metadata_of
 from rocovis_mm.deployment.frame_step import FrameStep, frame_step
+from rocovis_mm.deployment.runtimes import require_packages
 from rocovis_mm.models.vis import OnlineVISModel
+
+if TYPE_CHECKING:  # an optional package
+    import openvino
+
+KEEP_FLOAT32 = 'precise_0'
+"""Key of OpenVINO's runtime information of an operation whose precision stays."""
 
 
 def export_program(model: OnlineVISModel, size: tuple[int, int]) -> torch.export.ExportedProgram:
@@ -37,6 +43,7 @@ def export_onnx(
     path: str | Path,
     classes: Sequence[str] | None = None,
     category_ids: Sequence[int] | None = None,
+    pipeline: Steps | None = None,
 ) -> None:
     """Write a model's step as an ONNX file that :class:`ExportedModel` reads.
 
@@ -46,6 +53,7 @@ def export_onnx(
         path: file to write.
         classes: names by label, kept in the file.
         category_ids: json category ids by label, kept in the file.
+        pipeline: test pipeline without the step that loads a frame, kept in the file.
 
     Raises:
         ModuleNotFoundError: onnx or onnxscript is not installed.
@@ -63,42 +71,95 @@ def export_onnx(
             output_names=['class_logits', 'mask_logits', *(f'new_{name}' for name in names)],
             verbose=False,
         )
-    program.model.metadata_props[METADATA] = metadata_of(step, classes, category_ids)
+    program.model.metadata_props[METADATA] = metadata_of(step, classes, category_ids, pipeline)
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     program.save(str(path))
 
 
-def metadata_of(
-    step: FrameStep, classes: Sequence[str] | None, category_ids: Sequence[int] | None
-) -> str:
-    """Return the json text that turns a step's outputs into tracks; see :class:`ExportedModel`."""
-    model = step.model
-    return json.dumps(
-        dict(
-            size=step.size,
-            padded=step.padded,
-            num_classes=model.num_classes,
-            track_rule=asdict(model.track_rule),
-            scale_output=getattr(model, 'scale_output', False),
-            classes=classes,
-            category_ids=category_ids,
+def export_openvino(
+    model: OnlineVISModel,
+    size: tuple[int, int],
+    path: str | Path,
+    classes: Sequence[str] | None = None,
+    category_ids: Sequence[int] | None = None,
+    pipeline: Steps | None = None,
+) -> None:
+    """Write a model's step as an OpenVINO file, which is faster there than the ONNX file.
+
+    Attention and the sampling of deformable attention are operations of OpenVINO, for which
+    ONNX has none. Places of samples are marked to stay float32, so that the file can also run
+    in bfloat16.
+
+    Args:
+        model: as in :func:`export_program`.
+        size: (H, W) of the frames.
+        path: .xml file to write; its weights get the same name with .bin.
+        classes: as in :func:`export_onnx`.
+        category_ids: as in :func:`export_onnx`.
+        pipeline: as in :func:`export_onnx`.
+
+    Raises:
+        ModuleNotFoundError: openvino is not installed.
+        TypeError: the model's step cannot be exported.
+        ValueError: its memory has no fixed size.
+    """
+    require_packages('openvino')
+    import openvino
+
+    with ready_to_export(model, size, bags=True) as (step, arguments):
+        converted = openvino.convert_model(
+            torch.export.export(step, arguments),
+            input=[(list(x.shape), openvino.Type(x.numpy().dtype)) for x in arguments],
         )
-    )
+        text = metadata_of(step, classes, category_ids, pipeline)
+    names = list(step.state_shapes)
+    for place, name in zip(converted.inputs, ['frame', *names]):
+        place.get_tensor().set_names({name})
+    outputs = ['class_logits', 'mask_logits', *(f'new_{name}' for name in names)]
+    for place, name in zip(converted.outputs, outputs):
+        place.get_tensor().set_names({name})
+    keep_places_precise(converted)
+    converted.set_rt_info(text, [METADATA])
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    openvino.save_model(converted, str(path), compress_to_fp16=False)
+
+
+def keep_places_precise(model: openvino.Model) -> None:
+    """Mark the operations between a matrix product and a bag of samples to stay float32.
+
+    Numbers of table rows, and places in a map, are too large for bfloat16.
+    """
+    waiting = [x for x in model.get_ordered_ops() if x.get_type_name().startswith('EmbeddingBag')]
+    marked = set()
+    while waiting:
+        operation = waiting.pop()
+        name = operation.get_friendly_name()
+        if name not in marked and operation.get_type_name() != 'MatMul':
+            marked.add(name)
+            operation.get_rt_info()[KEEP_FLOAT32] = ''
+            waiting.extend(x.get_source_output().get_node() for x in operation.inputs())
 
 
 @contextmanager
 def ready_to_export(
-    model: OnlineVISModel, size: tuple[int, int]
+    model: OnlineVISModel, size: tuple[int, int], bags: bool = False
 ) -> Iterator[tuple[FrameStep, tuple[torch.Tensor, ...]]]:
     """Yield a model's step, on the CPU, and its arguments.
 
     Modules with an attribute ``exporting`` use operations that exporters know. The step runs
     once before: constants that depend on the size are made and kept.
+
+    Args:
+        model: as in :func:`export_program`.
+        size: (H, W) of the frames.
+        bags: whether the exporter knows ``embedding_bag``, see ``DeformableAttention.bags``.
     """
     step = frame_step(copy.deepcopy(model).cpu().requires_grad_(False), size)
     for module in step.modules():
         if hasattr(module, 'exporting'):
             module.exporting = True
+        if hasattr(module, 'bags'):
+            module.bags = bags
     arguments = (torch.zeros((*size, 3), dtype=torch.uint8), *step.first_state().values())
     with torch.no_grad():
         step(*arguments)

@@ -39,6 +39,9 @@ class FrameStep(nn.Module):
             ``remembered``, which is one integer (long).
     """
 
+    by_query: tuple[str, ...] = ()
+    """Names of the memory's tensors that are (1, M, N, C), a part of each query."""
+
     def __init__(self, model: OnlineVISModel, size: tuple[int, int]) -> None:
         super().__init__()
         self.model = model.eval()
@@ -173,6 +176,8 @@ class RoCoVISStep(FrameStep):
 
 class GenVISStep(FrameStep):
     """Queries of the frame before, keys and values of M frames."""
+
+    by_query = ('keys', 'values')
 
     def memory_shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
         """Return name -> shape (1, M, N, C)."""

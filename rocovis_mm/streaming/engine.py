@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -48,7 +48,7 @@ class VideoInProgress:
         """Add a frame's masks and the state after it."""
         self.recorder.add_frame(masks)
         if self.memory_frames is not None:
-            state = replace(state, memory=state.memory[-self.memory_frames :])
+            state = state.newest(self.memory_frames)
         self.state = state
 
 
@@ -188,7 +188,8 @@ class StreamEngine:
             for _, _, video in members:
                 self.give_back_slots(video)
             images = torch.stack([image for image, *_ in members])
-            past = StreamState.cat([video.state for *_, video in members])
+            states = [video.state for *_, video in members]
+            past = type(states[0]).cat(states)
             sizes = {}
             if getattr(self.model, 'reads_sizes', False):
                 sizes['sizes'] = [tuple(frame.img_shape[:2]) for _, frame, _ in members]

@@ -107,6 +107,10 @@ class StreamState:
         """Return the state cut off from the graph that made it."""
         return self.map(Tensor.detach)
 
+    def newest(self, frames: int) -> StreamState:
+        """Return the state with at most so many past frames, the last ones."""
+        return replace(self, memory=self.memory[-frames:])
+
     def restart(self, slots: Tensor, queries: Tensor | None) -> StreamState:
         """Return the state with some slots as before the first frame.
 

@@ -4,12 +4,14 @@
     python tools/analysis_tools/benchmark.py --device cuda --dtype bf16 --compile
     python tools/analysis_tools/benchmark.py --costs
     python tools/analysis_tools/benchmark.py --growth 100 1000 --methods RoCoVIS
+    python tools/analysis_tools/benchmark.py --models CONFIG,CHECKPOINT model.onnx model.xml@bf16
 
 All models run in one process, on the same frames and, where they have them in common, the same
 weights, in turns: frame by frame one model after the other, so that whatever else the machine does
 meets all of them. Medians over the frames are printed, and ratios to MMDetection's own frame-level
 Mask2Former. The weights are random; the bias of "no object" is set so that a handful of queries
 are foreground (--objects), as with a trained model. docs/speed.md says how to read the tables.
+--models runs trained models and exported files instead, as streams, with ratios to the first.
 """
 
 from __future__ import annotations
@@ -45,6 +47,7 @@ from benchmark_models import (
     let_some_queries_see,
     share_weights,
 )
+from benchmark_runtimes import print_models, race_models
 from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -53,6 +56,7 @@ from rocovis_mm.console import print_anything, text_table
 from rocovis_mm.datasets.embedded import plan_scene, render_video
 from rocovis_mm.formats.frame_files import list_images
 from rocovis_mm.models import IDOL
+from rocovis_mm.utils import OptionAction
 from rocovis_mm.utils.memory import peak_bytes
 
 CLIP = 12
@@ -90,6 +94,15 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--memory-frames', type=int, help='as in the config')
     parser.add_argument('--objects', type=int, default=10, help='queries that are foreground')
     parser.add_argument('--images', help='folder of frames to take instead of drawn ones')
+    parser.add_argument(
+        '--models', nargs='+', help='trained: CONFIG,CHECKPOINT, FILE.onnx, FILE.xml, FILE.xml@bf16'
+    )
+    parser.add_argument(
+        '--layers', action='store_true', help='with --models: time of each kind of layer'
+    )
+    parser.add_argument(
+        '--cfg-options', nargs='+', action=OptionAction, help='with --models: of the configs'
+    )
     parser.add_argument('--costs', action='store_true', help='cost of each stride and memory')
     parser.add_argument(
         '--growth', type=int, nargs='+', metavar='FRAMES', help='peak memory of so many frames'
@@ -351,14 +364,18 @@ def main() -> None:
     args = parse_args()
     torch.set_num_threads(args.threads)
     started = time.strftime('%Y-%m-%d %H:%M')
+    way = 'compiled' if args.compile else 'eager'
+    kind = 'streams' if args.models else f'{args.model_size}, {args.dtype}, {way}'
     print(
-        f'{args.size}, {args.model_size}, {args.device}, {args.dtype}, '
-        f'{args.threads} threads, {args.clock} clock, {"compiled" if args.compile else "eager"}, '
+        f'{args.size}, {kind}, {args.device}, {args.threads} threads, {args.clock} clock, '
         f'torch {torch.__version__}, {started}'
     )
     with TemporaryDirectory() as folder:
         files = write_frames(args, Path(folder))
-        if args.costs:
+        if args.models:
+            figures = race_models(args, Frames(files), CLOCKS[args.clock])
+            print_models(figures)
+        elif args.costs:
             figures = costs(args)
             print_costs(figures)
         elif args.growth:

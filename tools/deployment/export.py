@@ -1,13 +1,14 @@
 """Export the step of a model: one frame and its past in, prediction and new past out.
 
     python tools/deployment/export.py CONFIG CHECKPOINT --size 360 640 --out model.onnx
+    python tools/deployment/export.py CONFIG CHECKPOINT --size 360 640 --out model.xml
     python tools/deployment/export.py CONFIG CHECKPOINT --size 360 640 --out model.pt2
 
-An .onnx file is read by ``rocovis_mm.deployment.ExportedModel``; it needs
-``pip install -r requirements/export.txt``. A .pt2 file is a ``torch.export`` program. Both contain
-the classes and their category ids, as json under the key ``rocovis_mm``. Shapes are
-fixed: a file takes frames of the one size it was exported for. The exported file is then run
-beside the model over --verify random frames.
+``RoCoVISInferencer`` runs an .onnx file in onnxruntime and an .xml file in OpenVINO; they need
+``pip install -r requirements/export.txt``. A .pt2 file is a ``torch.export`` program. All contain
+the classes, their category ids and the test pipeline, as json under the key ``rocovis_mm``. Shapes
+are fixed: the inferencer fits other frames into the size the file was exported for. The exported
+file is then run beside the model over --verify random frames.
 """
 
 from __future__ import annotations
@@ -29,15 +30,17 @@ from rocovis_mm.deployment import (
     ExportedModel,
     FrameStep,
     export_onnx,
+    export_openvino,
     export_program,
     frame_step,
 )
-from rocovis_mm.deployment.exported_model import METADATA
-from rocovis_mm.deployment.exporting import metadata_of
+from rocovis_mm.deployment.file_metadata import METADATA, metadata_of
 from rocovis_mm.utils import OptionAction, check_checkpoint, load_config
 
 CLOSE = 1e-3
 """Largest difference of a logit that passes as equal, relative to the largest logit."""
+WRITERS = {'.onnx': export_onnx, '.xml': export_openvino}
+"""Ending -> what writes files that :class:`ExportedModel` reads."""
 Step = Callable[[np.ndarray, tuple], tuple]
 """A frame and the state before it -> class logits, mask logits, the state after it."""
 
@@ -50,7 +53,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config file')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--size', type=int, nargs=2, required=True, metavar=('H', 'W'))
-    parser.add_argument('--out', required=True, help='file to write, .onnx or .pt2')
+    parser.add_argument('--out', required=True, help='file to write, .onnx, .xml or .pt2')
     parser.add_argument('--verify', type=int, default=5, help='random frames to compare over')
     parser.add_argument(
         '--cfg-options', nargs='+', action=OptionAction, help='override settings of the config'
@@ -59,8 +62,8 @@ def parse_args() -> argparse.Namespace:
         '--allow-missing', action='store_true', help='weights that the checkpoint lacks stay random'
     )
     args = parser.parse_args()
-    if Path(args.out).suffix not in ('.onnx', '.pt2'):
-        parser.error(f'--out {args.out}: give a name that ends in .onnx or .pt2')
+    if Path(args.out).suffix not in (*WRITERS, '.pt2'):
+        parser.error(f'--out {args.out}: give a name that ends in .onnx, .xml or .pt2')
     if min(args.size) < 1:
         parser.error(f'--size {args.size}: give height and width in pixels')
     return args
@@ -77,8 +80,8 @@ def by_model(step: FrameStep) -> Step:
     return run
 
 
-def by_onnx(path: str) -> tuple[Step, tuple]:
-    """Return the step of an .onnx file and its first state."""
+def by_runtime(path: str) -> tuple[Step, tuple]:
+    """Return the step of an .onnx or .xml file and its first state."""
     model = ExportedModel(path)
     names = tuple(model.first_state())
 
@@ -112,11 +115,12 @@ def export(args: argparse.Namespace) -> float:
     )
     model, size = inferencer.model, tuple(args.size)
     step = frame_step(model, size)
-    if Path(args.out).suffix == '.onnx':
-        export_onnx(model, size, args.out, inferencer.classes, inferencer.category_ids)
-        return largest_difference(step, *by_onnx(args.out), args.verify)
+    texts = inferencer.classes, inferencer.category_ids, inferencer.pipeline
+    if Path(args.out).suffix in WRITERS:
+        WRITERS[Path(args.out).suffix](model, size, args.out, *texts)
+        return largest_difference(step, *by_runtime(args.out), args.verify)
     Path(args.out).parent.mkdir(parents=True, exist_ok=True)
-    metadata = metadata_of(step, inferencer.classes, inferencer.category_ids)
+    metadata = metadata_of(step, *texts)
     program = export_program(model, size)
     torch.export.save(program, args.out, extra_files={METADATA: metadata})
     exported = by_model(torch.export.load(args.out).module())

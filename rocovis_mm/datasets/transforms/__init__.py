@@ -1,6 +1,7 @@
 """Clips from videos, frames from files, data samples from frames."""
 
 from rocovis_mm.datasets.transforms.color import ColorJitter
+from rocovis_mm.datasets.transforms.fit_into import FitInto
 from rocovis_mm.datasets.transforms.formatting import PackVISInputs
 from rocovis_mm.datasets.transforms.geometry import AlignedResize
 from rocovis_mm.datasets.transforms.loading import LoadVISAnnotations, LoadVISFrame
@@ -11,6 +12,7 @@ from rocovis_mm.datasets.transforms.sample_clip import SampleClip
 __all__ = [
     'AlignedResize',
     'ColorJitter',
+    'FitInto',
     'LoadVISAnnotations',
     'LoadVISFrame',
     'PackVISInputs',

@@ -6,7 +6,7 @@ samples of one token.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -163,6 +163,58 @@ def sample_by_grid(
     return result.unflatten(0, (len(value), heads)).flatten(1, 2).transpose(1, 2)
 
 
+def sample_by_bags(
+    value: Tensor, x: Tensor, y: Tensor, weights: Tensor, plan: SamplingPlan
+) -> Tensor:
+    """Return what :func:`sample` does, by one ``embedding_bag`` over all levels and corners.
+
+    A sample reads two columns and two rows of its level, and the weight of each is
+    max(0, 1 - distance). So nothing outside of a level is read and no zeros frame the levels.
+    OpenVINO computes this in half of the time of :func:`sample_by_grid`. Every level needs two
+    rows and two columns.
+    """
+    batch, tokens, heads, samples = weights.shape
+    x, y = (z.flatten(0, 1) + own.repeat(batch, 1) for z, own in ((x, plan.x), (y, plan.y)))
+    left = torch.minimum(x.floor(), plan.width - 2).relu()
+    top = torch.minimum(y.floor(), plan.height - 2).relu()
+    rows = (top * plan.width + left) * heads + first_rows(plan, heads, batch)  # exact in float
+    weights = weights.flatten(2).flatten(0, 1)  # (B * S, J)
+    high, low = weights * tent(y - top), weights * tent(y - top - 1)
+    near, far = tent(x - left), tent(x - left - 1)
+
+    def bags(*corners: Tensor) -> Tensor:
+        """4 tensors (B * S, J) -> (B * S * H, 4 * L * P)."""
+        return torch.cat([corner.view(-1, samples) for corner in corners], 1)
+
+    below = rows + plan.width * heads
+    summed = F.embedding_bag(
+        bags(rows, rows + heads, below, below + heads).int(),
+        value.reshape(-1, value.shape[-1] // heads),
+        mode='sum',
+        per_sample_weights=bags(high * near, high * far, low * near, low * far),
+    )
+    return summed.view(batch, tokens, -1)
+
+
+def tent(distance: Tensor) -> Tensor:
+    """Return the bilinear weight of a pixel at a distance."""
+    return (1 - distance.abs()).relu()
+
+
+def first_rows(plan: SamplingPlan, heads: int, batch: int) -> Tensor:
+    """Return (B * S, J) float, the row of a table (B * S * H, C / H) where a level begins."""
+    areas = torch.tensor([h * w for h, w in plan.sizes], device=plan.x.device)
+    starts = (areas.cumsum(0) - areas)[None, :, None] * heads
+    starts = starts + torch.arange(heads, device=areas.device)[:, None, None]  # (H, L, 1)
+    starts = starts.expand(-1, -1, plan.x.shape[1] // starts.numel()).flatten()
+    images = torch.arange(batch, device=areas.device).repeat_interleave(len(plan.x))
+    return (starts + images[:, None] * len(plan.x) * heads).to(plan.x)
+
+
+Sampling = Callable[[Tensor, Tensor, Tensor, Tensor, SamplingPlan], Tensor]
+"""A function like :func:`sample`."""
+
+
 class DeformableAttention(MultiScaleDeformableAttention):
     """mmcv's attention, by the sampling that is fastest.
 
@@ -173,9 +225,12 @@ class DeformableAttention(MultiScaleDeformableAttention):
 
     Attributes:
         exporting: sample by :func:`sample_by_grid` instead.
+        bags: when exporting, sample by :func:`sample_by_bags` instead, which ONNX has no
+            operation for.
     """
 
     exporting = False
+    bags = False
 
     @classmethod
     def take_over(cls, attention: MultiScaleDeformableAttention) -> DeformableAttention:
@@ -214,10 +269,17 @@ class DeformableAttention(MultiScaleDeformableAttention):
         weight, bias = self.sampling_offsets.weight, self.sampling_offsets.bias
         x, y = (F.linear(asking, weight[i::2], bias[i::2]) for i in (0, 1))
         weights = self.attention_weights(asking).unflatten(-1, (self.num_heads, -1))
-        sampling = sample_by_grid if self.exporting else sample
+        sampling = self.sampling(plan)
         value = self.masked_values(query, key_padding_mask)
         sampled = sampling(value, x, y, weights.softmax(-1), plan)
         return self.output_proj(sampled) + query
+
+    def sampling(self, plan: SamplingPlan) -> Sampling:
+        """Return the function that samples the levels of a plan."""
+        if not self.exporting:
+            return sample
+        has_corners = min(min(size) for size in plan.sizes) > 1
+        return sample_by_bags if self.bags and has_corners else sample_by_grid
 
     def masked_values(self, query: Tensor, padding: Tensor | None) -> Tensor:
         """Return the values (B, S, C) of tokens (B, S, C), zero where `padding` (B, S) is set."""

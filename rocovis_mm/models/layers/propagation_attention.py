@@ -17,6 +17,7 @@ from rocovis_mm.models.layers.window_attention import (
     WindowPlan,
     distances_from,
     window_attention,
+    window_attention_by_counts,
 )
 
 STARTS = ('gate', 'zero', 'full')
@@ -49,9 +50,14 @@ class PropagationAttention(BaseModule):
             a model that is loaded from Mask2Former begins exactly as it. ``zero``: the output
             projection is zero at first, with the same effect. ``full``: neither.
 
+    Attributes:
+        exporting: attend to windows by :func:`window_attention_by_counts` instead.
+
     Raises:
         ValueError: unknown `start`, or a `window` below 1.
     """
+
+    exporting = False
 
     def __init__(
         self,
@@ -146,7 +152,8 @@ class PropagationAttention(BaseModule):
         widths = None if self.log_width is None else self.log_width.exp()
         if self.window is not None:
             plan = plan or self.make_plan(size, current.device)
-            attended = window_attention(query, keys, values, self.num_heads, plan, widths, visible)
+            attend = window_attention_by_counts if self.exporting else window_attention
+            attended = attend(query, keys, values, self.num_heads, plan, widths, visible)
         else:
             attended = self.attend_everywhere(query, keys, values, size, widths, visible)
         calibrated = self.attention.out_proj(attended)

@@ -9,7 +9,13 @@ from mmcv.ops.multi_scale_deform_attn import multi_scale_deformable_attn_pytorch
 from tiny_model import images, tiny_model
 
 from rocovis_mm.models.layers import deformable_attention
-from rocovis_mm.models.layers.deformable_attention import DeformableAttention, SamplingPlan, sample
+from rocovis_mm.models.layers.deformable_attention import (
+    DeformableAttention,
+    SamplingPlan,
+    sample,
+    sample_by_bags,
+    sample_by_grid,
+)
 from rocovis_mm.structures import StreamState
 
 SIZES = ((2, 3), (4, 6), (7, 5))
@@ -51,16 +57,28 @@ def by_mmcv(value, offsets, weights, references):
     )
 
 
+@pytest.mark.parametrize('sampling', [sample, sample_by_grid, sample_by_bags])
 @pytest.mark.parametrize('batch', [1, 3])
 @pytest.mark.parametrize('reach', REACHES)
-def test_samples_are_those_of_mmcv(batch, reach):
+def test_samples_are_those_of_mmcv(batch, reach, sampling):
     value, offsets, weights = draw(batch, reach)
     references = places().double()
     plan = SamplingPlan.make(SIZES, references, HEADS, POINTS)
     x, y = offsets.flatten(2, 4).unbind(-1)
     expected = by_mmcv(value, offsets, weights, references)
-    torch.testing.assert_close(sample(value, x, y, weights, plan), expected, atol=1e-9, rtol=1e-9)
+    torch.testing.assert_close(sampling(value, x, y, weights, plan), expected, atol=1e-9, rtol=1e-9)
     assert reach == 1e3 or expected.abs().mean() > 0.05
+
+
+def test_bags_are_taken_where_every_level_has_two_rows_and_columns():
+    _, ours = attention()
+    ours.exporting = ours.bags = True
+    plan = SamplingPlan.make(SIZES, places(), HEADS, POINTS)
+    assert ours.sampling(plan) is sample_by_bags
+    flat = SamplingPlan.make(((1, TOKENS), *SIZES[1:]), places(), HEADS, POINTS)
+    assert ours.sampling(flat) is sample_by_grid
+    ours.bags = False
+    assert ours.sampling(plan) is sample_by_grid
 
 
 @pytest.mark.parametrize('wrong', [float('nan'), float('inf'), -float('inf'), 1e30])

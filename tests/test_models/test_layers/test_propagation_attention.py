@@ -73,12 +73,17 @@ def test_equals_attention_by_hand_for_any_number_of_remembered_frames(remembered
 @torch.no_grad()
 @pytest.mark.parametrize('size', [(1, 1), (3, 20), (TILE, TILE), (TILE + 1, 2 * TILE - 1), (17, 9)])
 @pytest.mark.parametrize('window', [1, 3, 9])
-@pytest.mark.parametrize('narrow', [0, CHANNELS], ids=['tiles of 8', 'tiles of 4'])
+@pytest.mark.parametrize(
+    ('narrow', 'exporting'),
+    [(0, False), (CHANNELS, False), (0, True)],
+    ids=['tiles of 8', 'tiles of 4', 'for export'],
+)
 def test_tiles_give_what_attention_to_all_cells_gives_with_the_others_hidden(
-    size, window, narrow, monkeypatch
+    size, window, narrow, exporting, monkeypatch
 ):
     monkeypatch.setattr(propagation_attention, 'NARROW', narrow)
     module = build(window=window)
+    module.exporting = exporting
     current, position = maps(1, size=size)[0], maps(1, 1, size)[0]
     features, identities = maps(3, size=size), maps(3, size=size)
     visible = torch.tensor([[True, True, True], [False, False, True]])
@@ -173,3 +178,16 @@ def test_clips_of_a_batch_do_not_see_each_other(window):
 def test_impossible_options_are_refused(options):
     with pytest.raises(ValueError, match='propagation'):
         build(**options)
+
+
+@torch.no_grad()
+def test_keys_of_hidden_frames_do_not_take_the_weight_of_others():
+    """Hidden keys whose products are far above all others would leave nothing but rounding."""
+    module = build(window=1)
+    module.exporting = True
+    current, position = maps(1)[0], maps(1, batch=1)[0]
+    keys, values = zip(*(module.remember(f, f, position) for f in maps(2)))
+    visible = torch.tensor([[False, True]] * len(current))
+    expected = module(current, keys[1:], values[1:], position)
+    result = module(current, (keys[0] * 1e6, keys[1]), values, position, visible)
+    assert not difference(result, expected, atol=1e-9, rtol=1e-7)
