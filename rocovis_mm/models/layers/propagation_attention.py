@@ -163,7 +163,7 @@ class PropagationAttention(BaseModule):
 
     def make_plan(self, size: tuple[int, int], device: torch.device) -> WindowPlan:
         """Return the plan of the windows for maps of `size` (h, w)."""
-        narrow = self.attention.embed_dim <= NARROW
+        narrow = self.attention.embed_dim <= NARROW and not self.exporting
         return WindowPlan.make(size, self.window, device, TILE // 2 if narrow else TILE)
 
     def with_ages(self, keys: Sequence[Tensor]) -> Sequence[Tensor]:
