@@ -55,7 +55,6 @@ HOMES = {
         'formats/json_files.py',
         'streaming/results_log.py',  # a file that grows by lines
         'datasets/embedded/embedded_dataset.py',  # files of a folder that appears whole
-        'deployment/exporting.py',  # metadata in a model's file
     },
     'os.replace': {
         'formats/whole_files.py',

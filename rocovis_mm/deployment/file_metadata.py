@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -165,13 +165,20 @@ def read_metadata(text: str | None, path: str | Path) -> FileMetadata:
             f'{path} has metadata of format {found}, written by rocovis_mm {version}; rocovis_mm '
             f'{__version__} reads format {FORMAT}: export it again with tools/deployment/export.py'
         )
-    content.update(
-        {key: tuple(value) for key, value in content.items() if isinstance(value, list)},
-        track_rule=TrackRule(**content['track_rule']),
-    )
-    if content['first_queries'] is not None:
-        content['first_queries'] = from_text(content['first_queries'])
-    return FileMetadata(**content)
+    values = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in content.items()
+        if key in {field.name for field in fields(FileMetadata)}
+    }
+    try:
+        values['track_rule'] = TrackRule(**values['track_rule'])
+        if values['first_queries'] is not None:
+            values['first_queries'] = from_text(values['first_queries'])
+        return FileMetadata(**values)
+    except (KeyError, TypeError) as error:
+        raise ValueError(
+            f'{path}: the metadata {METADATA!r} is not complete ({error}); export it again'
+        ) from None
 
 
 def with_precision(text: str, precision: str) -> str:

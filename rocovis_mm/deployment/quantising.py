@@ -1,4 +1,4 @@
-"""An OpenVINO file whose large layers compute in 8-bit integers.
+"""Exported files whose large layers compute in 8-bit integers.
 
 N queries, H x W the frames of a file.
 """
@@ -21,10 +21,12 @@ from rocovis_mm.deployment.runtimes import Arrays, require_packages
 
 Clips = Callable[[], Iterable[Iterable[np.ndarray]]]
 """Returns videos of frames (H, W, 3) uint8 BGR of any size, each time from their beginning."""
+ONNX_LAYERS = ('Conv', 'MatMul', 'Gemm')
+"""Kinds of nodes of which some are quantised."""
 
 
 def quantise(path: str | Path, out: str | Path, clips: Clips, frames: int = 10) -> int:
-    """Write an 8-bit copy of an OpenVINO file.
+    """Write an 8-bit copy of an exported file.
 
     Convolutions, and linear layers of feature maps, get integer weights and inputs. All else
     stays float: the linear layers of the queries, each product of two computed tensors (mask
@@ -36,8 +38,8 @@ def quantise(path: str | Path, out: str | Path, clips: Clips, frames: int = 10) 
     state that its frames leave, as at test time.
 
     Args:
-        path: .xml file of ``tools/deployment/export.py``.
-        out: .xml file to write, and a .bin file beside it.
+        path: .onnx or .xml file of ``tools/deployment/export.py``.
+        out: file to write, with the same ending.
         clips: videos like those that the file will be used for.
         frames: first frames of each clip that are used.
 
@@ -46,47 +48,112 @@ def quantise(path: str | Path, out: str | Path, clips: Clips, frames: int = 10) 
 
     Raises:
         FileNotFoundError: there is no such file.
-        ModuleNotFoundError: OpenVINO or NNCF is not installed.
+        ModuleNotFoundError: onnxruntime, OpenVINO or NNCF is not installed.
         ValueError: the file is of another kind, is quantised already, or there are no frames.
     """
-    if Path(path).suffix.lower() != '.xml' or Path(out).suffix.lower() != '.xml':
+    path, out = Path(path), Path(out)
+    kind = path.suffix.lower()
+    if kind not in WRITERS or out.suffix.lower() != kind:
         raise ValueError(
-            f'{path} to {out}: only OpenVINO files (.xml) are quantised; export the model as .xml'
+            f'{path} to {out}: give a file that ends in {" or ".join(WRITERS)}, and a name to '
+            'write with the same ending'
         )
-    if Path(path).resolve() == Path(out).resolve():
+    if path.resolve() == out.resolve():
         raise ValueError(f'{out}: is the file to quantise; give another name')
-    require_packages('openvino', 'nncf')
-    os.environ.setdefault('NNCF_CI', '1')  # it sends no usage statistics then
-    import nncf
-    import openvino
-
     model = ExportedModel(path)
     if model.metadata.precision != 'float32':
         raise ValueError(f'{path} is {model.metadata.precision} already; give the float32 file')
     number = sum(1 for clip in clips() for _ in islice(clip, frames))
     if not number:
         raise ValueError('no frames to calibrate with: give at least one clip')
+    out.parent.mkdir(parents=True, exist_ok=True)
+    WRITERS[kind](model, out, CalibrationInputs(model, clips, frames, number))
+    return number
+
+
+def quantise_openvino(model: ExportedModel, out: Path, inputs: CalibrationInputs) -> None:
+    """Write an 8-bit copy of an .xml file by NNCF."""
+    require_packages('nncf')
+    os.environ.setdefault('NNCF_CI', '1')  # it sends no usage statistics then
+    import nncf
+    import openvino
+
     nncf.set_log_level(logging.ERROR)
-    graph = openvino.Core().read_model(str(path))
+    graph = openvino.Core().read_model(str(model.path))
     chosen = set(large_layers(graph, model.metadata.num_queries))
-    others = [
+    names = {
         node.get_friendly_name()
         for node in graph.get_ordered_ops()
         if node.get_type_name() not in ('Constant', 'Parameter', 'Result')
-        and node.get_friendly_name() not in chosen
-    ]
+    }
     quantised = nncf.quantize(
         graph,
-        nncf.Dataset(CalibrationInputs(model, clips, frames, number)),
+        nncf.Dataset(inputs),
         preset=nncf.QuantizationPreset.MIXED,
-        subset_size=number,
-        ignored_scope=nncf.IgnoredScope(names=others, validate=False),
+        subset_size=len(inputs),
+        ignored_scope=nncf.IgnoredScope(names=sorted(names - chosen), validate=False),
     )
-    text = with_precision(model.runtime.metadata, 'int8')
-    quantised.set_rt_info(text, [METADATA])
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    quantised.set_rt_info(with_precision(model.runtime.metadata, 'int8'), [METADATA])
     openvino.save_model(quantised, str(out), compress_to_fp16=False)
-    return number
+
+
+def quantise_onnx(model: ExportedModel, out: Path, inputs: CalibrationInputs) -> None:
+    """Write an 8-bit copy of an .onnx file by onnxruntime."""
+    require_packages('onnx')
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+
+    class Reader(CalibrationDataReader):
+        """Gives the inputs one by one."""
+
+        def __init__(self) -> None:
+            self.inputs = iter(inputs)
+
+        def get_next(self) -> Arrays | None:
+            """Return the next inputs, None after the last."""
+            return next(self.inputs, None)
+
+    quantize_static(
+        str(model.path),
+        str(out),
+        Reader(),
+        per_channel=True,
+        weight_type=QuantType.QInt8,
+        activation_type=QuantType.QUInt8,
+        nodes_to_quantize=large_onnx_layers(onnx.load(model.path), model.metadata.num_queries),
+        op_types_to_quantize=list(ONNX_LAYERS),
+    )
+    file = onnx.load(out)
+    texts = {entry.key: entry.value for entry in file.metadata_props}
+    texts[METADATA] = with_precision(model.runtime.metadata, 'int8')
+    onnx.helper.set_model_props(file, texts)
+    onnx.save(file, out)
+
+
+WRITERS = {'.xml': quantise_openvino, '.onnx': quantise_onnx}
+"""Ending -> writer."""
+
+
+def large_onnx_layers(file: Any, num_queries: int) -> list[str]:
+    """Return the names of the layers that are quantised; see :func:`large_layers`.
+
+    Args:
+        file: an ``onnx.ModelProto`` with the shapes of its tensors.
+        num_queries: N.
+    """
+    graph = file.graph
+    weights = {tensor.name for tensor in graph.initializer}
+    shapes = {
+        value.name: [side.dim_value for side in value.type.tensor_type.shape.dim]
+        for value in (*graph.value_info, *graph.output)
+    }
+    return [
+        node.name
+        for node in graph.node
+        if node.op_type in ONNX_LAYERS
+        and weights & set(node.input)
+        and (node.op_type == 'Conv' or num_queries not in shapes.get(node.output[0], ())[1:])
+    ]
 
 
 def large_layers(graph: Any, num_queries: int) -> list[str]:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,23 +58,22 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         options.enable_profiling = profile
-        self.folder = TemporaryDirectory()
-        options.profile_file_prefix = str(Path(self.folder.name, 'layers'))
+        if profile:
+            self.folder = TemporaryDirectory()
+            options.profile_file_prefix = str(Path(self.folder.name, 'layers'))
+        providers = [onnx_provider(device)]
         try:
-            self.session = onnxruntime.InferenceSession(
-                str(path), options, providers=[onnx_provider(device)]
-            )
+            self.session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # its errors have no common class but Exception
-            raise ValueError(f'{path}: onnxruntime cannot load it ({first_line(error)})') from None
+            raise ValueError(f'{path}: onnxruntime cannot load it ({last_line(error)})') from None
         self.metadata = self.session.get_modelmeta().custom_metadata_map.get(METADATA)
-        types = {'tensor(int64)': np.int64, 'tensor(uint8)': np.uint8, 'tensor(bool)': np.bool_}
-        self.inputs = {
-            x.name: np.zeros(
-                [side if isinstance(side, int) else 1 for side in x.shape],
-                types.get(x.type, np.float32),
-            )
-            for x in self.session.get_inputs()
-        }
+
+    @cached_property
+    def inputs(self) -> Arrays:
+        """See :class:`Runtime`."""
+        types = {'tensor(int64)': np.int64, 'tensor(uint8)': np.uint8}
+        inputs = self.session.get_inputs()
+        return {x.name: np.zeros(x.shape, types.get(x.type, np.float32)) for x in inputs}
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """See :class:`Runtime`."""
@@ -119,16 +119,21 @@ class OpenVINORuntime:
                 settings['INFERENCE_NUM_THREADS'] = threads
             if profile:
                 settings['PERF_COUNT'] = True
-            self.request = core.compile_model(model, place, settings).create_infer_request()
+            self.graph = core.compile_model(model, place, settings)
         except RuntimeError as error:
-            raise ValueError(f'{path}: OpenVINO cannot load it ({first_line(error)})') from None
-        self.inputs = {
-            x.get_any_name(): np.zeros(tuple(x.shape), x.element_type.to_dtype())
-            for x in model.inputs
-        }
+            raise ValueError(f'{path}: OpenVINO cannot load it ({last_line(error)})') from None
+        self.request = self.graph.create_infer_request()
         self.lock = threading.Lock()
         self.times: Counter[str] = Counter()
         self.profile = profile
+
+    @cached_property
+    def inputs(self) -> Arrays:
+        """See :class:`Runtime`."""
+        return {
+            x.get_any_name(): np.zeros(tuple(x.shape), x.element_type.to_dtype())
+            for x in self.graph.inputs
+        }
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """See :class:`Runtime`."""
@@ -227,8 +232,8 @@ def openvino_metadata(model: Any) -> str | None:
     return model.get_rt_info([METADATA]).astype(str) if model.has_rt_info([METADATA]) else None
 
 
-def first_line(error: BaseException) -> str:
-    """Return the last line of an error's text that is not empty, which names the cause."""
+def last_line(error: BaseException) -> str:
+    """Return the last line of an error's text, which names the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
 

@@ -7,6 +7,7 @@ import io
 import runpy
 import sys
 import warnings
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from rocovis_mm.deployment import (
     export_program,
     frame_step,
 )
+from rocovis_mm.deployment.quantising import agreement, quantise
 from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.models import OnlineVISModel
 from rocovis_mm.models.tracking_heads.dvis_head import DVISHead
@@ -336,6 +338,27 @@ def test_the_video_demo_and_the_benchmark_take_a_file(by_tool, tmp_path, monkeyp
     printed = capsys.readouterr().out
     for word in ('network, ratio to the first', 'run lengths', 'kinds of layers', 'Conv'):
         assert word in printed
+
+
+def test_an_onnx_file_is_quantised_but_for_the_products_of_computed_tensors(by_tool, tmp_path):
+    _, path, _ = by_tool
+    out = tmp_path / 'int8.onnx'
+    clips = [video(3, seed=10), video(3, seed=11)]
+    assert quantise(path, out, lambda: clips, 2) == 4
+    one, other = ExportedModel(path), ExportedModel(out)
+    assert (other.metadata.precision, other.classes) == ('int8', one.classes)
+    assert 0.8 < agreement(one, other, lambda: clips, 3) < 1
+    graph = pytest.importorskip('onnx').load(out).graph
+    made = {name: node.op_type for node in graph.node for name in node.output}
+    kinds = Counter(
+        (node.op_type, tuple(made.get(name, '') for name in node.input[:2]))
+        for node in graph.node
+        if node.op_type in ('Conv', 'MatMul', 'Gemm', 'Einsum', 'Softmax', 'GridSample')
+    )
+    both = ('DequantizeLinear',) * 2
+    assert kinds['Conv', both] == sum(n for (kind, _), n in kinds.items() if kind == 'Conv') > 20
+    assert kinds['MatMul', both] + kinds['Gemm', both] > 5
+    assert not any('DequantizeLinear' in x for (_, x) in kinds if x != both)
 
 
 def test_a_file_of_somebody_else_is_refused(tmp_path):

@@ -72,10 +72,14 @@ def test_a_text_of_another_kind_is_refused_with_the_remedy(step):
         read_metadata(None, 'a.onnx')
     with pytest.raises(ValueError, match='damaged'):
         read_metadata('{', 'a.onnx')
+    whole = json.loads(metadata_of(step))
+    assert read_metadata(json.dumps(dict(whole, later=1)), '').size == SIZE
+    with pytest.raises(ValueError, match=r'not complete \(.track_rule.\)'):
+        read_metadata(json.dumps({k: v for k, v in whole.items() if k != 'track_rule'}), '')
     former = json.dumps(dict(size=[1, 2]))
     with pytest.raises(ValueError, match='format 1, written by rocovis_mm an older.* again'):
         read_metadata(former, 'a.onnx')
-    newer = json.dumps(dict(json.loads(metadata_of(step)), format=99, version='9.0'))
+    newer = json.dumps(dict(whole, format=99, version='9.0'))
     with pytest.raises(ValueError, match=r'format 99, written by rocovis_mm 9\.0; .* format 2'):
         read_metadata(newer, 'a.onnx')
 

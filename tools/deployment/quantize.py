@@ -1,6 +1,7 @@
-"""Quantise an exported OpenVINO file to 8-bit integers, calibrated on your own videos.
+"""Quantise an exported file to 8-bit integers, calibrated on your own videos.
 
     python tools/deployment/quantize.py model.xml --videos FOLDER --out model_int8.xml
+    python tools/deployment/quantize.py model.onnx --videos FOLDER --out model_int8.onnx
 
 The float file runs over the first frames of each video, each frame with the state that the frames
 before it left, and the range of every large layer's input is measured. docs/deployment.md says
@@ -31,22 +32,17 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('model', help='.xml file of tools/deployment/export.py')
+    parser.add_argument('model', help='.onnx or .xml file of tools/deployment/export.py')
     parser.add_argument(
         '--videos',
         nargs='+',
         required=True,
         help='video files, folders of images, or folders of these: a few dozen varied clips',
     )
-    parser.add_argument('--out', required=True, help='.xml file to write')
+    parser.add_argument('--out', required=True, help='file to write, with the same ending')
     parser.add_argument('--frames', type=int, default=10, help='first frames of each video')
     parser.add_argument('--most', type=int, default=30, help='videos, evenly spaced, that are used')
     args = parser.parse_args(arguments)
-    if Path(args.model).suffix.lower() == '.onnx':
-        parser.error(
-            f'{args.model}: only OpenVINO files are quantised; export the model with --out '
-            'model.xml, and give that file'
-        )
     for name in ('frames', 'most'):
         if getattr(args, name) < 1:
             parser.error(f'--{name} {getattr(args, name)}: give a number >= 1')
@@ -86,7 +82,7 @@ def run(args: argparse.Namespace) -> None:
 
     Raises:
         FileNotFoundError: the file or a video is missing.
-        ModuleNotFoundError: OpenVINO or NNCF is not installed.
+        ModuleNotFoundError: onnxruntime, OpenVINO or NNCF is not installed.
         ValueError: the file or a video is of another kind.
     """
     videos = find_videos(args.videos)
