@@ -4,7 +4,6 @@
 _base_ = ['../_base_/models/rocovis_edge.py', '../_base_/tiny_custom.py']
 
 model = dict(
-    backbone={},
     track_head=dict(
         num_classes=_base_.num_classes,
         loss=_base_.tiny_custom.track_head.loss,

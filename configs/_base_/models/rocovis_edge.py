@@ -1,6 +1,6 @@
-# RoCoVIS for 20 frames/s on two CPU cores: EfficientNet-Lite0, and attention where it is cheap. The
-# deformable encoder and the propagation see strides 16 and 32. Strides 8 and 4 come from the
-# feature pyramid above.
+# RoCoVIS designed for 20 frames/s on two CPU cores: EfficientNet-Lite0, and attention where it is
+# cheap. The deformable encoder and the propagation see strides 16 and 32. Strides 8 and 4 come from
+# the feature pyramid above.
 _base_ = './rocovis_tiny.py'
 
 width = 64  # channels of queries and pixel decoder
