@@ -3,7 +3,4 @@
 # ../_base_/datasets/custom_vis.py, or give them as --cfg-options data_root=... classes=...
 _base_ = ['../_base_/models/rocovis_tiny.py', '../_base_/lite0_custom.py']
 
-width = 64
-num_queries = 16
-
 model = _base_.lite0_custom

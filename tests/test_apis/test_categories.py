@@ -106,9 +106,10 @@ def test_results_of_the_inferencer_the_metric_and_an_exported_file(
     monkeypatch.delitem(sys.modules, 'export')
     handed = []
     monkeypatch.setattr(tool, 'load_config', lambda *_: config)
-    monkeypatch.setattr(tool, 'export_onnx', lambda *arguments: handed.append(arguments[3:]))
+    write = lambda *arguments: handed.append(arguments[3:5])  # noqa: E731
+    monkeypatch.setitem(tool.WRITERS, '.onnx', write)
     monkeypatch.setattr(tool, 'export_program', lambda *_: torch.export.export(Negate(), ONE))
-    monkeypatch.setattr(tool, 'by_onnx', lambda path: (None, None))
+    monkeypatch.setattr(tool, 'by_runtime', lambda path: (None, None))
     monkeypatch.setattr(tool, 'largest_difference', lambda *_: 0.0)
     options = dict(cfg_options=None, size=(64, 96), verify=0, allow_missing=False)
     options['config'] = 'config.py'

@@ -197,11 +197,11 @@ def test_the_export_takes_a_pure_python_config(weights, pure, tmp_path, monkeypa
     tool = runpy.run_path(str(REPOSITORY / 'tools/deployment/export.py'), run_name='export')
     written = []
     known = tool['export'].__globals__
-    monkeypatch.setitem(known, 'export_onnx', lambda *arguments: written.append(arguments))
-    monkeypatch.setitem(known, 'by_onnx', lambda out: (None, ()))
+    monkeypatch.setitem(known['WRITERS'], '.onnx', lambda *arguments: written.append(arguments))
+    monkeypatch.setitem(known, 'by_runtime', lambda out: (None, ()))
     monkeypatch.setitem(known, 'largest_difference', lambda step, *rest: step.size)
     assert tool['export'](tool['parse_args']()) == (64, 96)
-    ((model, _, _, classes, category_ids),) = written
+    ((model, _, _, classes, category_ids, _),) = written
     assert type(model) is RoCoVIS and classes == tuple('abcde')
     assert category_ids == (1, 2, 3, 4, 5)
 

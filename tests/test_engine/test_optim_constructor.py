@@ -116,11 +116,14 @@ def test_all_weights_of_vnexts_models_decay_alike(name):
         assert group == pytest.approx((rate, 1e-4)), each
 
 
-@pytest.mark.parametrize('name', TINY)
-def test_a_start_from_nothing_has_one_rate_and_lets_no_bias_decay(name):
+@pytest.mark.parametrize(
+    ('name', 'backbone'),
+    [*((name, 1.0) for name in TINY), ('rocovis_lite0_custom', 0.1), ('rocovis_edge_custom', 0.1)],
+)
+def test_a_tiny_model_lets_no_bias_decay_and_spares_a_pretrained_backbone(name, backbone):
     config = read_config(name)
     model = build(config)
-    wanted = recipe(model, config.optim_wrapper.optimizer.lr, 1.0, biases=0.0)
+    wanted = recipe(model, config.optim_wrapper.optimizer.lr, backbone, biases=0.0)
     assert not differences(groups_of(model, config.optim_wrapper), wanted)
 
 
@@ -141,7 +144,7 @@ def test_no_other_config_sets_its_own_groups():
     mmtrack = REPOSITORY / 'configs/hosts/mmtrack/rocovis_r50_youtube-vis-2019.py'
     options = read_config('rocovis_r50_custom').optim_wrapper.paramwise_cfg
     assert own == {
-        'schedule_idol', 'schedule_iter', 'schedule_seqformer', 'schedule_tiny',
+        'lite0_custom', 'rocovis_edge_custom', 'schedule_idol', 'schedule_iter', 'schedule_seqformer', 'schedule_tiny',
         'rocovis_r50_custom_scratch', mmtrack.stem,
     }  # fmt: skip
     text = re.search(r'paramwise_cfg=(dict\(.*?\n    \))', mmtrack.read_text(), re.DOTALL)[1]
