@@ -144,8 +144,8 @@ def test_no_other_config_sets_its_own_groups():
     mmtrack = REPOSITORY / 'configs/hosts/mmtrack/rocovis_r50_youtube-vis-2019.py'
     options = read_config('rocovis_r50_custom').optim_wrapper.paramwise_cfg
     assert own == {
-        'lite0_custom', 'rocovis_edge_custom', 'schedule_idol', 'schedule_iter', 'schedule_seqformer', 'schedule_tiny',
-        'rocovis_r50_custom_scratch', mmtrack.stem,
+        'schedule_idol', 'schedule_iter', 'schedule_seqformer', 'schedule_tiny',
+        'lite0_custom', 'rocovis_edge_custom', 'rocovis_r50_custom_scratch', mmtrack.stem,
     }  # fmt: skip
     text = re.search(r'paramwise_cfg=(dict\(.*?\n    \))', mmtrack.read_text(), re.DOTALL)[1]
     assert ConfigDict(eval(text)) == options
