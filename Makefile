@@ -8,8 +8,8 @@ INSTALLED := $(VENV)/installed-$(shell cat $(PINS) setup.py | cksum | cut -d ' '
 SOURCES := rocovis_mm tools tests configs setup.py noxfile.py
 DEMO_DIR := work_dirs/demo
 MMTRACK := work_dirs/mmtrack
-# Processes of `make test`.
-TEST_JOBS ?= 2
+# Processes of `make test`: one more than two cores, because some tests wait for processes.
+TEST_JOBS ?= 3
 # More arguments of tools/run_demo.py, such as DEMO_ARGS='--cfg-options train_cfg.max_iters=20'.
 DEMO_ARGS ?=
 # More arguments of tools/run_comparison.py, such as COMPARE_ARGS='--data-root data/mine'.
@@ -59,7 +59,7 @@ demo-real: $(INSTALLED)
 compare: $(INSTALLED)
 	$(BIN)/python tools/run_comparison.py $(COMPARE_ARGS)
 
-# A process per core, each with one thread: small tensors are slower on several. Bytecode is kept
+# Each process has one thread: small tensors are slower on several. Bytecode is kept
 # even where the environment forbids it: every process would compile torch and the tests anew.
 test: $(COMPILED)
 	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m 'not slow' -n $(TEST_JOBS) --dist loadfile \
