@@ -145,7 +145,7 @@ def test_no_other_config_sets_its_own_groups():
     options = read_config('rocovis_r50_custom').optim_wrapper.paramwise_cfg
     assert own == {
         'schedule_idol', 'schedule_iter', 'schedule_seqformer', 'schedule_tiny',
-        'lite0_custom', 'rocovis_edge_custom', 'rocovis_r50_custom_scratch', mmtrack.stem,
+        'lite0_custom', 'rocovis_r50_custom_scratch', mmtrack.stem,
     }  # fmt: skip
     text = re.search(r'paramwise_cfg=(dict\(.*?\n    \))', mmtrack.read_text(), re.DOTALL)[1]
     assert ConfigDict(eval(text)) == options
