@@ -22,7 +22,7 @@ COMPILED := $(INSTALLED)-compiled
 
 help:
 	@echo 'make demo       install, generate data, train, test, draw: all lands in $(DEMO_DIR)'
-	@echo 'make demo-real DATA=FOLDER  the same on your own videos with masks, from an ImageNet backbone; an hour'
+	@echo 'make demo-real DATA=FOLDER  the same on your own videos with masks, from an ImageNet backbone; hours'
 	@echo 'make compare    Table 2 of the paper in small: all rows from one start, five seeds each; hours'
 	@echo 'make test       install, run the test suite'
 	@echo 'make test-slow  the proofs that train for minutes'

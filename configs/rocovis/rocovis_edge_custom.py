@@ -1,4 +1,4 @@
-# RoCoVIS for 20 frames/s on two CPU cores: rocovis_lite0_custom.py with attention where it is
+# RoCoVIS for a fast stream on two CPU cores: rocovis_lite0_custom.py with attention where it is
 # cheap. The deformable encoder and the propagation see strides 16 and 32. Strides 8 and 4 come from
 # the feature pyramid above.
 _base_ = './rocovis_lite0_custom.py'
