@@ -17,7 +17,7 @@ from mmengine.dataset import Compose
 
 from rocovis_mm.deployment.exported_model import ExportedModel
 from rocovis_mm.deployment.file_metadata import METADATA, with_precision
-from rocovis_mm.deployment.runtimes import Arrays, require_packages
+from rocovis_mm.deployment.runtimes import Arrays, openvino_core, require_packages
 
 Clips = Callable[[], Iterable[Iterable[np.ndarray]]]
 """Returns videos of frames (H, W, 3) uint8 BGR of any size, each time from their beginning."""
@@ -79,7 +79,7 @@ def quantise_openvino(model: ExportedModel, out: Path, inputs: CalibrationInputs
     import openvino
 
     nncf.set_log_level(logging.ERROR)
-    graph = openvino.Core().read_model(str(model.path))
+    graph = openvino_core().read_model(str(model.path))
     chosen = set(large_layers(graph, model.metadata.num_queries))
     names = {
         node.get_friendly_name()

@@ -6,15 +6,18 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from rocovis_mm.deployment.file_metadata import METADATA
+
+if TYPE_CHECKING:
+    import openvino
 
 Arrays = dict[str, np.ndarray]
 """Name -> tensor."""
@@ -97,9 +100,7 @@ class OpenVINORuntime:
         self, path: Path, device: str, precision: str, threads: int | None, profile: bool
     ) -> None:
         require_packages('openvino')
-        import openvino
-
-        core = openvino.Core()
+        core = openvino_core()
         place = openvino_device(device, core.available_devices)
         able = core.get_property(place, 'OPTIMIZATION_CAPABILITIES')
         if precision == 'bf16' and 'BF16' not in able:
@@ -191,6 +192,20 @@ def open_runtime(
         raise ValueError(f'precision={precision!r}: choose one of {PRECISIONS}')
     kind = RUNTIMES[path.suffix.lower()]
     return kind(path, device, precision or 'float32', threads, profile)
+
+
+@cache
+def openvino_core() -> openvino.Core:
+    """Return the one core of this process.
+
+    A core gives its thread another stack for signals, and the former one back when it ends. Where
+    two cores end in the order in which they began, the stack of the first one stays in use though
+    its memory is gone, and the next signal, such as Ctrl-C, ends the process with a segmentation
+    fault (OpenVINO, ``src/plugins/intel_cpu/src/sigstack_manager.cpp``).
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def onnx_provider(device: str) -> str:

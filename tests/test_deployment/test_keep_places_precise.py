@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rocovis_mm.deployment.exporting import keep_places_precise
+from rocovis_mm.deployment.runtimes import openvino_core
 from rocovis_mm.models.layers.deformable_attention import DeformableAttention, SamplingPlan
 
 SIZES, CHANNELS, HEADS = ((40, 70),), 8, 2
@@ -38,7 +39,7 @@ class Layer(nn.Module):
 @torch.no_grad()
 def test_a_marked_model_in_bfloat16_reads_the_places_of_float32(tmp_path: Path):
     openvino = pytest.importorskip('openvino', reason='openvino is missing: pip install openvino')
-    core = openvino.Core()
+    core = openvino_core()
     if 'BF16' not in core.get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
         pytest.skip('this CPU has no bfloat16')
     layer, tokens = Layer().eval(), torch.randn(1, TOKENS, CHANNELS)

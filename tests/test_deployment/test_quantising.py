@@ -18,6 +18,7 @@ from rocovis_mm.deployment.quantising import (
     large_layers,
     quantise,
 )
+from rocovis_mm.deployment.runtimes import openvino_core
 from rocovis_mm.formats.json_files import dump_json
 from rocovis_mm.streaming.track_recorder import TrackRule
 from tests.processes import run_main
@@ -88,9 +89,7 @@ def clips() -> list[list[np.ndarray]]:
 
 
 def test_large_layers_are_convolutions_and_linear_layers_of_maps(float_file):
-    import openvino
-
-    graph = openvino.Core().read_model(str(float_file))
+    graph = openvino_core().read_model(str(float_file))
     assert large_layers(graph, QUERIES) == ['backbone', 'encoder']
 
 
@@ -117,8 +116,6 @@ def test_a_file_agrees_with_itself_and_not_with_none(float_file):
 
 def test_the_quantised_file_has_integers_in_large_layers_alone(float_file, tmp_path, capsys):
     pytest.importorskip('nncf', reason='needs nncf: requirements/export.txt')
-    import openvino
-
     folder = tmp_path / 'videos'
     for number, clip in enumerate(clips()):
         write_images(folder / str(number), clip)
@@ -126,7 +123,7 @@ def test_the_quantised_file_has_integers_in_large_layers_alone(float_file, tmp_p
     words = [float_file, '--videos', folder, '--out', out, '--frames', 3]
     assert run_tool(*words) == 0
     assert 'calibrated on 6 frames of 2 videos' in capsys.readouterr().out
-    graph = openvino.Core().read_model(str(out))
+    graph = openvino_core().read_model(str(out))
     quantised: Counter[str] = Counter()
     for node in graph.get_ordered_ops():
         if node.get_type_name() in ('Convolution', 'MatMul'):
