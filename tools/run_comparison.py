@@ -44,8 +44,8 @@ from rocovis_mm.visualization.curves import find_scalars, read_scalars
 
 TOOLS = Path(__file__).resolve().parent
 CONFIGS = TOOLS.parent / 'configs'
-TIMED = 22
-"""Iterations of a timed run. The first two do not count."""
+TIMED, ROUNDS = 12, 5
+"""Iterations of a timed run, of which the first two do not count, and timed runs of a row."""
 
 
 @dataclass(frozen=True)
@@ -278,9 +278,9 @@ def say(text: str) -> None:
 def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[str, int]:
     """Return the number of iterations of each row's training; 0 for the start as it is.
 
-    The time of an iteration is measured by short trainings of all rows in turn, twice; of each
-    iteration the faster one counts. The mean is kept in calibration.json, so that all seeds and
-    later calls have the same number.
+    The time of an iteration is measured by short trainings of all rows in turn, several times; of
+    each iteration the fastest one counts, as a machine's speed changes within minutes. The mean is
+    kept in calibration.json, so that all seeds and later calls have the same number.
 
     Args:
         args: of the command line.
@@ -297,8 +297,8 @@ def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[st
     seconds = known.get('seconds', {}) if known.get('settings') == settings else {}
     missing = [name for name in args.rows if ROWS[name].trained and name not in seconds]
     rounds = []
-    for turn in range(2 if missing else 0):
-        say(f'timing iterations, round {turn + 1} of 2')
+    for turn in range(ROUNDS if missing else 0):
+        say(f'timing iterations, round {turn + 1} of {ROUNDS}')
         rounds.append({name: time_iterations(plan, name, turn) for name in missing})
     for name in missing:
         seconds[name] = float(np.min([found[name] for found in rounds], axis=0).mean())
