@@ -8,10 +8,6 @@ from types import ModuleType
 
 import gc_paused  # noqa: F401  (before all that is large)
 import pytest
-import quick_configs  # noqa: F401
-import quick_mmengine  # noqa: F401
-
-import rocovis_mm.registry  # noqa: F401  (prepares the environment before any mmdet import)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -28,6 +24,17 @@ LONG = """
     test_optim_wrapper test_published_checkpoints test_method_configs test_hard_dataset
 """.split()
 """The files that take longest, which run first: the last processes then end at about one time."""
+
+
+def pytest_collectstart() -> None:
+    """Import what is large where tests are collected: the process that hands them out needs none.
+
+    The registry prepares the environment before any import of mmdet.
+    """
+    import quick_configs  # noqa: F401
+    import quick_mmengine  # noqa: F401
+
+    import rocovis_mm.registry  # noqa: F401
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

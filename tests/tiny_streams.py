@@ -16,12 +16,6 @@ PIPELINE = [
     dict(type='rocovis_mm.AlignedResize', scale=(96, 64), keep_ratio=True),
     dict(type='rocovis_mm.PackVISInputs'),
 ]
-METHODS = {
-    'RoCoVIS': dict(strides=(16, 32), memory_frames=2),
-    'MinVIS': dict(method='minvis'),
-    'GenVIS': dict(method='genvis'),
-    'CTVIS': dict(method='ctvis'),
-}
 
 
 def tiny_run_config(**options) -> Config:

@@ -149,7 +149,7 @@ class GeneratedData:
         """Write a benchmark, or the embedded data set in a tiny size, also as single images."""
         if name in WRITERS:
             return write_benchmark(self.folder / name, name)
-        dataset = make_tiny_dataset(self.folder / 'embedded')
+        dataset = make_tiny_dataset(self.folder / 'embedded', val_videos=2, val_frames=4)
         vis_to_cocovid(dataset.train_json, dataset.root / 'images.json')
         return dict(data_root=f'{dataset.root}/')
 

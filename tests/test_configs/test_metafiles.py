@@ -6,6 +6,8 @@ import importlib.util
 import re
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -15,10 +17,17 @@ from tests.conftest import REPOSITORY
 
 CONFIGS = sorted((REPOSITORY / 'configs').glob('[!_]*/*.py'))
 METAFILES = sorted((REPOSITORY / 'configs').glob('*/metafile.yml'))
+LOADER = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+
+
+def load(path: Path) -> dict[str, Any]:
+    return yaml.load(path.read_text(), LOADER)
+
+
 MODELS = {
     model['Name']: model
     for path in METAFILES
-    for model in yaml.safe_load(path.read_text())['Models']
+    for model in load(path)['Models']
 }  # fmt: skip
 PLACES = {  # of a paper's table -> its column of figures
     'youtube-vis-2022': 'YouTube-VIS 2022 val, long videos',
@@ -45,14 +54,14 @@ def tool():
 
 
 def test_the_index_imports_every_metafile():
-    index = yaml.safe_load((REPOSITORY / 'model-index.yml').read_text())
+    index = load(REPOSITORY / 'model-index.yml')
     assert index == dict(Import=[str(path.relative_to(REPOSITORY)) for path in METAFILES])
     assert {path.parent for path in METAFILES} == {path.parent for path in CONFIGS}
 
 
 @pytest.mark.parametrize('path', METAFILES, ids=lambda path: path.parent.name)
 def test_a_metafile_has_openmmlabs_form(path):
-    content = yaml.safe_load(path.read_text())
+    content = load(path)
     assert set(content) == {'Collections', 'Models'}
     (collection,) = content['Collections']
     assert {'Name', 'Metadata', 'Paper', 'README'} <= set(collection)
@@ -65,7 +74,7 @@ def test_a_metafile_has_openmmlabs_form(path):
 
 
 def test_every_config_is_listed_once_and_nothing_else():
-    contents = [yaml.safe_load(path.read_text()) for path in METAFILES]
+    contents = [load(path) for path in METAFILES]
     listed = [model['Config'] for content in contents for model in content['Models']]
     there = [str(path.relative_to(REPOSITORY)) for path in CONFIGS]
     assert sorted(listed) == sorted(there), 'add the config to the metafile.yml beside it'
@@ -232,9 +241,9 @@ def test_an_installation_carries_configs_and_index(tmp_path):
         cwd=REPOSITORY, check=True, capture_output=True, timeout=120,
     )  # fmt: skip
     packed = tmp_path / 'lib/rocovis_mm/.mim'
-    index = yaml.safe_load((packed / 'model-index.yml').read_text())
+    index = load(packed / 'model-index.yml')
     for name in index['Import']:
-        for model in yaml.safe_load((packed / name).read_text())['Models']:
+        for model in load(packed / name)['Models']:
             assert (packed / model['Config']).is_file()
     assert (packed / 'configs/_base_/default_runtime.py').is_file()
     assert (packed / 'tools/train.py').is_file()

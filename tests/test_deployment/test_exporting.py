@@ -21,7 +21,7 @@ from mmengine.config import Config
 from mmengine.registry import DefaultScope
 from mmengine.utils import digit_version
 from pycocotools import mask as coco_mask
-from tiny_model import WIDTH, shake, sharpen, stream_sample
+from tiny_model import BACKBONE_CHANNELS, WIDTH, shake, sharpen, stream_sample
 
 from rocovis_mm.apis import RoCoVISInferencer
 from rocovis_mm.deployment import (
@@ -63,6 +63,20 @@ class OneMap(torch.nn.Module):
         return (images,)
 
 
+class Patches(torch.nn.Module):
+    """A backbone whose maps are one convolution each: ResNet's are in the file of the tool."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maps = torch.nn.ModuleList(
+            torch.nn.Conv2d(3, channels, stride, stride)
+            for channels, stride in zip(BACKBONE_CHANNELS, (4, 8, 16, 32))
+        )
+
+    def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return tuple(layer(images) for layer in self.maps)
+
+
 class CellDetector(DVISHead):
     """DVIS' head with the cells of a coarse grid as queries: a small graph, quickly exported."""
 
@@ -85,7 +99,11 @@ def build(method: str, **options: object) -> OnlineVISModel:
     """Return a model; those that match queries need an exporter of loops."""
     if method not in ('rocovis', 'genvis') and OLD_TORCH:
         pytest.skip('exporting a loop is tested with torch 2.13')
-    return cell_model(**options) if method == 'cells' else model_of(method=method, **options)
+    if method == 'cells':
+        return cell_model(**options)
+    model = model_of(method=method, **options)
+    model.backbone = Patches()
+    return model
 
 
 GENVIS = pytest.param(

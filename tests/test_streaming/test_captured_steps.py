@@ -11,7 +11,8 @@ from rocovis_mm.streaming import captured_steps
 from rocovis_mm.streaming.captured_steps import CapturedSteps, tensors_of
 from rocovis_mm.streaming.identity_recorder import IdentityRule
 from rocovis_mm.structures import StreamState
-from tests.tiny_streams import METHODS, frames, tiny_inferencer
+from tests.stream_fixtures import METHODS
+from tests.tiny_streams import frames, tiny_inferencer
 
 LONG = 7
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from rocovis_mm.streaming.track_recorder import encode_mask
-from tests.tiny_streams import METHODS, frames, same_tracks, tiny_inferencer
+from tests.stream_fixtures import METHODS
+from tests.tiny_streams import frames, same_tracks, tiny_inferencer
 
 
 def feed(stream, clip) -> list:
