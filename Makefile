@@ -8,8 +8,8 @@ INSTALLED := $(VENV)/installed-$(shell cat $(PINS) setup.py | cksum | cut -d ' '
 SOURCES := rocovis_mm tools tests configs setup.py noxfile.py
 DEMO_DIR := work_dirs/demo
 MMTRACK := work_dirs/mmtrack
-# Processes of `make test`: two more than two cores, because some tests wait for processes.
-TEST_JOBS ?= 4
+# Processes of `make test`: one more than two cores, because some tests wait for processes.
+TEST_JOBS ?= 3
 # More arguments of tools/run_demo.py, such as DEMO_ARGS='--cfg-options train_cfg.max_iters=20'.
 DEMO_ARGS ?=
 # More arguments of tools/run_comparison.py, such as COMPARE_ARGS='--data-root data/mine'.

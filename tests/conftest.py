@@ -3,8 +3,10 @@
 import gc
 import os
 import sys
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import gc_paused  # noqa: F401  (before all that is large)
 import pytest
@@ -41,6 +43,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the files that take long; the others keep their order."""
     places = {name: place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.path.stem, len(LONG)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a whole file to one process, and the files that use processes.py to the same one.
+
+    Its fork server, which takes seconds to start, serves them all.
+    """
+    if config.getoption('dist') != 'loadfile':
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return 'processes' if starts_processes(file) else file
+
+    return Scheduling(config, log)
+
+
+@cache
+def starts_processes(file: str) -> bool:
+    return 'from processes import' in (REPOSITORY / file).read_text('utf-8')
 
 
 @pytest.hookimpl(tryfirst=True)
