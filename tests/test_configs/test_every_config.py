@@ -24,12 +24,11 @@ def traits(name: str) -> set[str]:
 
 
 def covering(names: list[str]) -> list[str]:
-    """Return as few configs as have all traits, about: a config that adds none is left out."""
-    chosen, covered = [], set()
-    for name in sorted(names, key=lambda name: (-len(traits(name)), name)):
-        if not traits(name) <= covered:
-            chosen.append(name)
-            covered |= traits(name)
+    """Return few configs that have all traits: each in turn adds as many new ones as it can."""
+    chosen, missing = [], set().union(*map(traits, names))
+    while missing:
+        chosen.append(max(sorted(names), key=lambda name: len(traits(name) & missing)))
+        missing -= traits(chosen[-1])
     return sorted(chosen)
 
 
