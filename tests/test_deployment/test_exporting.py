@@ -117,10 +117,8 @@ WHOLE = [pytest.param(*case.values, marks=pytest.mark.slow, id=case.id) for case
 @pytest.mark.parametrize(
     'options',
     [
+        pytest.param(dict(method='rocovis', memory_frames=2), id='rocovis'),
         pytest.param(dict(method='cells', published=False), id='cells'),
-        pytest.param(
-            dict(method='rocovis', memory_frames=2), id='rocovis', marks=pytest.mark.slow
-        ),  # its files, which are made of such a program, equal it quickly
         *WHOLE,
     ],
 )
