@@ -14,9 +14,11 @@ import hashlib
 import importlib.util
 import math
 import re
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from mmengine.model import BaseModule, kaiming_init
 from torch import Tensor, nn
@@ -84,10 +86,13 @@ class EfficientNetLite(BaseModule):
         frozen_stages: number of outputs, from stride 4 on, whose layers are not trained. 0
             freezes the layers of stride 2 alone, -1 none.
         norm_eval: whether batch norms keep their statistics in training.
+        frozen_bfloat16: whether the frozen layers compute in bfloat16 in training, on a CPU that
+            can. The other layers, tests and exports compute in the precision of the weights.
         init_cfg: as of any MMEngine module; it replaces the package's weights.
 
     Raises:
-        ValueError: unknown `variant`, or `frozen_stages` outside of -1 to 4.
+        ValueError: unknown `variant`, `frozen_stages` outside of -1 to 4, or `frozen_bfloat16`
+            without a frozen layer.
     """
 
     def __init__(
@@ -96,6 +101,7 @@ class EfficientNetLite(BaseModule):
         pretrained: bool = True,
         frozen_stages: int = -1,
         norm_eval: bool = True,
+        frozen_bfloat16: bool = False,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -103,10 +109,13 @@ class EfficientNetLite(BaseModule):
             raise ValueError(f'EfficientNetLite variant={variant!r}: one of {sorted(VARIANTS)}')
         if not -1 <= frozen_stages <= len(OUTPUT_STAGES):
             raise ValueError(f'EfficientNetLite frozen_stages={frozen_stages}: -1 to 4')
+        if frozen_bfloat16 and frozen_stages < 0:
+            raise ValueError('EfficientNetLite: frozen_bfloat16=True needs frozen_stages >= 0')
         self.variant = variant
         self.pretrained = pretrained
         self.frozen_stages = frozen_stages
         self.norm_eval = norm_eval
+        self.frozen_bfloat16 = frozen_bfloat16
         self.stem = Convolution(3, STEM_CHANNELS, 3, 2)
         self.blocks = nn.ModuleList()
         self.ends: list[int] = []
@@ -122,6 +131,7 @@ class EfficientNetLite(BaseModule):
             if index in OUTPUT_STAGES:
                 self.ends.append(len(self.blocks))
         self._freeze()
+        self.to(memory_format=torch.channels_last)  # a third faster on a CPU
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Return the maps of strides 4, 8, 16 and 32, each (B, C_i, h_i, w_i).
@@ -130,12 +140,22 @@ class EfficientNetLite(BaseModule):
             images: (B, 3, H, W); h_i is H / stride, rounded up.
         """
         maps = []
-        x = self.stem(images)
-        for index, block in enumerate(self.blocks, 1):
-            x = block(x)
-            if index in self.ends:
-                maps.append(x)
+        frozen = self._num_frozen_blocks()
+        half = self.training and self.frozen_bfloat16 and computes_bfloat16(images.device)
+        with torch.autocast('cpu', torch.bfloat16) if half else nullcontext():
+            x = self._run(self.stem(images), 0, frozen, maps)
+        if half:
+            x, *maps = (x.to(images.dtype) for x in (x, *maps))
+        self._run(x, frozen, len(self.blocks), maps)
         return tuple(maps)
+
+    def _run(self, x: Tensor, first: int, end: int, maps: list[Tensor]) -> Tensor:
+        """Run some of the blocks, and add the outputs among theirs to `maps`."""
+        for index in range(first, end):
+            x = self.blocks[index](x)
+            if index + 1 in self.ends:
+                maps.append(x)
+        return x
 
     def init_weights(self) -> None:
         """Load the weights of the package, those of ``init_cfg``, or begin at random.
@@ -167,15 +187,24 @@ class EfficientNetLite(BaseModule):
                         module.eval()
         return self
 
+    def _num_frozen_blocks(self) -> int:
+        if self.frozen_stages < 0:
+            return 0
+        first = scaled_stages(self.variant)[0].blocks  # of stride 2
+        return self.ends[self.frozen_stages - 1] if self.frozen_stages else first
+
     def _freeze(self) -> None:
         if self.frozen_stages < 0:
             return
-        first = scaled_stages(self.variant)[0].blocks  # of stride 2
-        end = self.ends[self.frozen_stages - 1] if self.frozen_stages else first
-        for part in (self.stem, *self.blocks[:end]):
+        for part in (self.stem, *self.blocks[: self._num_frozen_blocks()]):
             part.eval()
             for parameter in part.parameters():
                 parameter.requires_grad = False
+
+
+def computes_bfloat16(device: torch.device) -> bool:
+    """Return whether a device is a CPU with instructions for convolutions in bfloat16."""
+    return device.type == 'cpu' and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
 
 class Convolution(nn.Module):

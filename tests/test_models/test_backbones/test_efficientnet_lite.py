@@ -194,3 +194,30 @@ def crop(image, box):
         np.ascontiguousarray(image[top:bottom, left:right]), (224, 224),
         interpolation=cv2.INTER_CUBIC,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize('frozen_stages', [0, 2, 4])
+def test_frozen_layers_compute_in_bfloat16_in_training_alone(frozen_stages, monkeypatch):
+    torch.manual_seed(0)
+    model = EfficientNetLite(pretrained=False, frozen_stages=frozen_stages, frozen_bfloat16=True)
+    model.init_weights()
+    frozen = [block for block in model.blocks if not next(block.parameters()).requires_grad]
+    kinds = {block: [] for block in model.blocks}
+    for block in model.blocks:
+        block.register_forward_hook(lambda block, _, out: kinds[block].append(out.dtype))
+    images = torch.rand(2, 3, 64, 96)
+    exact = model.eval()(images)
+    assert all(kinds[block] == [torch.float32] for block in model.blocks)
+    monkeypatch.setattr(efficientnet_lite, 'computes_bfloat16', lambda device: True)
+    near = model.train()(images)
+    for block in model.blocks:
+        assert kinds[block][1] == (torch.bfloat16 if block in frozen else torch.float32)
+    for a, b in zip(exact, near):
+        assert b.dtype == torch.float32 and (a - b).abs().mean() < 0.05 * a.abs().mean()
+    monkeypatch.setattr(efficientnet_lite, 'computes_bfloat16', lambda device: False)
+    assert all(torch.equal(a, b) for a, b in zip(exact, model(images)))
+
+
+def test_bfloat16_needs_a_frozen_layer():
+    with pytest.raises(ValueError, match='frozen_bfloat16=True needs frozen_stages'):
+        EfficientNetLite(pretrained=False, frozen_bfloat16=True)
