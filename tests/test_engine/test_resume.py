@@ -278,6 +278,18 @@ def test_the_pipeline_switches_between_two_iterations(tiny, tmp_path, whole, wor
         assert not differences(first + second, straight)
 
 
+@pytest.mark.parametrize('workers', [0, 2])
+def test_the_batch_size_switches_too_and_a_run_may_switch_twice(tiny, tmp_path, workers):
+    hooks = [dict(switch_hook(3), switch_batch_size=1), dict(switch_hook(6), switch_batch_size=3)]
+    straight, _ = train(tiny, tmp_path / 'straight', hooks=hooks, workers=workers)
+    assert [len(entry['pixels']) for entry in straight] == [2, 2, 2, 1, 1, 1, 3, 3]
+    for stop in (3, 5, 7):
+        folder = tmp_path / f'{stop}'
+        first, _ = train(tiny, folder, stop, hooks=hooks, workers=workers)
+        second, _ = train(tiny, folder, hooks=hooks, resume=True)
+        assert not differences(first + second, straight)
+
+
 def test_a_pipeline_is_switched_in_runs_by_iterations_only(tiny, tmp_path):
     with pytest.raises(ValueError, match=r"train_cfg=dict\(type='rocovis_mm.IterTrainLoop'\)"):
         train(tiny, tmp_path, by_epoch=True, switch=5)

@@ -1,4 +1,4 @@
-"""Another data pipeline for the last part of a training run by iterations."""
+"""Another data pipeline for a later part of a training run by iterations."""
 
 from __future__ import annotations
 
@@ -19,19 +19,27 @@ class IterPipelineSwitchHook(Hook):
 
     MMDetection's ``PipelineSwitchHook`` does so by epochs. The switch is exactly between two
     batches, also where workers have loaded ahead and where a run is resumed. Batches that the
-    old pipeline loaded ahead are dropped, and drawn again for the new one.
+    old pipeline loaded ahead are dropped, and drawn again for the new one. A run may have several
+    of these hooks, the earliest first.
 
     Args:
         switch_iter: the first iteration that trains with `switch_pipeline`.
         switch_pipeline: the transforms.
+        switch_batch_size: clips of a batch from then on; None leaves their number.
 
     Raises:
         ValueError: the loop is not an ``IterTrainLoop``, or the data set has no pipeline.
     """
 
-    def __init__(self, switch_iter: int, switch_pipeline: Sequence[dict]) -> None:
+    def __init__(
+        self,
+        switch_iter: int,
+        switch_pipeline: Sequence[dict],
+        switch_batch_size: int | None = None,
+    ) -> None:
         self.switch_iter = switch_iter
         self.switch_pipeline = switch_pipeline
+        self.switch_batch_size = switch_batch_size
 
     def before_train(self, runner: Runner) -> None:
         """Build the second pipeline, so that its mistakes show now, and switch if that is due."""
@@ -58,5 +66,8 @@ class IterPipelineSwitchHook(Hook):
     def _switch(self, runner: Runner, iteration: int) -> None:
         """Let the batches from that of `iteration` on be made by the second pipeline."""
         runner.logger.info(f'iteration {iteration}: the data pipeline is switched')
-        runner.train_loop.dataloader.dataset.pipeline = self.pipeline
+        dataloader = runner.train_loop.dataloader
+        dataloader.dataset.pipeline = self.pipeline
+        if self.switch_batch_size is not None:
+            dataloader.batch_sampler.batch_size = self.switch_batch_size
         runner.train_loop.start_data_at(iteration)
