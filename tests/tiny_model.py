@@ -86,6 +86,8 @@ def tiny_config(
     num_points: int = 256,
     supervise_initial: bool = True,
     track_rule: dict | None = None,
+    place_octaves: int = 0,
+    pixel_loss: bool = False,
     **options: object,
 ) -> ConfigDict:
     """Return the shrunk config of a method; `options` are its own."""
@@ -98,6 +100,9 @@ def tiny_config(
     head.update(num_classes=num_classes, num_queries=num_queries)
     head.assigner.update(type=assigner, num_points=num_points)
     head.loss.update(num_points=num_points, supervise_initial=supervise_initial)
+    head.pixel_decoder.place_octaves = place_octaves
+    if pixel_loss:
+        head.pixel_loss = dict(type='rocovis_mm.PixelLoss')
     if method == 'rocovis':
         set_rocovis(config, **options)
     elif method == 'genvis':

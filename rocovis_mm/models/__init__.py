@@ -10,6 +10,7 @@ from rocovis_mm.models.losses import (
     GenVISLoss,
     IDOLLoss,
     MemoryContrastiveLoss,
+    PixelLoss,
     SeqFormerLoss,
 )
 from rocovis_mm.models.necks import SimpleFeaturePyramid
@@ -78,6 +79,7 @@ __all__ = [
     'MinVISHead',
     'OfflineVISModel',
     'OnlineVISModel',
+    'PixelLoss',
     'RoCoVIS',
     'RoCoVISHead',
     'SeqFormer',

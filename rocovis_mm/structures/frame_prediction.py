@@ -25,6 +25,7 @@ class FramePrediction:
             F_t at each stride that the pixel decoder encodes; RoCoVIS alone needs them.
         identities: (B, N) long, the identity of each query in this frame, -1 for none; None
             where a query is an identity by itself.
+        pixels: (B, C, h, w), what mask features are made of, where a loss needs it.
         boxes: tensors (B, N, 4), (x, y, w, h) in shares of the unpadded frame; none where a
             model does not predict them.
     """
@@ -35,6 +36,7 @@ class FramePrediction:
     projected: dict[int, Tensor] = field(default_factory=dict)
     identities: Tensor | None = None
     boxes: tuple[Tensor, ...] = ()
+    pixels: Tensor | None = None
 
     def map(self, function: Callable[[Tensor], Tensor]) -> FramePrediction:
         """Return the prediction with `function` applied to every tensor."""
@@ -45,4 +47,5 @@ class FramePrediction:
             {stride: function(x) for stride, x in self.projected.items()},
             None if self.identities is None else function(self.identities),
             tuple(function(x) for x in self.boxes),
+            None if self.pixels is None else function(self.pixels),
         )

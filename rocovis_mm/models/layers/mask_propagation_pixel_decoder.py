@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from rocovis_mm.compat.host_models import MSDeformAttnPixelDecoder
 from rocovis_mm.models.layers.deformable_attention import DeformableAttention, SamplingPlan
+from rocovis_mm.models.layers.place_encoding import PlaceEncoding
 from rocovis_mm.models.layers.propagation_attention import PropagationAttention, tokens
 from rocovis_mm.models.layers.spatial_identity import mask_probabilities, spatial_identity
 from rocovis_mm.models.layers.window_attention import WindowPlan
@@ -64,6 +65,8 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
         propagation: arguments of :class:`PropagationAttention` but its channels.
         mask_pooling: how masks become cells, see :func:`mask_probabilities`.
         soft_masks: ablation, see :func:`spatial_identity`.
+        place_octaves: of the :class:`PlaceEncoding` in what mask features are made of; 0 adds
+            none, as in Mask2Former.
         **kwargs: arguments of MMDetection's ``MSDeformAttnPixelDecoder``.
 
     Raises:
@@ -77,6 +80,7 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
         propagation: dict | None = None,
         mask_pooling: str = 'max',
         soft_masks: bool = False,
+        place_octaves: int = 0,
         feat_channels: int = 256,
         **kwargs,  # noqa: ANN003
     ) -> None:
@@ -101,6 +105,7 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
                 for stride in self.propagation_strides
             }
         )
+        self.place = PlaceEncoding(feat_channels, place_octaves) if place_octaves else nn.Identity()
         for layer in self.encoder.layers:
             layer.self_attn = DeformableAttention.take_over(layer.self_attn)
         self._geometries: dict[tuple, LevelGeometry] = {}
@@ -252,6 +257,7 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
                 outs[-1], size=lateral_map.shape[-2:], mode='bilinear', align_corners=False
             )
             outs.append(output(lateral_map + upsampled))
+        outs[-1] = self.place(outs[-1])
         return outs
 
     def geometry(self, projected: dict[int, Tensor]) -> LevelGeometry:

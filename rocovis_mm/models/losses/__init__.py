@@ -5,6 +5,7 @@ from rocovis_mm.models.losses.dvis_loss import DVISLoss
 from rocovis_mm.models.losses.genvis_loss import GenVISLoss
 from rocovis_mm.models.losses.idol_loss import IDOLLoss
 from rocovis_mm.models.losses.memory_contrastive_loss import MemoryContrastiveLoss
+from rocovis_mm.models.losses.pixel_loss import PixelLoss
 from rocovis_mm.models.losses.seqformer_loss import SeqFormerLoss
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     'GenVISLoss',
     'IDOLLoss',
     'MemoryContrastiveLoss',
+    'PixelLoss',
     'SeqFormerLoss',
 ]

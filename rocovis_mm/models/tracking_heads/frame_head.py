@@ -34,6 +34,8 @@ class FrameHead(BaseModule):
         assigner: config of the label assignment (UVLA or UVLA++; on a single frame
             both are Mask2Former's Hungarian matching).
         loss: config of the clip loss; it is given ``num_classes``.
+        pixel_loss: config of a :class:`PixelLoss`, which is given ``in_channels`` and
+            ``num_classes``, or None.
         init_cfg: as any MMEngine module.
     """
 
@@ -50,6 +52,7 @@ class FrameHead(BaseModule):
         positional_encoding: dict,
         assigner: dict,
         loss: dict,
+        pixel_loss: dict | None = None,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
@@ -74,6 +77,11 @@ class FrameHead(BaseModule):
         )
         self.assigner = TASK_UTILS.build(assigner)
         self.criterion = MODELS.build(dict(loss, num_classes=num_classes))
+        if pixel_loss is not None:
+            pixel_loss = MODELS.build(
+                dict(pixel_loss, in_channels=feat_channels, num_classes=num_classes)
+            )
+        self.pixel_criterion = pixel_loss
 
     def detect(
         self,
@@ -169,7 +177,7 @@ class FrameHead(BaseModule):
         supervision: Sequence[FrameTargets],
         targets: Sequence[ClipTargets],
     ) -> dict[str, Tensor]:
-        """Return Mask2Former's loss of independent frames.
+        """Return Mask2Former's loss of independent frames, and that of their pixels if any.
 
         Args:
             detection: of B frames.
@@ -179,4 +187,7 @@ class FrameHead(BaseModule):
         prediction = FramePrediction(
             detection.class_logits, detection.mask_logits, detection.queries[-1]
         )
-        return self.criterion([prediction], [supervision], targets)
+        losses = self.criterion([prediction], [supervision], targets)
+        if self.pixel_criterion is None:
+            return losses
+        return {**losses, **self.pixel_criterion(detection.pixels, targets)}

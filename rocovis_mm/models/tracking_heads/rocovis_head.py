@@ -76,7 +76,11 @@ class RoCoVISHead(FrameHead):
         calibrated = self.pixel_decoder.calibrate(projected, state.memory, visible)
         detection = self.detect(features, calibrated, state.queries, predict)
         return FramePrediction(
-            detection.class_logits, detection.mask_logits, detection.queries[-1], projected
+            detection.class_logits,
+            detection.mask_logits,
+            detection.queries[-1],
+            projected,
+            pixels=detection.pixels if predict == 'every' else None,
         )
 
     def advance(
@@ -121,7 +125,12 @@ class RoCoVISHead(FrameHead):
             if t + 1 < features[0].shape[1]:
                 keep = torch.stack([frame.keep for frame in frame_targets])
                 state = self.advance(state, prediction, keep)
-        return self.criterion(predictions, self.settle(supervision, targets, owners), targets)
+        losses = self.criterion(predictions, self.settle(supervision, targets, owners), targets)
+        if self.pixel_criterion is None:
+            return losses
+        pixels = torch.stack([prediction.pixels for prediction in predictions], dim=1)
+        frames = [frame for target in targets for frame in target.frames()]
+        return {**losses, **self.pixel_criterion(pixels.flatten(0, 1), frames)}
 
 
 def foreground(class_logits: Tensor) -> Tensor:

@@ -1,0 +1,50 @@
+"""Places, as a part of the features that masks are made of.
+
+C channels, h x w the map.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+
+class PlaceEncoding(nn.Module):
+    """Adds to each pixel a learned linear map of its place.
+
+    A mask is a product of a query's embedding and each pixel's features. In Mask2Former only the
+    features' surroundings tell a pixel's place, so that likenesses at two places share a mask
+    until the encoder has learned to tell them apart. With this encoding a product can be
+    large around one place. The place is given by the sines and cosines of pi * 2^k * y and
+    pi * 2^k * x, y and x from 0 to 1, k from 0 on.
+
+    Args:
+        channels: C.
+        octaves: number of frequencies, k below it.
+    """
+
+    def __init__(self, channels: int, octaves: int) -> None:
+        super().__init__()
+        if octaves < 1:
+            raise ValueError(f'PlaceEncoding octaves={octaves}: at least 1')
+        self.octaves = octaves
+        bound = 1 / math.sqrt(4 * octaves)
+        self.vertical = nn.Parameter(torch.empty(channels, 2 * octaves).uniform_(-bound, bound))
+        self.horizontal = nn.Parameter(torch.empty(channels, 2 * octaves).uniform_(-bound, bound))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return (B, C, h, w) of (B, C, h, w)."""
+        height, width = pixels.shape[-2:]
+        rows = self.vertical @ self.waves(height)  # (C, h)
+        columns = self.horizontal @ self.waves(width)  # (C, w)
+        return pixels + (rows[:, :, None] + columns[:, None]).to(pixels.dtype)
+
+    def waves(self, length: int) -> Tensor:
+        """Return (2 * octaves, length), sines and then cosines along one side."""
+        weight = self.vertical
+        centres = (torch.arange(length, device=weight.device, dtype=weight.dtype) + 0.5) / length
+        octaves = torch.arange(self.octaves, device=weight.device, dtype=weight.dtype)
+        angles = math.pi * torch.exp2(octaves)[:, None] * centres
+        return torch.cat([angles.sin(), angles.cos()])
