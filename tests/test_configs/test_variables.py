@@ -47,7 +47,9 @@ def lines(values):
 def found(config):
     """What a run would do with the settings of `DATA`, read off the entries."""
     train, val = config.train_dataloader, config.val_dataloader
-    clip = next(part for part in parts_of(train) if str(part.get('type')).endswith('SampleClip'))
+    later = [hook for hook in config.get('custom_hooks', []) if 'switch_batch_size' in hook]
+    clips = later[0].switch_pipeline if later else train  # after a part with single frames
+    clip = next(part for part in parts_of(clips) if str(part.get('type')).endswith('SampleClip'))
     return dict(
         data_root=train.dataset.data_root,
         train_ann=train.dataset.ann_file,
@@ -56,7 +58,7 @@ def found(config):
         classes=train.dataset.metainfo.classes,
         num_frames=clip.num_frames,
         frame_range=clip.frame_range,
-        batch_size=train.batch_size,
+        batch_size=later[0].switch_batch_size if later else train.batch_size,
         num_workers=train.num_workers,
     )
 

@@ -22,8 +22,7 @@ load_clip = dict(
         dict(type='rocovis_mm.LoadVISAnnotations'),
     ],
 )
-train_pipeline = [
-    sample_clip,
+prepare_clip = [
     load_clip,
     dict(type='rocovis_mm.PanCrop', size_range=(0.6, 1.0), prob=0.7),
     dict(
@@ -37,8 +36,7 @@ train_pipeline = [
     ),
     dict(type='rocovis_mm.PackVISInputs'),
 ]
-whole_frames_pipeline = [  # of a run's last part: frames as the test sees them
-    sample_clip,
+prepare_whole_clip = [  # of a run's last part: frames as the test sees them
     load_clip,
     dict(
         type='TransformBroadcaster',
@@ -51,6 +49,8 @@ whole_frames_pipeline = [  # of a run's last part: frames as the test sees them
     ),
     dict(type='rocovis_mm.PackVISInputs'),
 ]
+train_pipeline = [sample_clip, *prepare_clip]
+whole_frames_pipeline = [sample_clip, *prepare_whole_clip]
 test_pipeline = [
     dict(type='rocovis_mm.LoadVISFrame'),
     dict(type='rocovis_mm.AlignedResize', scale=test_size, keep_ratio=True),
