@@ -24,7 +24,7 @@ class PixelLoss(BaseModule):
     In Mask2Former a pixel learns through the queries that are matched with instances, and both
     begin at random. Here a convolution predicts from each pixel its class, or none, and the
     offset to the centroid of its instance (after Cheng et al., *Panoptic-DeepLab*, 2020). It is
-    used in training alone. A short training needs it: see ``docs/real_textures.md``.
+    used in training alone.
 
     Args:
         in_channels: C.
