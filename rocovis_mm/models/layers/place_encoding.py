@@ -30,21 +30,20 @@ class PlaceEncoding(nn.Module):
         if octaves < 1:
             raise ValueError(f'PlaceEncoding octaves={octaves}: at least 1')
         self.octaves = octaves
-        bound = 1 / math.sqrt(4 * octaves)
-        self.vertical = nn.Parameter(torch.empty(channels, 2 * octaves).uniform_(-bound, bound))
-        self.horizontal = nn.Parameter(torch.empty(channels, 2 * octaves).uniform_(-bound, bound))
+        self.vertical = nn.Linear(2 * octaves, channels, bias=False)
+        self.horizontal = nn.Linear(2 * octaves, channels, bias=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return (B, C, h, w) of (B, C, h, w)."""
         height, width = pixels.shape[-2:]
-        rows = self.vertical @ self.waves(height)  # (C, h)
-        columns = self.horizontal @ self.waves(width)  # (C, w)
-        return pixels + (rows[:, :, None] + columns[:, None]).to(pixels.dtype)
+        rows = self.vertical(self.waves(height))  # (h, C)
+        columns = self.horizontal(self.waves(width))  # (w, C)
+        return pixels + (rows[:, None] + columns).permute(2, 0, 1).to(pixels.dtype)
 
     def waves(self, length: int) -> Tensor:
-        """Return (2 * octaves, length), sines and then cosines along one side."""
-        weight = self.vertical
+        """Return (length, 2 * octaves), sines and then cosines along one side."""
+        weight = self.vertical.weight
         centres = (torch.arange(length, device=weight.device, dtype=weight.dtype) + 0.5) / length
         octaves = torch.arange(self.octaves, device=weight.device, dtype=weight.dtype)
-        angles = math.pi * torch.exp2(octaves)[:, None] * centres
-        return torch.cat([angles.sin(), angles.cos()])
+        angles = math.pi * centres[:, None] * torch.exp2(octaves)
+        return torch.cat([angles.sin(), angles.cos()], dim=1)

@@ -25,7 +25,11 @@ def test_each_pixel_gets_the_waves_of_its_place():
             rows, columns = (
                 torch.tensor([*map(math.sin, a), *map(math.cos, a)]).double() for a in angles
             )
-            expected = pixels[..., i, j] + encoding.vertical @ rows + encoding.horizontal @ columns
+            expected = (
+                pixels[..., i, j]
+                + encoding.vertical.weight @ rows
+                + encoding.horizontal.weight @ columns
+            )
             torch.testing.assert_close(out[..., i, j], expected, atol=1e-6, rtol=0)
 
 
@@ -44,7 +48,9 @@ def test_one_embedding_can_choose_one_of_two_equal_objects():
 def test_masks_know_places_and_the_decoded_maps_do_not():
     plain, placed = tiny_model(), tiny_model(place_octaves=2)
     missing = placed.load_state_dict(plain.state_dict(), strict=False).missing_keys
-    assert missing == [f'track_head.pixel_decoder.place.{x}' for x in ('vertical', 'horizontal')]
+    assert missing == [
+        f'track_head.pixel_decoder.place.{x}.weight' for x in ('vertical', 'horizontal')
+    ]
     features = plain.extract_features(images(1))
     levels = [
         model.track_head.pixel_decoder.encode(
