@@ -25,9 +25,9 @@ class FramePrediction:
             F_t at each stride that the pixel decoder encodes; RoCoVIS alone needs them.
         identities: (B, N) long, the identity of each query in this frame, -1 for none; None
             where a query is an identity by itself.
-        pixels: (B, C, h, w), what mask features are made of, where a loss needs it.
         boxes: tensors (B, N, 4), (x, y, w, h) in shares of the unpadded frame; none where a
             model does not predict them.
+        pixels: (B, C, h, w), what mask features are made of; None where no loss needs it.
     """
 
     class_logits: tuple[Tensor, ...]

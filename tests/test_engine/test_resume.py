@@ -290,6 +290,11 @@ def test_the_batch_size_switches_too_and_a_run_may_switch_twice(tiny, tmp_path, 
         assert not differences(first + second, straight)
 
 
+def test_a_batch_without_clips_is_refused():
+    with pytest.raises(ValueError, match='switch_batch_size=0; give a number'):
+        IterPipelineSwitchHook(5, [], switch_batch_size=0)
+
+
 def test_a_pipeline_is_switched_in_runs_by_iterations_only(tiny, tmp_path):
     with pytest.raises(ValueError, match=r"train_cfg=dict\(type='rocovis_mm.IterTrainLoop'\)"):
         train(tiny, tmp_path, by_epoch=True, switch=5)

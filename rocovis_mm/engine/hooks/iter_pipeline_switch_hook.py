@@ -28,7 +28,8 @@ class IterPipelineSwitchHook(Hook):
         switch_batch_size: clips of a batch from then on; None leaves their number.
 
     Raises:
-        ValueError: the loop is not an ``IterTrainLoop``, or the data set has no pipeline.
+        ValueError: `switch_batch_size` is below 1, the loop is not an ``IterTrainLoop``, or the
+            data set has no pipeline.
     """
 
     def __init__(
@@ -37,6 +38,11 @@ class IterPipelineSwitchHook(Hook):
         switch_pipeline: Sequence[dict],
         switch_batch_size: int | None = None,
     ) -> None:
+        if switch_batch_size is not None and switch_batch_size < 1:
+            raise ValueError(
+                f'IterPipelineSwitchHook: switch_batch_size={switch_batch_size}; give a number of '
+                'clips from 1 on, or None'
+            )
         self.switch_iter = switch_iter
         self.switch_pipeline = switch_pipeline
         self.switch_batch_size = switch_batch_size

@@ -13,6 +13,7 @@ from mmdet.utils import reduce_mean
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
+from rocovis_mm.models.losses.clip_loss import mean_count
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import ClipTargets
 
@@ -69,10 +70,12 @@ class PixelLoss(BaseModule):
         class_sum = F.cross_entropy(logits, labels, weight, reduction='sum')
         inside = labels < self.num_classes
         error = 8 * (found - offsets).abs().sum(1)
-        count = reduce_mean(inside.sum().float()).clamp(min=1)
+        weights = reduce_mean(weight[labels].sum()).clamp(min=1e-6)
         return dict(
-            loss_pixel_cls=self.class_weight * class_sum / reduce_mean(weight[labels].sum()),
-            loss_pixel_centre=self.centre_weight * (error * inside).sum() / count,
+            loss_pixel_cls=self.class_weight * class_sum / weights,
+            loss_pixel_centre=self.centre_weight
+            * (error * inside).sum()
+            / mean_count(inside.sum()),
         )
 
 

@@ -75,6 +75,13 @@ def test_values_are_those_of_a_loop():
     assert losses['loss_pixel_centre'].item() == pytest.approx(3 * error / inside, rel=1e-5)
 
 
+def test_frames_without_weight_give_finite_losses():
+    losses = PixelLoss(8, NUM_CLASSES, no_object_weight=0.0)(
+        torch.randn(1, 8, *SIZE), [frame(labels=())]
+    )
+    assert [value.item() for value in losses.values()] == [0, 0]
+
+
 def test_frames_without_instances_reach_every_parameter():
     criterion = PixelLoss(8, NUM_CLASSES)
     losses = criterion(torch.randn(1, 8, *SIZE), [frame(labels=())])
