@@ -7,7 +7,7 @@ import copy
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -68,9 +68,11 @@ def variables_set_to(values: Mapping[str, Any], results: FileResults) -> Iterato
     """Let the config files that this thread evaluates set variables to `values`."""
     token = VALUES.set(values)
     try:
-        with _PATCHING, mock.patch.object(Config, '_file2dict', results.read):
-            with mock.patch.object(mmengine_config, 'RemoveAssignFromAST', SetVariables):
-                yield
+        with _PATCHING:
+            results.evaluate = Config._file2dict  # outside the lock it may be another thread's
+            with mock.patch.object(Config, '_file2dict', results.read):
+                with mock.patch.object(mmengine_config, 'RemoveAssignFromAST', SetVariables):
+                    yield
     finally:
         VALUES.reset(token)
 
@@ -86,7 +88,7 @@ class FileResults:
     """
 
     def __init__(self, files: Sequence[ConfigFile]) -> None:
-        self.evaluate = Config._file2dict
+        self.evaluate: Callable[..., Any]
         self.names: dict[str, set[str]] = {}
         self.known: dict[tuple[str, str], Any] = {}
         above: list[str] = []

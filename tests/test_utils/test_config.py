@@ -70,6 +70,14 @@ def test_other_threads_load_their_configs_meanwhile(template, tmp_path):
     assert found[1].train_dataloader.w == 64 and own.train_dataloader.w == 32
 
 
+def test_a_chain_made_while_another_thread_loads_reads_its_own_files(template, tmp_path):
+    path = written(tmp_path / 'other.py', 'depth = 7\n')
+    with ThreadPoolExecutor(1) as pool:
+        with variables_set_to({}, ConfigChain(template).results):
+            other = pool.submit(ConfigChain, path).result()
+    assert other.evaluate(dict(depth=8)).depth == 8
+
+
 LINES = "data_root = '/x/'\nclasses = ('c',)\nwidth = 32\n"
 
 
