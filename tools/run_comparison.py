@@ -40,6 +40,7 @@ from rocovis_mm.console import print_anything
 from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.registry import DATASETS, MODELS
 from rocovis_mm.utils import load_run_config
+from rocovis_mm.utils.config import ConfigChain
 from rocovis_mm.visualization.curves import find_scalars, read_scalars
 
 TOOLS = Path(__file__).resolve().parent
@@ -185,12 +186,14 @@ def plan_run(
         categories = read_json(root + 'val.json')['categories']
         classes = tuple(each['name'] for each in sorted(categories, key=lambda each: each['id']))
         options += [f'data_root={root}', f'classes={classes}'.replace("', '", "','")]
-        options.append(f'half_size_until={0 if start else length // 12}')
     else:
         options.append(f'data_root={generated_root(args)}/')
     path = CONFIGS / row.config.format(template)
     if not path.is_file():
         raise RuntimeError(f'--template {template}: there is no {path}, which {row.title} needs')
+    stages = dict(half_size_until=0, clips_from=0) if start else dict(clips_from=length * 10 // 11)
+    known = ConfigChain(path).variables
+    options += [f'{name}={first}' for name, first in stages.items() if name in known]
     return Run(folder, path, (*options, *args.cfg_options), start, iterations)
 
 

@@ -7,9 +7,10 @@ lite0_width = 64  # channels of queries and pixel decoder
 lite0_queries = 16
 lite0_points = 1024  # of a mask, at which its loss is taken
 num_frames = 4  # of a training clip
-batch_size = 4  # clips of a process
+batch_size = 2  # clips of a process
 single_frames_batch_size = num_frames * batch_size  # before there are clips
-clips_from = max(_base_.max_iters * 6 // 10, 1)
+half_size_until = 0  # half the size is not worth its time: the backbone has learned larger objects
+clips_from = max(_base_.max_iters // 2, 1)
 copy_paste_prob = 0.8
 
 lite0_attention = dict(embed_dims=lite0_width)
@@ -62,9 +63,15 @@ clip_pipeline = [sample_clip, *_base_.prepare_clip]
 whole_frames_pipeline = [sample_clip, *_base_.prepare_whole_clip]
 train_pipeline = [dict(sample_clip, num_frames=1), *_base_.prepare_clip]
 train_dataloader = dict(batch_size=single_frames_batch_size, dataset=dict(pipeline=train_pipeline))
-switch = 'rocovis_mm.IterPipelineSwitchHook'
+stages, switch = 'rocovis_mm.CurriculumHook', 'rocovis_mm.IterPipelineSwitchHook'
 custom_hooks = [
-    *[hook for hook in _base_.custom_hooks if hook['type'] != switch],
+    *[hook for hook in _base_.custom_hooks if hook['type'] not in (stages, switch)],
+    dict(
+        type=stages,
+        single_frames_until=_base_.single_frames_until,
+        half_size_until=half_size_until,
+        augment_until=_base_.whole_frames_from,
+    ),
     dict(
         type=switch,
         switch_iter=clips_from,

@@ -39,7 +39,7 @@ SMALL = {
         'test_size = (448, 256)': 'test_size = (96, 64)',
     },
     'configs/_base_/schedules/schedule_tiny.py': {'max_iters = 1000': 'max_iters = 4'},
-    'configs/_base_/schedules/schedule_tiny_custom.py': {'max_iters = 6600': 'max_iters = 4'},
+    'configs/_base_/schedules/schedule_tiny_custom.py': {'max_iters = 5000': 'max_iters = 4'},
     'configs/_base_/default_runtime.py': {'load_from = None': "load_from = 'start.pth'"},
     'tools/analysis_tools/benchmark_stream.py': {'[100, 1000]': '[12, 16]'},
     'tools/analysis_tools/benchmark_training.py': {

@@ -82,6 +82,19 @@ def test_rows_are_what_their_titles_say(name, dataset):
     assert len(config.test_dataloader.dataset.metainfo.classes) == 5
 
 
+@pytest.mark.parametrize('start', [None, 's.pth'])
+@pytest.mark.parametrize('name', ['minvis', 'genvis_trained', 'direct', 'imp', 'full'])
+def test_a_lite_start_learns_frames_and_all_that_follows_clips(name, start, dataset):
+    arguments = ['--data-root', str(dataset.root), '--template', 'lite0_custom']
+    config = plan(arguments, name, start, iterations=110).config
+    hooks = [hook for hook in config.custom_hooks if 'switch_iter' in hook]
+    clips, whole = (hook.switch_iter for hook in hooks)
+    assert (clips, whole) == ((0 if start else 100), 100)
+    assert hooks[0].switch_batch_size == 2 and config.train_dataloader.batch_size == 8
+    (curriculum,) = (h for h in config.custom_hooks if h.type.endswith('.CurriculumHook'))
+    assert curriculum.single_frames_until == curriculum.half_size_until == 0
+
+
 def test_a_row_off_the_papers_table_has_to_be_asked_for():
     assert set(ROWS) - set(run_comparison.parse_args([]).rows) == {'global'}
     args = run_comparison.parse_args(['--rows', 'global', 'imp', '--iterations', '9'])

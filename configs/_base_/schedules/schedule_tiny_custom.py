@@ -1,13 +1,13 @@
-# About 40 minutes on two CPU cores, from random weights. The last part refines masks: whole frames
-# at the test's size, nothing pasted, fixed batch norms, and a second, smaller cosine. The parts
-# have their shares of a run of any length.
+# About half an hour on two CPU cores, from random weights. The last part refines masks: whole
+# frames at the test's size, nothing pasted, fixed batch norms, and a second, smaller cosine. The
+# parts have their shares of a run of any length.
 _base_ = './schedule_tiny.py'
 
-max_iters = 6600
+max_iters = 5000
 val_interval = max(max_iters // 4, 1)
 warmup = max(min(100, max_iters // 4), 1)
-single_frames_until = min(max(max_iters * 5 // 66, 1), max_iters // 3)  # at half size too
-half_size_until = single_frames_until
+single_frames_until = min(max(max_iters * 5 // 66, 1), max_iters // 3)
+half_size_until = min(max(max_iters * 5 // 66, 1), max_iters // 3)
 whole_frames_from = max(max_iters * 10 // 11, warmup + 1)
 
 train_cfg = dict(max_iters=max_iters, val_interval=val_interval)

@@ -40,9 +40,9 @@ class PixelLoss(BaseModule):
         self,
         in_channels: int,
         num_classes: int,
-        class_weight: float = 1.0,
+        class_weight: float = 5.0,
         centre_weight: float = 1.0,
-        no_object_weight: float = 0.3,
+        no_object_weight: float = 1.0,
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg=init_cfg)
