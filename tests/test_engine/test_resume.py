@@ -290,6 +290,15 @@ def test_the_batch_size_switches_too_and_a_run_may_switch_twice(tiny, tmp_path, 
         assert not differences(first + second, straight)
 
 
+def test_two_switches_at_one_iteration_both_count_and_the_later_pipeline_holds(tiny, tmp_path):
+    hooks = [dict(switch_hook(3), switch_batch_size=1), switch_hook(3)]
+    hooks[0]['switch_pipeline'] = []  # it would return no clips
+    straight, _ = train(tiny, tmp_path / 'straight', hooks=hooks)
+    once, _ = train(tiny, tmp_path / 'once', hooks=[dict(switch_hook(3), switch_batch_size=1)])
+    assert [len(entry['pixels']) for entry in straight[:4]] == [2, 2, 2, 1]
+    assert not differences(straight, once)
+
+
 def test_a_batch_without_clips_is_refused():
     with pytest.raises(ValueError, match='switch_batch_size=0; give a number'):
         IterPipelineSwitchHook(5, [], switch_batch_size=0)
