@@ -58,6 +58,7 @@ class Row:
         config: name of the config in `CONFIGS`, without the template's name.
         options: ``--cfg-options`` of this row alone.
         trained: False for the start as it is.
+        tested: False for a training that is not a row itself.
         default: False for a row that is there only where ``--rows`` names it.
     """
 
@@ -65,10 +66,11 @@ class Row:
     config: str
     options: tuple[str, ...] = ()
     trained: bool = True
+    tested: bool = True
     default: bool = True
 
 
-START = Row('start', 'minvis/minvis_{}.py')
+START = Row('start', 'minvis/minvis_{}.py', tested=False)
 ROWS = {
     'minvis': Row('MinVIS (the start)', 'minvis/minvis_{}.py', trained=False),
     'minvis_trained': Row('MinVIS, trained on', 'minvis/minvis_{}.py'),
@@ -141,6 +143,7 @@ class Run:
         options: its ``--cfg-options``.
         start: the checkpoint it starts from.
         iterations: of its training; 0 tests the start.
+        tested: False for a training that is not a row itself.
     """
 
     folder: Path
@@ -148,6 +151,7 @@ class Run:
     options: tuple[str, ...]
     start: Path | None
     iterations: int
+    tested: bool
 
     @property
     def config(self) -> Config:
@@ -194,7 +198,7 @@ def plan_run(
     stages = dict(half_size_until=0, clips_from=0) if start else dict(clips_from=length * 10 // 11)
     known = ConfigChain(path).variables
     options += [f'{name}={first}' for name, first in stages.items() if name in known]
-    return Run(folder, path, (*options, *args.cfg_options), start, iterations)
+    return Run(folder, path, (*options, *args.cfg_options), start, iterations, row.tested)
 
 
 def generated_root(args: argparse.Namespace) -> Path:
@@ -227,13 +231,13 @@ def carry_out(run: Run) -> Run:
             say(f'{run.title}: training for {run.iterations} iterations')
             call(run, own, 'train.py', run.path, '--resume', more=started_from)
         results, metrics = run.folder / 'results.json', run.folder / 'metrics.json'
-        if not metrics.is_file():
+        if run.tested and not metrics.is_file():
             arguments = [run.checkpoint, '--out', results, '--format-only']
             call(run, own, 'test.py', run.path, *arguments)
             call(run, own, 'eval_results.py', truth_of(config), results, '--out', metrics)
         minutes = (time.perf_counter() - begin) / 60
-        figures = json.loads(metrics.read_text())
-        say(f'{run.title}: done in {minutes:.1f} minutes, AP {100 * figures["AP"]:.1f}')
+        found = f', AP {100 * read_json(metrics)["AP"]:.1f}' if run.tested else ''
+        say(f'{run.title}: done in {minutes:.1f} minutes{found}')
     return run
 
 
