@@ -16,6 +16,8 @@ from torch import Tensor
 
 TILE = 8
 """Rows and columns of a tile: larger ones copy less and compute more."""
+TILES_AT_ONCE = 16
+"""Tiles that a CPU attends to together at test: their copies fit into its caches."""
 
 
 @dataclass(frozen=True)
@@ -134,35 +136,41 @@ def window_attention(
         visible: (B, M) bool, frames that count; None counts all.
     """
     batch, cells, channels = query.shape
-    tiles, frames = len(plan.cells), len(keys)
-    hidden = query.new_zeros(batch, frames, cells + 1)
-    hidden[..., -1] = HIDDEN
+    frames = len(keys)
+    hidden = query.new_zeros(batch, frames, cells)
     if visible is not None:
         hidden = hidden.masked_fill(~visible[..., None], HIDDEN)
-    starts = torch.arange(frames, device=query.device)[:, None] * (cells + 1)
-    seen = (plan.seen[:, None] + starts).flatten()  # (T * M * R * R,)
+    hidden = F.pad(hidden.flatten(1), (0, 1), value=HIDDEN)  # (B, M * S + 1)
+    starts = torch.arange(frames, device=query.device)[:, None] * cells
+    seen = plan.seen[:, None] + starts  # (T, M, R * R)
+    seen = seen.masked_fill(plan.seen[:, None] == cells, frames * cells).flatten(1)
 
     def table(maps: Sequence[Tensor], extra: Tensor) -> Tensor:
-        """M maps (B, S, C) and (B, M, S + 1) -> (B * T, H, M * R * R, C / H + 1)."""
-        rows = F.pad(torch.stack(tuple(maps), 1), (0, 0, 0, 1)).unflatten(-1, (num_heads, -1))
+        """M maps (B, S, C) and (B, M * S + 1) -> (B, M * S + 1, H * (C / H + 1))."""
+        rows = torch.cat([*maps, query.new_zeros(batch, 1, channels)], 1)
+        rows = rows.unflatten(-1, (num_heads, -1))
         extra = extra[..., None, None].expand(*rows.shape[:-1], 1)
-        rows = torch.cat([rows, extra], -1).flatten(3).flatten(1, 2)  # (B, M * (S + 1), ...)
-        return heads(rows.index_select(1, seen))
+        return torch.cat([rows, extra], -1).flatten(2)
 
-    def heads(rows: Tensor) -> Tensor:
-        """(B, T * n, H * c) -> (B * T, H, n, c)."""
-        return rows.view(batch * tiles, -1, num_heads, channels // num_heads + 1).transpose(1, 2)
+    def heads(rows: Tensor, wanted: Tensor) -> Tensor:
+        """(B, n, H * c) and (t, m) -> (B * t, H, m, c)."""
+        rows = rows.index_select(1, wanted.flatten())
+        return rows.view(batch * len(wanted), -1, num_heads, head + 1).transpose(1, 2)
 
+    head = channels // num_heads
     asking = F.pad(query.unflatten(-1, (num_heads, -1)), (0, 1), value=1.0).flatten(2)
-    attended = F.scaled_dot_product_attention(
-        heads(asking.index_select(1, plan.cells.flatten())),
-        table(keys, hidden),
-        table(values, torch.zeros_like(hidden)),
-        attn_mask=window_bias(plan, num_heads, widths, query.dtype).repeat(1, 1, frames)[None],
-        scale=(channels // num_heads) ** -0.5,
-    )
-    attended = attended[..., :-1].transpose(1, 2).reshape(batch, -1, channels)
-    return attended.index_select(1, plan.order)
+    known, told = table(keys, hidden), table(values, torch.zeros_like(hidden))
+    bias = window_bias(plan, num_heads, widths, query.dtype).repeat(1, 1, frames)[None]
+    # gradients of a table are as large as the table, for each part of it that is read alone
+    at_once = len(seen) if query.is_cuda or torch.is_grad_enabled() else TILES_AT_ONCE
+    attended = [
+        F.scaled_dot_product_attention(
+            heads(asking, inside), heads(known, near), heads(told, near), bias, scale=head**-0.5
+        )
+        for inside, near in zip(plan.cells.split(at_once), seen.split(at_once))
+    ]
+    attended = [tiles[..., :-1].transpose(1, 2).reshape(batch, -1, channels) for tiles in attended]
+    return torch.cat(attended, 1).index_select(1, plan.order)
 
 
 def window_attention_by_counts(

@@ -10,7 +10,7 @@ import pytest
 import torch
 from comparing import difference
 
-from rocovis_mm.models.layers import PropagationAttention, propagation_attention
+from rocovis_mm.models.layers import PropagationAttention, propagation_attention, window_attention
 from rocovis_mm.models.layers.window_attention import TILE, WindowPlan
 
 CHANNELS, HEADS, SIZE = 8, 2, (3, 5)
@@ -82,15 +82,19 @@ def test_tiles_give_what_attention_to_all_cells_gives_with_the_others_hidden(
     size, window, narrow, exporting, monkeypatch
 ):
     monkeypatch.setattr(propagation_attention, 'NARROW', narrow)
+    monkeypatch.setattr(window_attention, 'TILES_AT_ONCE', 2)
     module = build(window=window)
     module.exporting = exporting
     current, position = maps(1, size=size)[0], maps(1, 1, size)[0]
     features, identities = maps(3, size=size), maps(3, size=size)
     visible = torch.tensor([[True, True, True], [False, False, True]])
     result = calibrate(module, current, features, identities, position, visible)
+    with torch.enable_grad():  # all tiles at once
+        learning = calibrate(module, current, features, identities, position, visible).detach()
     for b, remembered in enumerate((3, 1)):
         expected = by_masks(module, current, features, identities, position, b, remembered)
         assert not difference(result[b], expected, atol=1e-9, rtol=1e-7)
+        assert not difference(learning[b], expected, atol=1e-9, rtol=1e-7)
 
 
 def by_masks(module, current, features, identities, position, b: int, remembered: int):
