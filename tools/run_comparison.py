@@ -60,6 +60,7 @@ class Row:
         trained: False for the start as it is.
         tested: False for a training that is not a row itself.
         default: False for a row that is there only where ``--rows`` names it.
+        timed_as: a row whose iterations do the same work; empty for itself.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Row:
     trained: bool = True
     tested: bool = True
     default: bool = True
+    timed_as: str = ''
 
 
 START = Row('start', 'minvis/minvis_{}.py', tested=False)
@@ -84,7 +86,7 @@ ROWS = {
     'dvis': Row('DVIS, frozen detector', 'dvis/dvis_{}.py', ('model.freeze_detector=True',)),
     'direct': Row('direct query decoding', 'rocovis/rocovis_{}_direct.py'),
     'imp': Row('+ mask propagation', 'rocovis/rocovis_{}_imp.py'),
-    'full': Row('+ UVLA++ (RoCoVIS)', 'rocovis/rocovis_{}.py'),
+    'full': Row('+ UVLA++ (RoCoVIS)', 'rocovis/rocovis_{}.py', timed_as='imp'),
     'global': Row('+ mask propagation, clip-global', 'rocovis/rocovis_{}_global.py', default=False),
 }
 TRACK_RULE = (
@@ -302,7 +304,8 @@ def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[st
         threads=args.threads, data=data, template=args.template, cfg_options=args.cfg_options
     )
     seconds = known.get('seconds', {}) if known.get('settings') == settings else {}
-    missing = [name for name in args.rows if ROWS[name].trained and name not in seconds]
+    timed = {name: ROWS[name].timed_as or name for name in args.rows if ROWS[name].trained}
+    missing = sorted({*timed.values()} - {*seconds})
     rounds = []
     for turn in range(ROUNDS if missing else 0):
         say(f'timing iterations, round {turn + 1} of {ROUNDS}')
@@ -311,7 +314,7 @@ def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[st
         seconds[name] = float(np.min([found[name] for found in rounds], axis=0).mean())
     path.write_text(json.dumps(dict(settings=settings, seconds=seconds), indent=1) + '\n')
     return {
-        name: max(1, round(args.budget_seconds / seconds[name])) if ROWS[name].trained else 0
+        name: max(1, round(args.budget_seconds / seconds[timed[name]])) if name in timed else 0
         for name in args.rows
     }
 

@@ -116,7 +116,7 @@ def test_a_budget_of_seconds_fixes_iterations_once(tmp_path, monkeypatch):
         asked.append((name, turn))
         slow = np.full((run_comparison.ROUNDS, 2), 3.0)
         slow[[1, -1], [0, 1]] = 1
-        return dict(genvis=slow, full=np.full_like(slow, 0.5))[name][turn]
+        return dict(genvis=slow, imp=np.full_like(slow, 0.5))[name][turn]  # `full` is as `imp`
 
     monkeypatch.setattr(run_comparison, 'time_iterations', measured)
     arguments = ['--work-dir', str(tmp_path), '--rows', 'full', 'genvis', 'minvis']
@@ -124,7 +124,7 @@ def test_a_budget_of_seconds_fixes_iterations_once(tmp_path, monkeypatch):
     wanted = dict(minvis=0, genvis=100, full=200)
     assert run_comparison.iterations_of(run_comparison.parse_args(arguments), None) == wanted
     rounds = range(run_comparison.ROUNDS)
-    assert sorted(asked) == [(name, turn) for name in ('full', 'genvis') for turn in rounds]
+    assert sorted(asked) == [(name, turn) for name in ('genvis', 'imp') for turn in rounds]
     arguments[-1] = '10'
     wanted = dict(minvis=0, genvis=10, full=20)
     assert run_comparison.iterations_of(run_comparison.parse_args(arguments), None) == wanted
