@@ -58,7 +58,6 @@ class Row:
         config: name of the config in `CONFIGS`, without the template's name.
         options: ``--cfg-options`` of this row alone.
         trained: False for the start as it is.
-        tested: False for a training that is not a row itself.
         default: False for a row that is there only where ``--rows`` names it.
         timed_as: a row whose iterations do the same work; empty for itself.
     """
@@ -67,12 +66,11 @@ class Row:
     config: str
     options: tuple[str, ...] = ()
     trained: bool = True
-    tested: bool = True
     default: bool = True
     timed_as: str = ''
 
 
-START = Row('start', 'minvis/minvis_{}.py', tested=False)
+START = Row('start', 'minvis/minvis_{}.py')
 ROWS = {
     'minvis': Row('MinVIS (the start)', 'minvis/minvis_{}.py', trained=False),
     'minvis_trained': Row('MinVIS, trained on', 'minvis/minvis_{}.py'),
@@ -143,9 +141,8 @@ class Run:
         folder: of its checkpoints, log, results and figures.
         path: of its config file.
         options: its ``--cfg-options``.
-        start: the checkpoint it starts from.
+        start: the checkpoint it starts from; None for a start itself, which the row `minvis` tests.
         iterations: of its training; 0 tests the start.
-        tested: False for a training that is not a row itself.
     """
 
     folder: Path
@@ -153,7 +150,6 @@ class Run:
     options: tuple[str, ...]
     start: Path | None
     iterations: int
-    tested: bool
 
     @property
     def config(self) -> Config:
@@ -200,7 +196,7 @@ def plan_run(
     stages = dict(half_size_until=0, clips_from=0) if start else dict(clips_from=length * 10 // 11)
     known = ConfigChain(path).variables
     options += [f'{name}={first}' for name, first in stages.items() if name in known]
-    return Run(folder, path, (*options, *args.cfg_options), start, iterations, row.tested)
+    return Run(folder, path, (*options, *args.cfg_options), start, iterations)
 
 
 def generated_root(args: argparse.Namespace) -> Path:
@@ -233,12 +229,12 @@ def carry_out(run: Run) -> Run:
             say(f'{run.title}: training for {run.iterations} iterations')
             call(run, own, 'train.py', run.path, '--resume', more=started_from)
         results, metrics = run.folder / 'results.json', run.folder / 'metrics.json'
-        if run.tested and not metrics.is_file():
+        if run.start and not metrics.is_file():
             arguments = [run.checkpoint, '--out', results, '--format-only']
             call(run, own, 'test.py', run.path, *arguments)
             call(run, own, 'eval_results.py', truth_of(config), results, '--out', metrics)
         minutes = (time.perf_counter() - begin) / 60
-        found = f', AP {100 * read_json(metrics)["AP"]:.1f}' if run.tested else ''
+        found = f', AP {100 * read_json(metrics)["AP"]:.1f}' if run.start else ''
         say(f'{run.title}: done in {minutes:.1f} minutes{found}')
     return run
 

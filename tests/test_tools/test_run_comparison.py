@@ -157,7 +157,7 @@ def test_finished_runs_are_used_again_and_interrupted_ones_go_on(dataset, tmp_pa
     start = tmp_path / 'start.pth'
     start.write_bytes(b'weights')
     folder = tmp_path / 'seed_0'
-    run = run_comparison.Run(folder / 'full', Path('c.py'), (), start, 70, tested=True)
+    run = run_comparison.Run(folder / 'full', Path('c.py'), (), start, 70)
     run_comparison.carry_out(run)
     assert [name for name, *_ in calls] == ['train.py', 'test.py', 'eval_results.py']
     assert '--resume' in calls[0] and f'load_from={start}' in calls[0]
@@ -169,9 +169,7 @@ def test_finished_runs_are_used_again_and_interrupted_ones_go_on(dataset, tmp_pa
     start.write_bytes(b'other weights')
     run_comparison.carry_out(run)
     assert [name for name, *_ in calls[5:]] == ['train.py', 'test.py', 'eval_results.py']
-    run_comparison.carry_out(
-        run_comparison.Run(folder / 'start', Path('c.py'), (), None, 70, tested=False)
-    )
+    run_comparison.carry_out(run_comparison.Run(folder / 'start', Path('c.py'), (), None, 70))
     assert [name for name, *_ in calls[8:]] == ['train.py']  # the row `minvis` tests it
 
 
@@ -193,7 +191,7 @@ def test_a_folder_that_an_orphan_works_in_is_waited_for(tmp_path, monkeypatch):
 
 
 def test_a_failed_run_names_its_output_and_ends_what_is_to_come(tmp_path):
-    run = run_comparison.Run(tmp_path, tmp_path / 'no_config.py', (), None, 1, tested=True)
+    run = run_comparison.Run(tmp_path, tmp_path / 'no_config.py', (), None, 1)
     with (tmp_path / 'lock').open('w') as lock, pytest.raises(RuntimeError) as failed:
         run_comparison.call(run, lock, 'eval_results.py', tmp_path / 'none', tmp_path / 'none')
     assert str(tmp_path / 'output.log') in str(failed.value)
