@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
@@ -172,7 +173,10 @@ def test_what_a_stream_remembers_is_bounded(model):
 
 
 def test_a_pair_is_learned_by_heart(model):
-    """The sum of the losses falls by a third, and the contrast too."""
+    """The sum of the losses falls by a third, and the contrast too.
+
+    The contrast jumps at an iteration whose assignment changes, so the last one alone says little.
+    """
     before = {name: value.clone() for name, value in model.state_dict().items()}
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     history = []
@@ -184,8 +188,9 @@ def test_a_pair_is_learned_by_heart(model):
         optimizer.step()
         history.append((sum(losses.values()).item(), losses['loss_reid'].item()))
     model.load_state_dict(before)
-    assert history[-1][0] < history[0][0] * 2 / 3
-    assert history[-1][1] < history[0][1] * 2 / 3
+    total, contrast = np.median(history[2:], axis=0)
+    assert total < history[0][0] * 2 / 3
+    assert contrast < history[0][1] * 2 / 3
 
 
 def test_half_precision(model):

@@ -62,7 +62,7 @@ def test_a_single_frame_is_a_clip_of_its_own(model):
 def test_losses_fall(model):
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     totals = []
-    for _ in range(12):
+    for _ in range(20):
         total = sum(model.loss({'img': CLIPS}, samples(PRESENCE)).values())
         optimizer.zero_grad()
         total.backward()
