@@ -125,6 +125,8 @@ def window_attention(
     All cells of a tile share the region that they see, so that the products are those of
     matrices. Cells outside of the map, and frames that do not count, are hidden by one more
     channel: 1 in each query, far below zero in their keys. So no mask differs from tile to tile.
+    A CPU's fused attention has no gradient of a bias, so that widths that learn in float32 are in
+    :func:`place_channels` instead.
 
     Args:
         query: (B, S, C).
@@ -135,6 +137,8 @@ def window_attention(
         widths: (H,) standard deviations of the prior of place in cells, or None.
         visible: (B, M) bool, frames that count; None counts all.
     """
+    learned = widths is not None and widths.requires_grad and torch.is_grad_enabled()
+    by_channels = learned and query.device.type == 'cpu' and query.dtype.itemsize >= 4
     batch, cells, channels = query.shape
     frames = len(keys)
     hidden = query.new_zeros(batch, frames, cells)
@@ -160,17 +164,52 @@ def window_attention(
     head = channels // num_heads
     asking = F.pad(query.unflatten(-1, (num_heads, -1)), (0, 1), value=1.0).flatten(2)
     known, told = table(keys, hidden), table(values, torch.zeros_like(hidden))
-    bias = window_bias(plan, num_heads, widths, query.dtype).repeat(1, 1, frames)[None]
+    if by_channels:
+        bias = window_bias(plan, 1, None, query.dtype)
+        place_of_cell, place_of_seen = place_channels(plan, widths, head, frames)
+    else:
+        bias = window_bias(plan, num_heads, widths, query.dtype)
+    bias = bias.repeat(1, 1, frames)[None]
+
+    def attend(inside: Tensor, near: Tensor) -> Tensor:
+        """(t, m) cells and (t, n) that they see -> (B, t * m, C)."""
+        q, k, v = heads(asking, inside), heads(known, near), heads(told, near)
+        if by_channels:
+            q = torch.cat([q, place_of_cell.expand(len(q), -1, -1, -1)], -1)
+            k = torch.cat([k, place_of_seen.expand(*k.shape[:2], -1, -1)], -1)
+            v = F.pad(v, (0, place_of_seen.shape[-1]))
+        tiles = F.scaled_dot_product_attention(q, k, v, bias, scale=head**-0.5)
+        return tiles[..., :head].transpose(1, 2).reshape(batch, -1, channels)
+
     # gradients of a table are as large as the table, for each part of it that is read alone
     at_once = len(seen) if query.is_cuda or torch.is_grad_enabled() else TILES_AT_ONCE
-    attended = [
-        F.scaled_dot_product_attention(
-            heads(asking, inside), heads(known, near), heads(told, near), bias, scale=head**-0.5
-        )
-        for inside, near in zip(plan.cells.split(at_once), seen.split(at_once))
-    ]
-    attended = [tiles[..., :-1].transpose(1, 2).reshape(batch, -1, channels) for tiles in attended]
+    attended = [attend(*part) for part in zip(plan.cells.split(at_once), seen.split(at_once))]
     return torch.cat(attended, 1).index_select(1, plan.order)
+
+
+def place_channels(
+    plan: WindowPlan, widths: Tensor, head: int, frames: int
+) -> tuple[Tensor, Tensor]:
+    """Return channels of queries and keys whose product is the prior of place.
+
+    -|p - q|^2 / (2 s^2) is p . q / s^2 - |q|^2 / (2 s^2), and a term that all keys share and that
+    the softmax drops. p and q are the places of a cell and of one that it sees.
+
+    Args:
+        plan: of the map.
+        widths: (H,) standard deviations s.
+        head: C / H; logits are divided by its root.
+        frames: M.
+
+    Returns:
+        (H, t * t, 3) and (M * R * R, 3).
+    """
+    side, extent = (math.isqrt(count) for count in plan.distances.shape)
+    tile, region = (
+        torch.cartesian_prod(*2 * [torch.arange(rows) - (rows - 1) / 2]) for rows in (side, extent)
+    )  # from the same centre
+    asked = F.pad(tile, (0, 1), value=-0.5) * head**0.5 / widths.square()[:, None, None]
+    return asked, torch.cat([region, region.square().sum(1, True)], 1).repeat(frames, 1)
 
 
 def window_attention_by_counts(

@@ -97,6 +97,27 @@ def test_tiles_give_what_attention_to_all_cells_gives_with_the_others_hidden(
         assert not difference(learning[b], expected, atol=1e-9, rtol=1e-7)
 
 
+@pytest.mark.parametrize('learned', [True, False], ids=['learned widths', 'fixed widths'])
+def test_gradients_are_those_of_attention_to_all_cells_with_the_others_hidden(learned):
+    """In windows of several tiles; the prior of place is channels where its widths are learned."""
+    module = build(window=2)
+    module.log_width.requires_grad_(learned)
+    size, position = (9, 13), maps(1, 1, (9, 13))[0]
+    inputs = [x.requires_grad_() for x in (*maps(1, size=size), *maps(4, size=size))]
+    current, features, identities = inputs[0], inputs[1:3], inputs[3:]
+    wanted = [*inputs, *(x for name, x in module.named_parameters() if name != 'background')]
+    wanted = [x for x in wanted if x.requires_grad]
+    weight = maps(1, size=size)[0]
+    found = calibrate(module, current, features, identities, position)
+    expected = torch.stack(
+        [by_masks(module, current, features, identities, position, b, 2) for b in range(2)]
+    )
+    found, expected = (torch.autograd.grad((x * weight).sum(), wanted) for x in (found, expected))
+    for ours, plainly in zip(found, expected):
+        assert plainly.any()
+        assert not difference(ours, plainly, atol=1e-9, rtol=1e-7)
+
+
 def by_masks(module, current, features, identities, position, b: int, remembered: int):
     """Attention of clip b to its last frames by one product of all cells with all cells."""
     height, width = current.shape[-2:]
