@@ -13,6 +13,7 @@ import torch
 from rocovis_mm.deployment.file_metadata import METADATA, Steps, metadata_of
 from rocovis_mm.deployment.frame_step import FrameStep, frame_step
 from rocovis_mm.deployment.runtimes import require_packages
+from rocovis_mm.formats.whole_files import whole_with_companions
 from rocovis_mm.models.vis import OnlineVISModel
 
 if TYPE_CHECKING:  # optional packages
@@ -75,8 +76,8 @@ def export_onnx(
         )
     simplify_onnx(program.model)
     program.model.metadata_props[METADATA] = metadata_of(step, classes, category_ids, pipeline)
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    program.save(str(path))
+    with whole_with_companions(path) as temporary:
+        program.save(str(temporary))
 
 
 def simplify_onnx(model: onnx_ir.Model) -> None:
@@ -138,8 +139,8 @@ def export_openvino(
         place.get_tensor().set_names({name})
     keep_places_precise(converted)
     converted.set_rt_info(text, [METADATA])
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    openvino.save_model(converted, str(path), compress_to_fp16=False)
+    with whole_with_companions(path) as temporary:
+        openvino.save_model(converted, str(temporary), compress_to_fp16=False)
 
 
 def keep_places_precise(model: openvino.Model) -> None:

@@ -18,6 +18,7 @@ from mmengine.dataset import Compose
 from rocovis_mm.deployment.exported_model import ExportedModel
 from rocovis_mm.deployment.file_metadata import METADATA, with_precision
 from rocovis_mm.deployment.runtimes import Arrays, openvino_core, require_packages
+from rocovis_mm.formats.whole_files import whole_with_companions
 
 Clips = Callable[[], Iterable[Iterable[np.ndarray]]]
 """Returns videos of frames (H, W, 3) uint8 BGR of any size, each time from their beginning."""
@@ -66,8 +67,8 @@ def quantise(path: str | Path, out: str | Path, clips: Clips, frames: int = 10) 
     number = sum(1 for clip in clips() for _ in islice(clip, frames))
     if not number:
         raise ValueError('no frames to calibrate with: give at least one clip')
-    out.parent.mkdir(parents=True, exist_ok=True)
-    WRITERS[kind](model, out, CalibrationInputs(model, clips, frames, number))
+    with whole_with_companions(out) as temporary:
+        WRITERS[kind](model, temporary, CalibrationInputs(model, clips, frames, number))
     return number
 
 

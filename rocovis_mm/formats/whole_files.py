@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import BinaryIO
 
 
@@ -65,6 +66,22 @@ def write_whole(
         os.replace(temporary, path)
         sync_folder(path.parent)
     return path
+
+
+@contextmanager
+def whole_with_companions(path: str | Path) -> Iterator[Path]:
+    """Give a path of the same name in a new folder; what is written there moves beside `path`.
+
+    For writers that take a path and may add files, such as the weights of an .xml file. The
+    named file moves last. Nothing moves where the body fails. Missing folders are created.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f'.{path.name}.', dir=path.parent) as folder:
+        temporary = Path(folder, path.name)
+        yield temporary
+        for written in sorted(Path(folder).iterdir(), key=temporary.__eq__):
+            os.replace(written, path.with_name(written.name))
 
 
 def sync_folder(folder: Path) -> None:

@@ -35,6 +35,7 @@ from rocovis_mm.deployment import (
     frame_step,
 )
 from rocovis_mm.deployment.file_metadata import METADATA, metadata_of
+from rocovis_mm.formats.whole_files import whole_with_companions
 from rocovis_mm.utils import OptionAction, check_checkpoint, load_config
 
 CLOSE = 1e-3
@@ -119,10 +120,10 @@ def export(args: argparse.Namespace) -> float:
     if Path(args.out).suffix in WRITERS:
         WRITERS[Path(args.out).suffix](model, size, args.out, *texts)
         return largest_difference(step, *by_runtime(args.out), args.verify)
-    Path(args.out).parent.mkdir(parents=True, exist_ok=True)
     metadata = metadata_of(step, *texts)
     program = export_program(model, size)
-    torch.export.save(program, args.out, extra_files={METADATA: metadata})
+    with whole_with_companions(args.out) as temporary:
+        torch.export.save(program, temporary, extra_files={METADATA: metadata})
     exported = by_model(torch.export.load(args.out).module())
     return largest_difference(step, exported, tuple(step.first_state().values()), args.verify)
 

@@ -13,7 +13,11 @@ from rocovis_mm.formats.converters.files import (
     read_parts,
     write_annotations,
 )
-from rocovis_mm.formats.whole_files import FileExistsOtherwise, whole_file
+from rocovis_mm.formats.whole_files import (
+    FileExistsOtherwise,
+    whole_file,
+    whole_with_companions,
+)
 
 
 def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path):
@@ -30,6 +34,31 @@ def test_a_file_that_fails_half_way_leaves_the_old_one(tmp_path):
     with whole_file(path, overwrite=False) as stream:
         stream.write(b'old')
     assert [each.name for each in path.parent.iterdir()] == ['a.json']
+
+
+def test_files_of_a_writer_that_takes_a_path_appear_together_or_not_at_all(tmp_path):
+    path = tmp_path / 'new' / 'a.xml'
+
+    def write(text):
+        with whole_with_companions(path) as temporary:
+            assert temporary.name == path.name
+            temporary.with_suffix('.bin').write_text(text)
+            if text == 'half':
+                raise RuntimeError
+            temporary.write_text(text)
+
+    write('old')
+    with pytest.raises(RuntimeError):
+        write('half')
+    assert {x.name: x.read_text() for x in path.parent.iterdir()} == {
+        'a.xml': 'old',
+        'a.bin': 'old',
+    }
+    write('new')
+    assert {x.name: x.read_text() for x in path.parent.iterdir()} == {
+        'a.xml': 'new',
+        'a.bin': 'new',
+    }
 
 
 def test_records_are_written_one_by_one(tmp_path):
