@@ -15,6 +15,7 @@ import argparse
 import copy
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import subprocess
@@ -373,21 +374,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     iterations = iterations_of(args, plan)
     say(f'iterations: {iterations}')
-    runs = {
-        (name, seed): plan(name, seed, folder=Path(f'seed_{seed}', name), iterations=number)
-        for seed in args.seeds
-        for name, number in iterations.items()
-    }
-    carry_out_all(list(runs.values()), args.jobs)
+    runs = {}
+    for seed, name in itertools.product(args.seeds, iterations):
+        # a start that all seeds share is tested once
+        owner = args.seeds[0] if args.start and not iterations[name] else seed
+        folder = Path(f'seed_{owner}', name)
+        runs[name, seed] = plan(name, owner, folder=folder, iterations=iterations[name])
+    carry_out_all(list(dict.fromkeys(runs.values())), args.jobs)
     say('timing a frame of all rows')
     speed = milliseconds({name: runs[name, args.seeds[0]] for name in args.rows})
-    facts = {
-        ROWS[name].title: dict(iterations=iterations[name], ms_per_frame=speed[name])
-        for name in args.rows
-    }
-    folders = {
-        ROWS[name].title: [runs[name, seed].folder for seed in args.seeds] for name in args.rows
-    }
+    facts, folders = {}, {}
+    for name in args.rows:
+        facts[ROWS[name].title] = dict(iterations=iterations[name], ms_per_frame=speed[name])
+        folders[ROWS[name].title] = [runs[name, seed].folder for seed in args.seeds]
     truth = truth_of(next(iter(runs.values())).config)
     say('scoring all runs, on resampled videos too')
     write_report(args.work_dir, vars(args), truth, folders, facts)

@@ -173,6 +173,40 @@ def test_finished_runs_are_used_again_and_interrupted_ones_go_on(dataset, tmp_pa
     assert [name for name, *_ in calls[8:]] == ['train.py']  # the row `minvis` tests it
 
 
+@pytest.mark.parametrize('common', [True, False], ids=['common start', 'own starts'])
+def test_a_start_that_all_seeds_share_is_tested_once(common, dataset, tmp_path, monkeypatch):
+    carried, reported = [], {}
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')  # which the tool sets
+    monkeypatch.setattr(run_comparison, 'carry_out', lambda run: carried.append(run) or run)
+    monkeypatch.setattr(run_comparison, 'milliseconds', lambda runs: dict.fromkeys(runs, 1.0))
+    monkeypatch.setattr(
+        run_comparison,
+        'write_report',
+        lambda *args: reported.update(zip(args[3], args[3].values())),
+    )
+    more = ['--start', str(tmp_path / 's.pth')] if common else []
+    run_comparison.main(
+        [
+            '--data-root',
+            str(dataset.root),
+            '--work-dir',
+            str(tmp_path),
+            '--seeds',
+            '2',
+            '3',
+            '--threads',
+            '1',
+        ]
+        + ['--rows', 'minvis', 'full', '--iterations', '7', *more]
+    )
+    folders = [str(run.folder.relative_to(tmp_path)) for run in carried if run.start]
+    tests_of_starts = ['seed_2/minvis', *([] if common else ['seed_3/minvis'])]
+    assert sorted(folders) == sorted([*tests_of_starts, 'seed_2/full', 'seed_3/full'])
+    minvis, full = (reported[ROWS[name].title] for name in ('minvis', 'full'))
+    assert [x.parent.name for x in minvis] == ['seed_2', 'seed_2' if common else 'seed_3']
+    assert [x.parent.name for x in full] == ['seed_2', 'seed_3']
+
+
 def test_a_folder_that_an_orphan_works_in_is_waited_for(tmp_path, monkeypatch):
     path = tmp_path / 'lock'
     with path.open('w') as orphans, path.open('w') as own, path.open('w') as third:
