@@ -162,6 +162,19 @@ def test_files_are_written_at_home():
     assert not strangers, f'call the home of these, or give them one: {strangers}'
 
 
+def test_attention_is_called_as_torch_2_0_takes_it():
+    """`scale` came with torch 2.1, `enable_gqa` with 2.5."""
+    known = {'query', 'key', 'value', 'attn_mask', 'dropout_p', 'is_causal'}
+    calls = [
+        (path.name, {keyword.arg for keyword in node.keywords})
+        for path, tree in SOURCES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith('product_attention')
+    ]
+    assert len(calls) >= 4
+    assert not [(name, given - known) for name, given in calls if given - known]
+
+
 def test_writing_functions_are_called_by_their_full_names():
     """An import of the bare function would hide its calls from the test above."""
     hidden = {'os.replace', 'json.dump', 'json.dumps', 'av.open', 'cv2.VideoWriter', 'cv2.imwrite'}

@@ -138,7 +138,9 @@ def window_attention(
         visible: (B, M) bool, frames that count; None counts all.
     """
     learned = widths is not None and widths.requires_grad and torch.is_grad_enabled()
-    by_channels = learned and query.device.type == 'cpu' and query.dtype.itemsize >= 4
+    by_channels = (
+        learned and query.device.type == 'cpu' and query.dtype in (torch.float32, torch.float64)
+    )
     batch, cells, channels = query.shape
     frames = len(keys)
     hidden = query.new_zeros(batch, frames, cells)
@@ -162,11 +164,15 @@ def window_attention(
         return rows.view(batch * len(wanted), -1, num_heads, head + 1).transpose(1, 2)
 
     head = channels // num_heads
+    width = head + 1 + 3 * by_channels
+    # the attention divides by the root of all channels; only torch 2.1 takes another scale
+    query = query * (width / head) ** 0.5
     asking = F.pad(query.unflatten(-1, (num_heads, -1)), (0, 1), value=1.0).flatten(2)
     known, told = table(keys, hidden), table(values, torch.zeros_like(hidden))
     if by_channels:
         bias = window_bias(plan, 1, None, query.dtype)
-        place_of_cell, place_of_seen = place_channels(plan, widths, head, frames)
+        place_of_cell, place_of_seen = place_channels(plan, widths, frames)
+        place_of_cell = place_of_cell * width**0.5
     else:
         bias = window_bias(plan, num_heads, widths, query.dtype)
     bias = bias.repeat(1, 1, frames)[None]
@@ -178,7 +184,7 @@ def window_attention(
             q = torch.cat([q, place_of_cell.expand(len(q), -1, -1, -1)], -1)
             k = torch.cat([k, place_of_seen.expand(*k.shape[:2], -1, -1)], -1)
             v = F.pad(v, (0, place_of_seen.shape[-1]))
-        tiles = F.scaled_dot_product_attention(q, k, v, bias, scale=head**-0.5)
+        tiles = F.scaled_dot_product_attention(q, k, v, bias)
         return tiles[..., :head].transpose(1, 2).reshape(batch, -1, channels)
 
     # gradients of a table are as large as the table, for each part of it that is read alone
@@ -187,9 +193,7 @@ def window_attention(
     return torch.cat(attended, 1).index_select(1, plan.order)
 
 
-def place_channels(
-    plan: WindowPlan, widths: Tensor, head: int, frames: int
-) -> tuple[Tensor, Tensor]:
+def place_channels(plan: WindowPlan, widths: Tensor, frames: int) -> tuple[Tensor, Tensor]:
     """Return channels of queries and keys whose product is the prior of place.
 
     -|p - q|^2 / (2 s^2) is p . q / s^2 - |q|^2 / (2 s^2), and a term that all keys share and that
@@ -198,7 +202,6 @@ def place_channels(
     Args:
         plan: of the map.
         widths: (H,) standard deviations s.
-        head: C / H; logits are divided by its root.
         frames: M.
 
     Returns:
@@ -208,7 +211,7 @@ def place_channels(
     tile, region = (
         torch.cartesian_prod(*2 * [torch.arange(rows) - (rows - 1) / 2]) for rows in (side, extent)
     )  # from the same centre
-    asked = F.pad(tile, (0, 1), value=-0.5) * head**0.5 / widths.square()[:, None, None]
+    asked = F.pad(tile, (0, 1), value=-0.5) / widths.square()[:, None, None]
     return asked, torch.cat([region, region.square().sum(1, True)], 1).repeat(frames, 1)
 
 
@@ -253,7 +256,6 @@ def window_attention_by_counts(
         tiles(torch.cat(tuple(keys), 1), places(plan.near, cells)),
         tiles(rows.flatten(3).flatten(1, 2), places(plan.seen, cells + 1)),
         attn_mask=bias[:, None],
-        scale=(channels // num_heads) ** -0.5,
     )
     attended = attended.flatten(1, 2).index_select(1, plan.order)  # (B * H, S, C / H + 1)
     attended = attended[..., :-1] / attended[..., -1:]
