@@ -191,6 +191,7 @@ def plan_run(
         options += [f'data_root={root}', f'classes={classes}'.replace("', '", "','")]
     else:
         options.append(f'data_root={generated_root(args)}/')
+        options += ['frame_range=2'] * (args.difficulty == 'hard')  # clips move as a stream does
     path = CONFIGS / row.config.format(template)
     if not path.is_file():
         raise RuntimeError(f'--template {template}: there is no {path}, which {row.title} needs')

@@ -58,6 +58,12 @@ def test_all_rows_share_all_options_but_their_own(dataset):
 
 
 @pytest.mark.parametrize('name', ROWS)
+def test_clips_of_the_hard_data_move_as_its_streams_do(name):
+    steps = plan(['--difficulty', 'hard'], name).config.train_dataloader.dataset.pipeline
+    assert [step.frame_range for step in steps if 'frame_range' in step] == [2]
+
+
+@pytest.mark.parametrize('name', ROWS)
 def test_rows_are_what_their_titles_say(name, dataset):
     config = plan(['--data-root', str(dataset.root)], name).config
     model = config.model

@@ -26,11 +26,11 @@ from rocovis_mm.formats.converters.id_masks import annotation_of
 from rocovis_mm.formats.run_lengths import encode_mask
 
 CLASSES = tuple(shape.name for shape in SHAPE_CLASSES)
-VERSIONS = dict(easy=8, hard=3)
+VERSIONS = dict(easy=8, hard=4)
 """Version by difficulty, which increases when the same recipe gives other videos."""
 LONG_HIDDEN = 8
 """Number of consecutive frames out of sight of a hidden object."""
-HARD_SIZES = dict(train_videos=240, train_frames=22, val_videos=80, val_frames=40)
+HARD_SIZES = dict(train_videos=240, train_frames=60, val_videos=80, val_frames=60)
 """Default sizes of the hard data set."""
 
 

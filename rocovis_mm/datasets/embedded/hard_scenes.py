@@ -1,7 +1,8 @@
 """Scenes whose objects are only distinguished by their past.
 
-Times are in frames, so that a long video contains more events. Places and sizes have the units of
-`scenes`: x, y in frame widths and heights, sizes in frame heights.
+Times are in frames of a plan, so that a long video contains more events. A video has up to three
+frames for each of them. Places and sizes have the units of `scenes`: x, y in frame widths and
+heights, sizes in frame heights.
 Letters: T frames.
 """
 
@@ -24,6 +25,9 @@ from rocovis_mm.datasets.embedded.shapes import SCENERY_CLASSES, SHAPE_CLASSES
 
 MIN_FRAMES = 20
 """Least number of frames in which all planned events can happen."""
+SLOWNESS = 3
+"""Frames of a video for each frame of its plan, fewer in a video of less than 60 frames. So a mask
+and the next one overlap enough that the past says where things are in a degraded frame."""
 HIDDEN_FRAMES = 9
 """Least number of frames of a hidden object behind its cover."""
 SIZES = (0.17, 0.24)
@@ -37,10 +41,10 @@ COVERS = ('ball', 'box')
 def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     """Plan a random scene of 2 to 6 objects whose identities need the past.
 
-    Of 100 scenes, 45 contain two look-alikes that meet, half of them identical twins. In 35 of
-    100, an object is hidden for `HIDDEN_FRAMES` or more, behind a larger object or behind scenery
-    without annotations. In half of these a look-alike is visible meanwhile. Other objects roam,
-    enter, leave, or leave and return.
+    Of 100 scenes, 60 contain two look-alikes that meet, half of them identical twins. In 50 of
+    100, an object is hidden for `HIDDEN_FRAMES` of the plan or more, behind a larger object or
+    behind scenery without annotations. In a third of these a look-alike is visible meanwhile. Other
+    objects roam, enter, leave, or leave and return.
 
     Raises:
         ValueError: `num_frames` is below `MIN_FRAMES`.
@@ -49,13 +53,37 @@ def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
         raise ValueError(
             f'a hard scene needs {MIN_FRAMES} frames or more, not {num_frames}; raise num_frames'
         )
+    scene = _plan(rng, max(MIN_FRAMES, num_frames // SLOWNESS))
+    actors = [
+        replace(
+            actor,
+            path=_slowed(actor.path, num_frames),
+            size=_slowed(actor.size, num_frames),
+            angle=_slowed(actor.angle, num_frames),
+            deformation=_slowed(actor.deformation, num_frames),
+        )
+        for actor in scene.actors
+    ]
+    return replace(scene, actors=actors, camera=_slowed(scene.camera, num_frames))
+
+
+def _slowed(values: np.ndarray, num_frames: int) -> np.ndarray:
+    """Return (T, ...) values between those of a plan, whose first and last ones stay."""
+    time = np.linspace(0, len(values) - 1, num_frames)
+    before = np.minimum(time.astype(int), len(values) - 2)
+    share = (time - before).reshape(-1, *[1] * (values.ndim - 1))
+    return values[before] * (1 - share) + values[before + 1] * share
+
+
+def _plan(rng: np.random.Generator, num_frames: int) -> Scene:
+    """Plan a scene, see :func:`plan_hard_scene`, whose videos have a frame for each of its own."""
     events: list[str] = []
     actors: list[Actor] = []
-    meets, hides = rng.random() < 0.45, rng.random() < 0.35
+    meets, hides = rng.random() < 0.6, rng.random() < 0.5
     if meets:
         actors += _meeting_pair(rng, num_frames, events)
     if hides:
-        shown, group = _hiding_group(rng, num_frames, events, 0.3 if meets else 0.6)
+        shown, group = _hiding_group(rng, num_frames, events, 0.0 if meets else 0.8)
         actors += shown
     front = len(actors)  # nothing hides these, so that at most one look-alike is out of sight
     if hides:
@@ -173,7 +201,7 @@ def _companion_path(rng: np.random.Generator, num_frames: int, begin: int, stay:
 
 def _single_path(rng: np.random.Generator, num_frames: int) -> np.ndarray:
     """A path (T, 2) of an object without a planned event."""
-    name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.4, 0.3, 0.15, 0.15))
+    name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.2, 0.5, 0.15, 0.15))
     if name == 'roaming':
         home = rng.uniform((0.2, 0.25), (0.8, 0.75))
         return home + wander(rng, num_frames, 2) * (0.14, 0.16)

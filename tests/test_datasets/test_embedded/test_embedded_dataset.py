@@ -187,7 +187,7 @@ def test_the_tool(tmp_path, monkeypatch, capsys):
     runpy.run_path(str(TOOL), run_name='__main__')
     content = json.loads((tmp_path / 'x/train.json').read_text())
     assert content['info']['difficulty'] == 'hard'
-    assert [video['length'] for video in content['videos']] == [22]  # the hard data's own
+    assert [video['length'] for video in content['videos']] == [60]  # the hard data's own
     monkeypatch.setattr('sys.argv', [*command, '--seed', '-1'])
     with pytest.raises(SystemExit, match='error: EmbeddedRecipe'):
         runpy.run_path(str(TOOL), run_name='__main__')

@@ -21,6 +21,7 @@ from rocovis_mm.formats.vis_annotations import read_vis_annotations
 pytestmark = pytest.mark.filterwarnings('ignore:__array__ implementation')  # of pycocotools
 
 SIZES = dict(train_videos=2, train_frames=20, val_videos=24)
+LENGTH = 60
 
 
 @pytest.fixture(scope='module')
@@ -40,7 +41,7 @@ def tracks_of(content, video):
 
 def test_it_is_read_like_any_other(hard, content):
     lengths = [video.length for video in read_vis_annotations(hard.val_json).videos]
-    assert lengths == [40] * SIZES['val_videos']
+    assert lengths == [LENGTH] * SIZES['val_videos']
     assert [video.length for video in read_vis_annotations(hard.train_json).videos] == [20] * 2
     assert EmbeddedRecipe.of_difficulty('hard').val_videos >= 80
     keys = set(content['info'])
@@ -50,11 +51,11 @@ def test_it_is_read_like_any_other(hard, content):
 def test_the_masks_are_what_a_painter_leaves_visible(content):
     """Painted from the farthest to the nearest, without windows; slivers are left out."""
     video = next(v for v in content['videos'] if {'hidden', 'occluder'} <= {*v['tags']})
-    scene = plan_hard_scene(np.random.default_rng((0, 1, video['id'])), 40)
+    scene = plan_hard_scene(np.random.default_rng((0, 1, video['id'])), LENGTH)
     tracks = tracks_of(content, video)
     y, x = np.mgrid[:96, :160] + 0.5
     exact = 0
-    for t in range(0, 40, 3):
+    for t in range(0, LENGTH, 3):
         canvas = np.full((96, 160), -1)
         for k in reversed(range(len(scene.actors))):
             canvas[whole_shape(scene.actors[k], scene.camera[t], t, x, y)] = k
@@ -65,7 +66,7 @@ def test_the_masks_are_what_a_painter_leaves_visible(content):
             wrong = np.count_nonzero(mask != (canvas == k))
             assert wrong < MIN_VISIBLE * len(scene.actors)
             exact += wrong < 3
-    assert exact > 0.8 * len(tracks) * 14
+    assert exact > 0.8 * len(tracks) * 20
 
 
 def whole_shape(actor, camera, t, x, y):
@@ -118,7 +119,7 @@ def test_the_degraded_frames_are_those_that_look_like_it(hard, content):
         jumps = [d for t, d in enumerate(step) if len(bad & {t, t + 1}) == 1]
         assert not bad or min(jumps) > max(calm)
         marked += len(bad)
-    assert 0.18 < marked / (SIZES['val_videos'] * 40) < 0.32
+    assert 0.18 < marked / (SIZES['val_videos'] * LENGTH) < 0.32
 
 
 def test_the_seed_decides_everything(tmp_path):
