@@ -29,7 +29,7 @@ SLOWNESS = 3
 """Frames of a video for each frame of its plan, fewer in a video of less than 60 frames. So a mask
 and the next one overlap enough that the past says where things are in a degraded frame."""
 HIDDEN_FRAMES = 9
-"""Least number of frames of a hidden object behind its cover."""
+"""Least number of frames of the plan of a hidden object behind its cover."""
 SIZES = (0.17, 0.24)
 """Of an object, in frame heights."""
 HEIGHTS_TO_WIDTHS = 0.6

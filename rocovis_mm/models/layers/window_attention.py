@@ -125,8 +125,8 @@ def window_attention(
     All cells of a tile share the region that they see, so that the products are those of
     matrices. Cells outside of the map, and frames that do not count, are hidden by one more
     channel: 1 in each query, far below zero in their keys. So no mask differs from tile to tile.
-    A CPU's fused attention has no gradient of a bias, so that widths that learn in float32 are in
-    :func:`place_channels` instead.
+    A CPU's fused attention has no gradient of a bias, so that widths that learn there, in full
+    precision, are in :func:`place_channels` instead.
 
     Args:
         query: (B, S, C).
@@ -141,15 +141,9 @@ def window_attention(
     by_channels = (
         learned and query.device.type == 'cpu' and query.dtype in (torch.float32, torch.float64)
     )
-    batch, cells, channels = query.shape
+    batch, _, channels = query.shape
     frames = len(keys)
-    hidden = query.new_zeros(batch, frames, cells)
-    if visible is not None:
-        hidden = hidden.masked_fill(~visible[..., None], HIDDEN)
-    hidden = F.pad(hidden.flatten(1), (0, 1), value=HIDDEN)  # (B, M * S + 1)
-    starts = torch.arange(frames, device=query.device)[:, None] * cells
-    seen = plan.seen[:, None] + starts  # (T, M, R * R)
-    seen = seen.masked_fill(plan.seen[:, None] == cells, frames * cells).flatten(1)
+    seen, hidden = rows_to_see(query, frames, plan, visible)
 
     def table(maps: Sequence[Tensor], extra: Tensor) -> Tensor:
         """M maps (B, S, C) and (B, M * S + 1) -> (B, M * S + 1, H * (C / H + 1))."""
@@ -165,7 +159,7 @@ def window_attention(
 
     head = channels // num_heads
     width = head + 1 + 3 * by_channels
-    # the attention divides by the root of all channels; only torch 2.1 takes another scale
+    # the attention divides by the root of all channels, and torch 2.0 takes no other scale
     query = query * (width / head) ** 0.5
     asking = F.pad(query.unflatten(-1, (num_heads, -1)), (0, 1), value=1.0).flatten(2)
     known, told = table(keys, hidden), table(values, torch.zeros_like(hidden))
@@ -191,6 +185,31 @@ def window_attention(
     at_once = len(seen) if query.is_cuda or torch.is_grad_enabled() else TILES_AT_ONCE
     attended = [attend(*part) for part in zip(plan.cells.split(at_once), seen.split(at_once))]
     return torch.cat(attended, 1).index_select(1, plan.order)
+
+
+def rows_to_see(
+    query: Tensor, frames: int, plan: WindowPlan, visible: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Return which rows of a table of all frames the tiles see, and the rows' channel that hides.
+
+    Args:
+        query: (B, S, C).
+        frames: M.
+        plan: of the map.
+        visible: (B, M) bool, frames that count; None counts all.
+
+    Returns:
+        (T, M * R * R) long; cells outside of the map are the row M * S. And (B, M * S + 1), 0 or
+        `HIDDEN`.
+    """
+    batch, cells, _ = query.shape
+    hidden = query.new_zeros(batch, frames, cells)
+    if visible is not None:
+        hidden = hidden.masked_fill(~visible[..., None], HIDDEN)
+    starts = torch.arange(frames, device=query.device)[:, None] * cells
+    seen = plan.seen[:, None] + starts  # (T, M, R * R)
+    seen = seen.masked_fill(plan.seen[:, None] == cells, frames * cells)
+    return seen.flatten(1), F.pad(hidden.flatten(1), (0, 1), value=HIDDEN)
 
 
 def place_channels(plan: WindowPlan, widths: Tensor, frames: int) -> tuple[Tensor, Tensor]:
