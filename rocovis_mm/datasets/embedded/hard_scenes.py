@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.interpolate import make_interp_spline
 
 from rocovis_mm.datasets.embedded.scenes import (
     LOOKALIKE_HUE,
@@ -69,10 +70,8 @@ def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
 
 def _slowed(values: np.ndarray, num_frames: int) -> np.ndarray:
     """Return (T, ...) values between those of a plan, whose first and last ones stay."""
-    time = np.linspace(0, len(values) - 1, num_frames)
-    before = np.minimum(time.astype(int), len(values) - 2)
-    share = (time - before).reshape(-1, *[1] * (values.ndim - 1))
-    return values[before] * (1 - share) + values[before + 1] * share
+    plan = make_interp_spline(np.arange(len(values)), values, k=1)
+    return plan(np.linspace(0, len(values) - 1, num_frames))
 
 
 def _plan(rng: np.random.Generator, num_frames: int) -> Scene:
