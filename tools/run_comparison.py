@@ -286,7 +286,7 @@ def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[st
     """Return the number of iterations of each row's training; 0 for the start as it is.
 
     The time of an iteration is measured by short trainings of all rows in turn, several times; of
-    each iteration the fastest one counts, as a machine's speed changes within minutes. The mean is
+    each iteration the median counts, as a machine's speed changes within seconds. The mean is
     kept in calibration.json, so that all seeds and later calls have the same number.
 
     Args:
@@ -309,7 +309,7 @@ def iterations_of(args: argparse.Namespace, plan: Callable[..., Run]) -> dict[st
         say(f'timing iterations, round {turn + 1} of {ROUNDS}')
         rounds.append({name: time_iterations(plan, name, turn) for name in missing})
     for name in missing:
-        seconds[name] = float(np.min([found[name] for found in rounds], axis=0).mean())
+        seconds[name] = float(np.median([found[name] for found in rounds], axis=0).mean())
     path.write_text(json.dumps(dict(settings=settings, seconds=seconds), indent=1) + '\n')
     return {
         name: max(1, round(args.budget_seconds / seconds[timed[name]])) if name in timed else 0
