@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import io
 import runpy
 import sys
@@ -35,6 +36,7 @@ from rocovis_mm.deployment import (
 from rocovis_mm.deployment.quantising import agreement, quantise
 from rocovis_mm.formats.json_files import read_json
 from rocovis_mm.models import OnlineVISModel
+from rocovis_mm.models.layers.place_encoding import PlaceEncoding
 from rocovis_mm.models.tracking_heads.dvis_head import DVISHead
 from rocovis_mm.registry import MODELS
 from rocovis_mm.streaming.engine import StreamEngine
@@ -107,7 +109,8 @@ def build(method: str, **options: object) -> OnlineVISModel:
 
 
 GENVIS = pytest.param(
-    dict(method='genvis', memory_frames=2, track_rule=dict(mask_scoring=True)), id='genvis'
+    dict(method='genvis', memory_frames=2, track_rule=dict(mask_scoring=True), place_octaves=2),
+    id='genvis',
 )
 CELLS = pytest.param(dict(method='cells', published=True), id='cells')
 WHOLE = [pytest.param(*case.values, marks=pytest.mark.slow, id=case.id) for case in MATCHED]
@@ -164,9 +167,12 @@ def by_tool(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def as_xml(by_tool):
-    """The model of `by_tool` and its OpenVINO file, beside the ONNX file."""
+    """The model of `by_tool` with places in its mask features, and its OpenVINO file."""
     need_packages('openvino')
-    model, path, _ = by_tool
+    plain, path, _ = by_tool
+    model = copy.deepcopy(plain)
+    decoder = model.track_head.pixel_decoder
+    decoder.place = PlaceEncoding(decoder.mask_feature.in_channels, octaves=2)
     out, file = path.with_suffix('.xml'), ExportedModel(path)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # of torch.export on the package's own behalf

@@ -44,6 +44,6 @@ class PlaceEncoding(nn.Module):
         """Return (length, 2 * octaves), sines and then cosines along one side."""
         weight = self.vertical.weight
         centres = (torch.arange(length, device=weight.device, dtype=weight.dtype) + 0.5) / length
-        octaves = torch.arange(self.octaves, device=weight.device, dtype=weight.dtype)
-        angles = math.pi * centres[:, None] * torch.exp2(octaves)
+        frequencies = weight.new_tensor([math.pi * 2**k for k in range(self.octaves)])
+        angles = centres[:, None] * frequencies
         return torch.cat([angles.sin(), angles.cos()], dim=1)
