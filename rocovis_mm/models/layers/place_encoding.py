@@ -44,6 +44,6 @@ class PlaceEncoding(nn.Module):
         """Return (length, 2 * octaves), sines and then cosines along one side."""
         weight = self.vertical.weight
         centres = (torch.arange(length, device=weight.device, dtype=weight.dtype) + 0.5) / length
-        frequencies = weight.new_tensor([math.pi * 2**k for k in range(self.octaves)])
-        angles = centres[:, None] * frequencies
+        # factors are numbers: OpenVINO has no exp2, and a table would be copied to a GPU each time
+        angles = torch.stack([centres * (math.pi * 2**k) for k in range(self.octaves)], dim=1)
         return torch.cat([angles.sin(), angles.cos()], dim=1)
