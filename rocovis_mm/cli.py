@@ -24,6 +24,7 @@ COMMANDS = {
     'check': 'tools/misc/check_dataset.py',
     'browse': 'tools/analysis_tools/browse_dataset.py',
     'split': 'tools/dataset_converters/split_dataset.py',
+    'cut': 'tools/dataset_converters/cut_videos.py',
     'generate': 'tools/dataset_converters/generate_embedded.py',
     'train': 'tools/train.py',
     'test': 'tools/test.py',

@@ -99,6 +99,11 @@ COMMANDS = {
         ['vis_train.json', 'vis_val.json'],
         'vis_train.json: 1 videos',
     ),
+    'cut_videos.py': (
+        ['vis.json', '2', 'vis_2.json'],
+        ['vis_2.json'],
+        ' annotations -> vis_2.json',
+    ),
 }
 
 
