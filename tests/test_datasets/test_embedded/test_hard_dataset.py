@@ -140,35 +140,40 @@ def files_of(root):
     return sorted(path for path in root.rglob('*') if path.is_file())
 
 
-def link(tracks, length):
-    """Link perfect masks from each frame to the next by overlap and class: (n, T) identities."""
+def link(tracks, length, memory):
+    """Link perfect masks by overlap and class: (n, T) identities.
+
+    Each frame is linked to the one before or, with a memory, to the last mask of each identity.
+    """
     identities = np.full((len(tracks), length), -1)
-    before, free = [], 0
+    last, free = {}, 0  # identity -> track and frame of its last mask
     for t in range(length):
         here = [k for k, track in enumerate(tracks) if track['segmentations'][t]]
-        if here and before:
-            masks = [[tracks[k]['segmentations'][s] for k in group]
-                     for s, group in ((t, here), (t - 1, before))]  # fmt: skip
-            iou = mask_utils.iou(*masks, [0] * len(before))
-            classes = [[tracks[k]['category_id'] for k in group] for group in (here, before)]
+        if here and last:
+            masks = [tracks[k]['segmentations'][t] for k in here]
+            before = [tracks[k]['segmentations'][s] for k, s in last.values()]
+            classes = [[tracks[k]['category_id'] for k in group]
+                       for group in (here, [k for k, _ in last.values()])]  # fmt: skip
             same = np.equal.outer(*classes)
+            iou = mask_utils.iou(masks, before, [0] * len(before))
             for row, column in zip(*linear_sum_assignment(iou + same, maximize=True)):
                 if same[row, column]:
-                    identities[here[row], t] = identities[before[column], t - 1]
+                    identities[here[row], t] = list(last)[column]
+        if not memory:
+            last = {}
         for k in here:
             if identities[k, t] < 0:
                 identities[k, t], free = free, free + 1
-        before = here
+            last[identities[k, t]] = k, t
     return identities
 
 
-def test_a_perfect_tracker_of_single_frames_does_not_solve_it(hard, content):
-    """Perfect masks and classes, linked from frame to frame, lose identities; the past has them."""
-    truth = load_ground_truth(hard.val_json)
+def linked_tracks(content, memory):
+    """Return the results of linking perfect masks and classes, and the identity switches."""
     linked, switches = [], 0
     for video in content['videos']:
         tracks = tracks_of(content, video)
-        identities = link(tracks, video['length'])
+        identities = link(tracks, video['length'], memory)
         for row in identities:
             switches += np.count_nonzero(np.diff(row[row >= 0]))
         for identity in np.unique(identities[identities >= 0]):
@@ -182,10 +187,19 @@ def test_a_perfect_tracker_of_single_frames_does_not_solve_it(hard, content):
                     video_id=video['id'], category_id=label, score=score, segmentations=masks
                 )
             )  # fmt: skip
+    return linked, switches
+
+
+def test_a_perfect_tracker_of_single_frames_does_not_solve_it(hard, content):
+    """Perfect masks and classes, linked from frame to frame, lose identities; the past has them."""
+    truth = load_ground_truth(hard.val_json)
     perfect = [{**track, 'score': 1.0} for track in content['annotations']]
     assert average_precision(truth, perfect) == pytest.approx(1)
-    assert average_precision(truth, linked) < 0.75
-    assert switches > 20
+    linked, switches = linked_tracks(content, memory=False)
+    remembered, few_switches = linked_tracks(content, memory=True)
+    assert average_precision(truth, linked) < 0.85
+    assert average_precision(truth, remembered) > average_precision(truth, linked) + 0.1
+    assert switches > 20 > 4 * few_switches
 
 
 def average_precision(truth, results):
