@@ -26,7 +26,7 @@ from rocovis_mm.formats.converters.id_masks import annotation_of
 from rocovis_mm.formats.run_lengths import encode_mask
 
 CLASSES = tuple(shape.name for shape in SHAPE_CLASSES)
-VERSIONS = dict(easy=8, hard=5)
+VERSIONS = dict(easy=8, hard=4)
 """Version by difficulty, which increases when the same recipe gives other videos."""
 LONG_HIDDEN = 8
 """Number of consecutive frames out of sight of a hidden object."""

@@ -42,7 +42,7 @@ COVERS = ('ball', 'box')
 def plan_hard_scene(rng: np.random.Generator, num_frames: int) -> Scene:
     """Plan a random scene of 2 to 6 objects whose identities need the past.
 
-    Of 100 scenes, 45 contain two look-alikes that meet, half of them identical twins. In 35 of
+    Of 100 scenes, 60 contain two look-alikes that meet, half of them identical twins. In 50 of
     100, an object is hidden for `HIDDEN_FRAMES` of the plan or more, behind a larger object or
     behind scenery without annotations. In a third of these a look-alike is visible meanwhile. Other
     objects roam, enter, leave, or leave and return.
@@ -78,11 +78,11 @@ def _plan(rng: np.random.Generator, num_frames: int) -> Scene:
     """Plan a scene, see :func:`plan_hard_scene`, whose videos have a frame for each of its own."""
     events: list[str] = []
     actors: list[Actor] = []
-    meets, hides = rng.random() < 0.45, rng.random() < 0.35
+    meets, hides = rng.random() < 0.6, rng.random() < 0.5
     if meets:
         actors += _meeting_pair(rng, num_frames, events)
     if hides:
-        shown, group = _hiding_group(rng, num_frames, events, 0.0 if meets else 0.6)
+        shown, group = _hiding_group(rng, num_frames, events, 0.0 if meets else 0.8)
         actors += shown
     front = len(actors)  # nothing hides these, so that at most one look-alike is out of sight
     if hides:
@@ -200,7 +200,7 @@ def _companion_path(rng: np.random.Generator, num_frames: int, begin: int, stay:
 
 def _single_path(rng: np.random.Generator, num_frames: int) -> np.ndarray:
     """A path (T, 2) of an object without a planned event."""
-    name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.4, 0.3, 0.15, 0.15))
+    name = rng.choice(('roaming', 'return', 'entry', 'exit'), p=(0.2, 0.5, 0.15, 0.15))
     if name == 'roaming':
         home = rng.uniform((0.2, 0.25), (0.8, 0.75))
         return home + wander(rng, num_frames, 2) * (0.14, 0.16)
