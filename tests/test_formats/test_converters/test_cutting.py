@@ -19,7 +19,7 @@ def content():
                 id=7,
                 length=5,
                 file_names=[f'a/{t}.jpg' for t in range(5)],
-                tags=['a', 'b', 'c', 'd', 'e'],  # as many as there are frames
+                tags=['a', 'b', 'c', 'd', 'e'],  # as many as there are frames, by chance
                 degraded=[0, 2, 3],
             ),
             dict(id=3, file_names=['b/0.jpg', 'b/1.jpg'], height=4),
@@ -58,7 +58,7 @@ def test_pieces(tmp_path):
     assert [video['id'] for video in found['videos']] == [1, 2, 3, 4]
     assert [video.get('length') for video in found['videos']] == [2, 2, 1, None]
     assert [video.get('degraded') for video in found['videos']] == [[0], [0, 1], [], None]
-    assert all(video.get('tags', 'abcde') in ('abcde', list('abcde')) for video in found['videos'])
+    assert [video.get('tags') for video in found['videos']] == [list('abcde')] * 3 + [None]
     assert found['videos'][3]['height'] == 4
     assert [(n['id'], n['video_id'], n['segmentations']) for n in found['annotations']] == [
         (1, 1, ['p0', 'p1']),
@@ -80,17 +80,36 @@ def test_long_pieces_change_no_video(tmp_path):
             assert same == {k: v for k, v in own.items() if k not in ('id', 'video_id')}
 
 
-def test_clear_errors(tmp_path):
+def test_a_file_without_annotations_is_refused(tmp_path):
+    path = write_json(tmp_path / 'val.json', {**content(), 'annotations': None})
+    with pytest.raises(ValueError, match=r'val\.json: annotations'):
+        cut_videos(path, tmp_path / 'out.json', 2)
+
+
+@pytest.mark.parametrize(
+    ('part', 'index', 'change', 'message'),
+    [
+        ('annotations', 1, dict(segmentations=[None] * 6), r'\[1\]\.segmentations: 6 .* 5 frames'),
+        ('annotations', 0, dict(areas=[1]), r'\[0\]\.areas: 1 entries for 5 frames; .*--fix'),
+        ('annotations', 2, dict(segmentations=None), r'\[2\]\.segmentations'),
+        ('annotations', 1, dict(video_id=8), r'\[1\]\.video_id: there is no video 8; .*--fix'),
+        ('videos', 1, dict(id=7), r'\[1\]\.id: another video has the id 7'),
+        ('videos', 0, dict(file_names='a/0.jpg'), r'\[0\]\.file_names: expected a list'),
+        ('videos', 0, dict(degraded=3), r'\[0\]\.degraded: expected a list'),
+        ('videos', 0, dict(degraded=[5]), r'\[0\]\.degraded: .* from 0 to 4'),
+    ],
+)
+def test_clear_errors(part, index, change, message, tmp_path):
     damaged = content()
+    damaged[part][index].update(change)
     path = write_json(tmp_path / 'val.json', damaged)
-    with pytest.raises(ValueError, match='pieces of 0 frames'):
-        cut_videos(path, tmp_path / 'out.json', 0)
-    damaged['annotations'][1]['segmentations'].append(None)
-    with pytest.raises(ValueError, match=r'annotations\[1\]: it has 6 frames, video 7 5; .*--fix'):
-        cut_videos(write_json(path, damaged), tmp_path / 'out.json', 2)
-    damaged['annotations'][1].update(video_id=8)
-    with pytest.raises(ValueError, match=r'val\.json: annotations\[1\]: .*video 8 is missing'):
-        cut_videos(write_json(path, damaged), tmp_path / 'out.json', 2)
+    with pytest.raises(ValueError, match=rf'val\.json: {part}{message}'):
+        cut_videos(path, tmp_path / 'out.json', 2)
     assert not (tmp_path / 'out.json').exists()
+
+
+def test_impossible_calls(tmp_path):
+    with pytest.raises(ValueError, match='pieces of 0 frames'):
+        cut_videos(write_json(tmp_path / 'val.json', content()), tmp_path / 'out.json', 0)
     with pytest.raises(FileNotFoundError, match=r'gone\.json'):
         cut_videos(tmp_path / 'gone.json', tmp_path / 'out.json', 2)
