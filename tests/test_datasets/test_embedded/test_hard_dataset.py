@@ -197,7 +197,7 @@ def test_a_perfect_tracker_of_single_frames_does_not_solve_it(hard, content):
     assert average_precision(truth, perfect) == pytest.approx(1)
     linked, switches = linked_tracks(content, memory=False)
     remembered, few_switches = linked_tracks(content, memory=True)
-    assert average_precision(truth, linked) < 0.85
+    assert average_precision(truth, linked) < 0.75
     assert average_precision(truth, remembered) > average_precision(truth, linked) + 0.1
     assert switches > 20 > 4 * few_switches
 
