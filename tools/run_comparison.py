@@ -72,6 +72,7 @@ class Row:
 
 
 START = Row('start', 'minvis/minvis_{}.py')
+AS_THE_START = ('propagation_start=gate',)  # F' = 0 at first, so a row begins as its start does
 ROWS = {
     'minvis': Row('MinVIS (the start)', 'minvis/minvis_{}.py', trained=False),
     'minvis_trained': Row('MinVIS, trained on', 'minvis/minvis_{}.py'),
@@ -84,9 +85,14 @@ ROWS = {
     'ctvis': Row('CTVIS', 'ctvis/ctvis_{}.py'),
     'dvis': Row('DVIS, frozen detector', 'dvis/dvis_{}.py', ('model.freeze_detector=True',)),
     'direct': Row('direct query decoding', 'rocovis/rocovis_{}_direct.py'),
-    'imp': Row('+ mask propagation', 'rocovis/rocovis_{}_imp.py'),
-    'full': Row('+ UVLA++ (RoCoVIS)', 'rocovis/rocovis_{}.py', timed_as='imp'),
-    'global': Row('+ mask propagation, clip-global', 'rocovis/rocovis_{}_global.py', default=False),
+    'imp': Row('+ mask propagation', 'rocovis/rocovis_{}_imp.py', AS_THE_START),
+    'full': Row('+ UVLA++ (RoCoVIS)', 'rocovis/rocovis_{}.py', AS_THE_START, timed_as='imp'),
+    'global': Row(
+        '+ mask propagation, clip-global',
+        'rocovis/rocovis_{}_global.py',
+        AS_THE_START,
+        default=False,
+    ),
 }
 TRACK_RULE = (
     'model.track_rule.reduce=max',
@@ -104,9 +110,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     data = parser.add_mutually_exclusive_group()
     data.add_argument('--data-root', help='folder of train.json, val.json and JPEGImages')
     data.add_argument('--difficulty', default='easy', help='of the generated data [easy]')
-    parser.add_argument(
-        '--template', help='of the configs, such as lite0_custom [demo; own data: tiny_custom]'
-    )
+    parser.add_argument('--template', help='of the configs [demo; own data: tiny_custom]')
     parser.add_argument('--start', type=Path, help='checkpoint that all rows and seeds start from')
     parser.add_argument('--work-dir', type=Path, default='work_dirs/compare')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
@@ -117,13 +121,9 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         default=[name for name, row in ROWS.items() if row.default],
         help='rows of the table [all but `global`]',
     )
-    parser.add_argument(
-        '--start-iterations', type=int, default=1600, help='of the frame-level model [1600]'
-    )
+    parser.add_argument('--start-iterations', type=int, default=1600, help='of the start [1600]')
     budget = parser.add_mutually_exclusive_group()
-    budget.add_argument(
-        '--budget-seconds', type=float, default=300, help='of training for each row [300]'
-    )
+    budget.add_argument('--budget-seconds', type=float, default=300, help='of each training [300]')
     budget.add_argument('--iterations', type=int, help='as many for each row, whatever they take')
     parser.add_argument('--jobs', type=int, default=1, help='trainings at once [1]')
     parser.add_argument('--threads', type=int, help='of each training [cores / jobs]')
@@ -203,9 +203,8 @@ def plan_run(
 
 def generated_root(args: argparse.Namespace) -> Path:
     """Return the folder of the generated data."""
-    return Path(
-        'data/embedded' if args.difficulty == 'easy' else f'data/embedded_{args.difficulty}'
-    )
+    suffix = '' if args.difficulty == 'easy' else f'_{args.difficulty}'
+    return Path(f'data/embedded{suffix}')
 
 
 def truth_of(config: Config) -> Path:

@@ -12,11 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from mmengine.registry import init_default_scope
 
 from rocovis_mm.datasets.embedded import make_tiny_dataset
 from rocovis_mm.evaluation.functional.evaluate import evaluate_tracks
 from rocovis_mm.evaluation.functional.report import name_pooled_stats, name_stats
 from rocovis_mm.evaluation.functional.tracks import load_ground_truth, load_predictions
+from rocovis_mm.registry import MODELS
+from rocovis_mm.structures import StreamState
 from tests.conftest import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY / 'tools'))
@@ -57,6 +61,12 @@ def test_all_rows_share_all_options_but_their_own(dataset):
     assert {'randomness.seed=7', 'max_iters=70', *run_comparison.TRACK_RULE} <= common['full']
 
 
+def build(run: run_comparison.Run) -> torch.nn.Module:
+    config = run.config
+    init_default_scope(config.default_scope)
+    return MODELS.build(config.model).eval()
+
+
 @pytest.mark.parametrize('name', ROWS)
 def test_clips_of_the_hard_data_move_as_its_streams_do(name):
     steps = plan(['--difficulty', 'hard'], name).config.train_dataloader.dataset.pipeline
@@ -86,6 +96,27 @@ def test_rows_are_what_their_titles_say(name, dataset):
     (curriculum,) = (h for h in config.custom_hooks if h.type.endswith('.CurriculumHook'))
     assert curriculum.single_frames_until == curriculum.half_size_until == 0
     assert len(config.test_dataloader.dataset.metainfo.classes) == 5
+
+
+@pytest.mark.parametrize('name', ['imp', 'full', 'global'])
+def test_propagation_begins_as_its_start_with_direct_decoding(name, dataset):
+    """No step of the training has to undo what random weights do to the features of the start."""
+    outputs = {}
+    torch.manual_seed(0)
+    frames = torch.randn(2, 1, 3, 96, 160)
+    start = build(plan(['--data-root', str(dataset.root)], 'minvis'))
+    for row in ('direct', name):
+        model = build(plan(['--data-root', str(dataset.root)], row))
+        missing = model.load_state_dict(start.state_dict(), strict=False).missing_keys
+        assert all('.propagation.' in key for key in missing) and bool(missing) == (row == name)
+        state, logits = StreamState(), []
+        with torch.no_grad():
+            for image in frames:
+                prediction = model.track_head.decode(model.extract_features(image), state)
+                state = model.track_head.advance(state, prediction)
+                logits.append(prediction.mask_logits[-1])
+        outputs[row] = torch.stack(logits)
+    assert torch.equal(outputs[name], outputs['direct'])
 
 
 @pytest.mark.parametrize('start', [None, 's.pth'])
