@@ -45,11 +45,7 @@ def propagated_masks(
 ):
     """M as probabilities at a level: sigmoid, times keep, brought to the level's size."""
     probabilities = sigmoid(mask_logits) * keep[..., None, None]
-    pooled, resized = max_pool(probabilities, size), resize(probabilities, size)
-    lost = (resized <= 0.5).all((-2, -1), keepdims=True)
-    return dict(max=pooled, bilinear=resized, bilinear_or_max=np.where(lost, pooled, resized))[
-        pooling
-    ]
+    return resize(probabilities, size) if pooling == 'bilinear' else max_pool(probabilities, size)
 
 
 def max_pool(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -17,7 +17,7 @@ SIZE, PADDED = (60, 90), (64, 96)
 VARIANTS = [
     pytest.param(dict(memory_frames=3), id='RoCoVIS'),
     pytest.param(dict(window=None, prior=False, ages=False), id='plain attention'),
-    pytest.param(dict(mask_pooling='bilinear_or_max'), id='bilinear cells'),
+    pytest.param(dict(mask_pooling='bilinear'), id='bilinear cells'),
     pytest.param(dict(strides=(8,), memory_frames=1, scale_output=False), id='one frame'),
     pytest.param(dict(strides=()), id='direct'),
     pytest.param(dict(method='genvis', memory_frames=2), id='GenVIS'),

@@ -16,11 +16,7 @@ from rocovis_mm.compat.host_models import MSDeformAttnPixelDecoder
 from rocovis_mm.models.layers.deformable_attention import DeformableAttention, SamplingPlan
 from rocovis_mm.models.layers.place_encoding import PlaceEncoding
 from rocovis_mm.models.layers.propagation_attention import PropagationAttention, tokens
-from rocovis_mm.models.layers.spatial_identity import (
-    POOLINGS,
-    mask_probabilities,
-    spatial_identity,
-)
+from rocovis_mm.models.layers.spatial_identity import mask_probabilities, spatial_identity
 from rocovis_mm.models.layers.window_attention import WindowPlan
 from rocovis_mm.registry import MODELS
 from rocovis_mm.structures import MemoryFrame
@@ -97,8 +93,8 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
                 f'strides {sorted(self.encoder_strides)}: choose any subset of those'
             )
         self.propagation_strides = tuple(sorted(propagation_strides))
-        if mask_pooling not in POOLINGS:
-            raise ValueError(f'mask_pooling={mask_pooling!r}: give one of {", ".join(POOLINGS)}')
+        if mask_pooling not in ('max', 'bilinear'):
+            raise ValueError(f"mask_pooling={mask_pooling!r}: give 'max' or 'bilinear'")
         self.mask_pooling = mask_pooling
         self.soft_masks = soft_masks
         self.propagation = nn.ModuleDict(
