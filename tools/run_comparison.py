@@ -110,7 +110,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     data = parser.add_mutually_exclusive_group()
     data.add_argument('--data-root', help='folder of train.json, val.json and JPEGImages')
     data.add_argument('--difficulty', default='easy', help='of the generated data [easy]')
-    parser.add_argument('--template', help='of the configs [demo; own data: tiny_custom]')
+    parser.add_argument('--template', help='such as lite0_custom [demo; own data: tiny_custom]')
     parser.add_argument('--start', type=Path, help='checkpoint that all rows and seeds start from')
     parser.add_argument('--work-dir', type=Path, default='work_dirs/compare')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2, 3, 4])
