@@ -69,9 +69,14 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
             none, as in Mask2Former.
         **kwargs: arguments of MMDetection's ``MSDeformAttnPixelDecoder``.
 
+    Attributes:
+        exporting: use the geometry that exported files are fastest with.
+
     Raises:
         ValueError: a propagation stride that the encoder does not see.
     """
+
+    exporting = False
 
     def __init__(
         self,
@@ -264,7 +269,7 @@ class MaskPropagationPixelDecoder(MSDeformAttnPixelDecoder):
         """Return the levels' geometry; those of a few sizes are kept."""
         maps = list(projected.values())
         sizes = tuple(tuple(x.shape[-2:]) for x in maps)
-        key = (sizes, maps[0].device)
+        key = (sizes, maps[0].device, self.training, self.exporting)
         if key not in self._geometries:
             if len(self._geometries) >= KEPT_GEOMETRIES:
                 self._geometries.clear()

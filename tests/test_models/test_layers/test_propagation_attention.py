@@ -82,19 +82,22 @@ def test_tiles_give_what_attention_to_all_cells_gives_with_the_others_hidden(
     size, window, narrow, exporting, monkeypatch
 ):
     monkeypatch.setattr(propagation_attention, 'NARROW', narrow)
-    monkeypatch.setattr(window_attention, 'TILES_AT_ONCE', 2)
+    monkeypatch.setattr(window_attention, 'COPIED_AT_ONCE', 5000)  # several parts of a kind
     module = build(window=window)
     module.exporting = exporting
     current, position = maps(1, size=size)[0], maps(1, 1, size)[0]
     features, identities = maps(3, size=size), maps(3, size=size)
     visible = torch.tensor([[True, True, True], [False, False, True]])
     result = calibrate(module, current, features, identities, position, visible)
-    with torch.enable_grad():  # all tiles at once
+    with torch.enable_grad():
         learning = calibrate(module, current, features, identities, position, visible).detach()
+    every = calibrate(module, current, features, identities, position)  # by kinds of tiles
     for b, remembered in enumerate((3, 1)):
         expected = by_masks(module, current, features, identities, position, b, remembered)
         assert not difference(result[b], expected, atol=1e-9, rtol=1e-7)
         assert not difference(learning[b], expected, atol=1e-9, rtol=1e-7)
+        expected = by_masks(module, current, features, identities, position, b, 3)
+        assert not difference(every[b], expected, atol=1e-9, rtol=1e-7)
 
 
 @pytest.mark.parametrize('learned', [True, False], ids=['learned widths', 'fixed widths'])
