@@ -100,6 +100,34 @@ def spy_on_criterion(model, monkeypatch) -> list[tuple]:
 
 
 @pytest.mark.parametrize('assigner', [UVLA, PLUS])
+@pytest.mark.parametrize('births', ['each_layer', 'last_layer', None])
+def test_only_entries_and_exits_contradict_the_label_that_the_same_logits_had(
+    births, assigner, monkeypatch
+):
+    """Each changes one label where owners are shared; None: where each layer keeps its own."""
+    presence = [[1, 1, 1, 1, 1], [1, 0, 0, 1, 1], [0, 1, 1, 0, 1], [0, 0, 1, 1, 1]]
+    events = int(np.abs(np.diff(presence, axis=1)).sum())
+    contradictions = []
+    for seed in range(5):
+        model = tiny_model(seed, assigner=assigner, layers=3, num_queries=10)
+        rule = model.track_head.assigner
+        rule.shared_owners, rule.births = births is not None, births or 'each_layer'
+        supervised = spy_on_criterion(model, monkeypatch)
+        training_losses(model, presence, seed)
+        predictions, supervision, _ = supervised[0]
+        changed = 0
+        for t in range(1, len(predictions)):
+            earlier, later = predictions[t - 1].class_logits[-1], predictions[t].class_logits[0]
+            assert torch.equal(earlier, later)
+            changed += (supervision[t - 1][0].labels[-1] != supervision[t][0].labels[0]).sum()
+        contradictions.append(int(changed))
+    if births:
+        assert contradictions == [events] * 5
+    else:
+        assert sum(contradictions) > 5 * events
+
+
+@pytest.mark.parametrize('assigner', [UVLA, PLUS])
 def test_only_owned_queries_reach_the_identity_with_uvla_plus_plus(assigner, monkeypatch):
     model = tiny_model(assigner=assigner, scale_memory=False)
     written = spy_on_identity(model, monkeypatch)
