@@ -123,17 +123,13 @@ def set_rocovis(
     soft_masks: bool = False,
     memory_frames: int = 2,
     detach_every: int | None = None,
-    frame_loss: bool = False,
     scale_output: bool = True,
     scale_memory: bool = True,
 ) -> None:
     """Set what RoCoVIS alone has, in place; the propagation starts away from zero."""
     config.scale_output = scale_output
     config.track_head.update(
-        memory_frames=memory_frames,
-        detach_every=detach_every,
-        frame_loss=frame_loss,
-        scale_memory=scale_memory,
+        memory_frames=memory_frames, detach_every=detach_every, scale_memory=scale_memory
     )
     config.track_head.pixel_decoder.update(
         propagation_strides=strides,

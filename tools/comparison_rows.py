@@ -34,7 +34,6 @@ TRACK_RULE = (
 )
 """How all rows score a track."""
 AS_THE_START = ('propagation_start=gate',)  # F' = 0 at first, so a row begins as its start does
-SINGLE_FRAMES = ('model.track_head.frame_loss=True',)
 ROWS = {
     'minvis': Row('MinVIS (the start)', 'minvis/minvis_{}.py', trained=False),
     'minvis_trained': Row('MinVIS, trained on', 'minvis/minvis_{}.py'),
@@ -49,18 +48,6 @@ ROWS = {
     'direct': Row('direct query decoding', 'rocovis/rocovis_{}_direct.py'),
     'imp': Row('+ mask propagation', 'rocovis/rocovis_{}_imp.py', AS_THE_START),
     'full': Row('+ UVLA++ (RoCoVIS)', 'rocovis/rocovis_{}.py', AS_THE_START, timed_as='imp'),
-    'direct_frames': Row(
-        'direct query decoding, loss of single frames',
-        'rocovis/rocovis_{}_direct.py',
-        SINGLE_FRAMES,
-        default=False,
-    ),
-    'full_frames': Row(
-        'RoCoVIS, loss of single frames',
-        'rocovis/rocovis_{}.py',
-        (*AS_THE_START, *SINGLE_FRAMES),
-        default=False,
-    ),
     'global': Row(
         '+ mask propagation, clip-global',
         'rocovis/rocovis_{}_global.py',

@@ -68,7 +68,7 @@ def parse_args(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         nargs='+',
         choices=list(ROWS),
         default=[name for name, row in ROWS.items() if row.default],
-        help='rows of the table [all but `direct_frames`, `full_frames` and `global`]',
+        help='rows of the table [all but `global`]',
     )
     parser.add_argument('--start-iterations', type=int, default=1600, help='of the start [1600]')
     budget = parser.add_mutually_exclusive_group()

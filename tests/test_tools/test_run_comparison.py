@@ -83,16 +83,14 @@ def test_rows_are_what_their_titles_say(name, dataset):
         'ctvis': ('CTVIS', None),
         'dvis': ('DVIS', None),
         'direct': ('RoCoVIS', 0), 'imp': ('RoCoVIS', 2), 'full': ('RoCoVIS', 2),
-        'direct_frames': ('RoCoVIS', 0), 'full_frames': ('RoCoVIS', 2), 'global': ('RoCoVIS', 2),
+        'global': ('RoCoVIS', 2),
     }[name]  # fmt: skip
     assert model.type == f'rocovis_mm.{kind}'
     assert model.get('freeze_detector', False) == (name in ('genvis', 'dvis'))
     if strides is not None:
         assert len(model.track_head.pixel_decoder.propagation_strides) == strides
-        kind, _, frames = name.partition('_')
-        assigner = dict(full='UVLAPlusPlus', **{'global': 'ClipGlobal'}).get(kind, 'UVLA')
+        assigner = dict(full='UVLAPlusPlus', **{'global': 'ClipGlobal'}).get(name, 'UVLA')
         assert model.track_head.assigner.type == f'rocovis_mm.{assigner}Assigner'
-        assert model.track_head.get('frame_loss', False) == bool(frames)
     assert model.track_rule.reduce == 'max' and model.track_rule.mask_scoring
     assert model.track_rule.scoring_size == 'input'
     (curriculum,) = (h for h in config.custom_hooks if h.type.endswith('.CurriculumHook'))
@@ -100,7 +98,7 @@ def test_rows_are_what_their_titles_say(name, dataset):
     assert len(config.test_dataloader.dataset.metainfo.classes) == 5
 
 
-@pytest.mark.parametrize('name', ['imp', 'full', 'full_frames', 'global'])
+@pytest.mark.parametrize('name', ['imp', 'full', 'global'])
 def test_propagation_begins_as_its_start_with_direct_decoding(name, dataset):
     """No step of the training has to undo what random weights do to the features of the start."""
     outputs = {}
@@ -135,8 +133,7 @@ def test_a_lite_start_learns_frames_and_all_that_follows_clips(name, start, data
 
 
 def test_a_row_off_the_papers_table_has_to_be_asked_for():
-    rows = run_comparison.parse_args([]).rows
-    assert set(ROWS) - set(rows) == {'direct_frames', 'full_frames', 'global'}
+    assert set(ROWS) - set(run_comparison.parse_args([]).rows) == {'global'}
     args = run_comparison.parse_args(['--rows', 'global', 'imp', '--iterations', '9'])
     assert args.rows == ['imp', 'global']
     assert run_comparison.iterations_of(args, None) == dict(imp=9, **{'global': 9})

@@ -28,8 +28,6 @@ class RoCoVISHead(FrameHead):
         scale_memory: scale the probabilities of propagated masks by the foreground
             probability 1 - p(no object), in training as at test time.
         detach_every: frames between cuts of the graph through time; None never cuts.
-        frame_loss: add the losses of one later frame of each batch as if it were the first one, so
-            that the learned queries learn from all frames. The paper has no such loss.
         **kwargs: arguments of :class:`FrameHead`; the ``pixel_decoder`` holds the
             propagation's switches.
 
@@ -43,7 +41,6 @@ class RoCoVISHead(FrameHead):
         memory_frames: int,
         scale_memory: bool = True,
         detach_every: int | None = None,
-        frame_loss: bool = False,
         pixel_decoder: dict,
         **kwargs,  # noqa: ANN003
     ) -> None:
@@ -59,7 +56,6 @@ class RoCoVISHead(FrameHead):
         self.memory_frames = memory_frames
         self.scale_memory = scale_memory
         self.detach_every = detach_every
-        self.frame_loss = frame_loss
 
     def decode(
         self,
@@ -130,17 +126,11 @@ class RoCoVISHead(FrameHead):
                 keep = torch.stack([frame.keep for frame in frame_targets])
                 state = self.advance(state, prediction, keep)
         losses = self.criterion(predictions, self.settle(supervision, targets, owners), targets)
-        if self.pixel_criterion is not None:
-            pixels = torch.stack([prediction.pixels for prediction in predictions], dim=1)
-            frames = [frame for target in targets for frame in target.frames()]
-            losses |= self.pixel_criterion(pixels.flatten(0, 1), frames)
-        if self.frame_loss and len(predictions) > 1:
-            t = int(torch.randint(1, len(predictions), ()))
-            alone = self.loss(
-                [x[:, t : t + 1] for x in features], [target.frames()[t] for target in targets]
-            )
-            losses |= {f'frame.{key}': value for key, value in alone.items()}
-        return losses
+        if self.pixel_criterion is None:
+            return losses
+        pixels = torch.stack([prediction.pixels for prediction in predictions], dim=1)
+        frames = [frame for target in targets for frame in target.frames()]
+        return {**losses, **self.pixel_criterion(pixels.flatten(0, 1), frames)}
 
 
 def foreground(class_logits: Tensor) -> Tensor:

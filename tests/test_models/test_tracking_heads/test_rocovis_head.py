@@ -127,36 +127,6 @@ def test_only_entries_and_exits_contradict_the_label_that_the_same_logits_had(
         assert sum(contradictions) > 5 * events
 
 
-def test_the_loss_of_a_frame_is_that_of_a_clip_of_this_frame(monkeypatch):
-    model = tiny_model(frame_loss=True)
-    supervised = spy_on_criterion(model, monkeypatch)
-    later = set()
-    for seed in range(6):
-        torch.manual_seed(seed)
-        losses = training_losses(model)
-        (clip, _, _), (alone, supervision, targets) = supervised
-        supervised.clear()
-        assert len(clip) == 3 and len(alone) == len(supervision) == 1
-        found = alone[0].class_logits[-1]
-        same = [t for t in range(3) if torch.equal(found, first_prediction(model, t))]
-        assert len(same) == 1
-        later.update(same)
-        visible = [g for g, row in enumerate(PRESENCE) if row[same[0]]]
-        assert sorted(targets[0].labels.tolist()) == visible
-        assert set(supervision[0][0].labels[-1].tolist()) == {*visible, model.num_classes}
-        assert {key for key in losses if key.startswith('frame.')} == {
-            f'frame.{key}' for key in losses if not key.startswith('frame.')
-        }
-    assert later == {1, 2}
-    assert not any(key.startswith('frame.') for key in training_losses(model, [[1], [1]]))
-
-
-def first_prediction(model, t: int) -> torch.Tensor:
-    """Return the class logits of frame t of :func:`training_losses`' clips as a stream's first."""
-    clips = torch.stack([images(3, seed=0), images(3, seed=1)])
-    return model.step(clips[:, t], StreamState())[0].class_logits[-1]
-
-
 @pytest.mark.parametrize('assigner', [UVLA, PLUS])
 def test_only_owned_queries_reach_the_identity_with_uvla_plus_plus(assigner, monkeypatch):
     model = tiny_model(assigner=assigner, scale_memory=False)
