@@ -17,7 +17,7 @@ from rocovis_mm.models.layers.window_attention import (
     WindowPlan,
     distances_from,
     window_attention,
-    window_attention_by_counts,
+    window_attention_by_kinds,
 )
 
 STARTS = ('gate', 'zero', 'full')
@@ -51,7 +51,7 @@ class PropagationAttention(BaseModule):
             projection is zero at first, with the same effect. ``full``: neither.
 
     Attributes:
-        exporting: attend to windows by :func:`window_attention_by_counts` instead.
+        exporting: attend to windows by :func:`window_attention_by_kinds`, all tiles at once.
 
     Raises:
         ValueError: unknown `start`, or a `window` below 1.
@@ -152,8 +152,11 @@ class PropagationAttention(BaseModule):
         widths = None if self.log_width is None else self.log_width.exp()
         if self.window is not None:
             plan = plan or self.make_plan(size, current.device)
-            attend = window_attention_by_counts if self.exporting else window_attention
-            attended = attend(query, keys, values, self.num_heads, plan, widths, visible)
+            arguments = (query, keys, values, self.num_heads, plan, widths, visible)
+            if self.exporting:
+                attended = window_attention_by_kinds(*arguments, whole=True)
+            else:
+                attended = window_attention(*arguments)
         else:
             attended = self.attend_everywhere(query, keys, values, size, widths, visible)
         calibrated = self.attention.out_proj(attended)
@@ -163,8 +166,8 @@ class PropagationAttention(BaseModule):
 
     def make_plan(self, size: tuple[int, int], device: torch.device) -> WindowPlan:
         """Return the plan of the windows for maps of `size` (h, w)."""
-        at_test = device.type == 'cpu' and not self.training
-        small = (at_test or self.attention.embed_dim <= NARROW) and not self.exporting
+        at_test = device.type == 'cpu' and not self.training and not self.exporting
+        small = at_test or self.attention.embed_dim <= NARROW
         return WindowPlan.make(size, self.window, device, TILE // 2 if small else TILE)
 
     def with_ages(self, keys: Sequence[Tensor]) -> Sequence[Tensor]:

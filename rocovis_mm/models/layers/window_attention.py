@@ -28,11 +28,10 @@ class WindowPlan:
         size: (h, w).
         radius: r.
         kinds: of the tiles whose regions the border of the map cuts alike, which follow each other:
-            (k, t * t) `cells`, (k, n) `near` on the map, and (n,), where of R * R they are.
+            (k, t * t) `cells`, (k, n) `seen` on the map, and (n,), where of R * R they are.
         cells: (T, t * t) long, the cells of each tile; those outside the map repeat its border.
         order: (S,) long, place of each cell among the tiles' T * t * t.
-        near: (T, R * R) long, the cells that a tile sees; the next one for those outside the map.
-        seen: (T, R * R) long, the same; S for those outside of the map.
+        seen: (T, R * R) long, the cells that a tile sees; S for those outside of the map.
         distances: (t * t, R * R), squared distance in cells; infinite outside the window.
     """
 
@@ -41,7 +40,6 @@ class WindowPlan:
     kinds: tuple[tuple[Tensor, Tensor, Tensor], ...]
     cells: Tensor
     order: Tensor
-    near: Tensor
     seen: Tensor
     distances: Tensor
 
@@ -71,7 +69,6 @@ class WindowPlan:
             tuple((c.to(device), n[:, cut].to(device), cut.to(device)) for c, n, (cut,) in kinds),
             cells.to(device),
             order.to(device),
-            seen.to(device),
             seen.masked_fill(~known, height * width).to(device),
             distances.view(tile * tile, -1).to(device),
         )
@@ -145,8 +142,9 @@ def window_attention(
         widths: (H,) standard deviations of the prior of place in cells, or None.
         visible: (B, M) bool, frames that count; None counts all.
     """
-    if query.device.type == 'cpu' and visible is None and not torch.is_grad_enabled():
-        return window_attention_by_kinds(query, keys, values, num_heads, plan, widths)
+    alike = visible is None or len(visible) == 1
+    if query.device.type == 'cpu' and alike and not torch.is_grad_enabled():
+        return window_attention_by_kinds(query, keys, values, num_heads, plan, widths, visible)
     learned = widths is not None and widths.requires_grad and torch.is_grad_enabled()
     by_channels = (
         learned and query.device.type == 'cpu' and query.dtype in (torch.float32, torch.float64)
@@ -245,16 +243,22 @@ def window_attention_by_kinds(
     num_heads: int,
     plan: WindowPlan,
     widths: Tensor | None = None,
+    visible: Tensor | None = None,
+    whole: bool = False,
 ) -> Tensor:
     """Return what :func:`window_attention` does, in the form that a CPU runs fastest at test.
 
     Tiles whose regions are cut alike share a mask, so that no cell outside of the map is copied.
-    All frames of the memory count.
+    `visible` is the same for all clips of the batch, (1, M) or None. `whole` attends to all tiles
+    of a kind at once, as a file wants it.
     """
     batch, cells, channels = query.shape
     known, told = torch.cat(tuple(keys), 1), torch.cat(tuple(values), 1)  # (B, M * S, C)
     starts = torch.arange(len(keys))[:, None] * cells
-    bias = window_bias(plan, num_heads, widths, query.dtype)
+    bias = window_bias(plan, num_heads, widths, query.dtype)[:, :, None]  # (H, t * t, 1, R * R)
+    bias = bias.expand(-1, -1, len(keys), -1)
+    if visible is not None:
+        bias = bias.masked_fill(~visible[..., None], -math.inf)
 
     def heads(rows: Tensor, wanted: Tensor) -> Tensor:
         """(B, n, C) and (t, m) -> (B * t, H, m, C / H)."""
@@ -263,62 +267,16 @@ def window_attention_by_kinds(
 
     attended = []
     for inside, near, cut in plan.kinds:
-        kept = bias[:, :, cut].repeat(1, 1, len(keys))[None]
+        kept = bias[..., cut].flatten(2)[None]  # (1, H, t * t, M * n)
         seen = (near[:, None] + starts).flatten(1)  # (k, M * n)
-        at_once = max(1, COPIED_AT_ONCE // (batch * seen.shape[1] * channels))
+        few = max(1, COPIED_AT_ONCE // (batch * seen.shape[1] * channels))
+        at_once = len(seen) if whole else few
         for q, k in zip(inside.split(at_once), seen.split(at_once)):
             tiles = F.scaled_dot_product_attention(
                 heads(query, q), heads(known, k), heads(told, k), kept
             )
             attended.append(tiles.transpose(1, 2).reshape(batch, -1, channels))
     return torch.cat(attended, 1).index_select(1, plan.order)
-
-
-def window_attention_by_counts(
-    query: Tensor,
-    keys: Sequence[Tensor],
-    values: Sequence[Tensor],
-    num_heads: int,
-    plan: WindowPlan,
-    widths: Tensor | None = None,
-    visible: Tensor | None = None,
-) -> Tensor:
-    """Return what :func:`window_attention` does, in the form that OpenVINO runs fastest.
-
-    Queries and keys have no channel more, so that their products have the sizes that matrix
-    units take. A hidden cell has the key of a cell that counts and a value of zeros. One more
-    channel of the values is 1 where a cell counts. The result is divided by its average.
-    """
-    batch, cells, channels = query.shape
-    frames, counted = len(keys), query.new_ones(batch, len(keys))
-    if visible is not None:
-        counted = visible.to(query.dtype)
-        # hidden frames have no weight, so any keys do: those of a frame that counts
-        keys = [torch.where(v[:, None, None], k, keys[-1]) for v, k in zip(visible.T, keys)]
-        values = [v * c[:, None, None] for v, c in zip(values, counted.T)]
-
-    def tiles(rows: Tensor, wanted: Tensor) -> Tensor:
-        """(B, n, H * c) and (T, m) -> (B * H, T, m, c)."""
-        heads = rows.unflatten(-1, (num_heads, -1)).transpose(1, 2)
-        return heads.index_select(2, wanted.flatten()).view(-1, *wanted.shape, heads.shape[-1])
-
-    def places(cells_of_tiles: Tensor, rows: int) -> Tensor:
-        """(T, R * R) and rows of a frame -> (T, M * R * R), rows of all frames."""
-        return torch.cat([cells_of_tiles + frame * rows for frame in range(frames)], 1)
-
-    rows = torch.stack(tuple(values), 1).unflatten(-1, (num_heads, -1))  # (B, M, S, H, C / H)
-    counts = counted[:, :, None, None, None].expand(*rows.shape[:-1], 1)
-    rows = F.pad(torch.cat([rows, counts], -1), (0, 0, 0, 0, 0, 1))  # a row without weight
-    bias = window_bias(plan, num_heads, widths, query.dtype).repeat(batch, 1, frames)
-    attended = F.scaled_dot_product_attention(
-        tiles(query, plan.cells),
-        tiles(torch.cat(tuple(keys), 1), places(plan.near, cells)),
-        tiles(rows.flatten(3).flatten(1, 2), places(plan.seen, cells + 1)),
-        attn_mask=bias[:, None],
-    )
-    attended = attended.flatten(1, 2).index_select(1, plan.order)  # (B * H, S, C / H + 1)
-    attended = attended[..., :-1] / attended[..., -1:]
-    return attended.unflatten(0, (batch, num_heads)).transpose(1, 2).flatten(2)
 
 
 def window_bias(

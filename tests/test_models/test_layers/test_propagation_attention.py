@@ -87,17 +87,29 @@ def test_tiles_give_what_attention_to_all_cells_gives_with_the_others_hidden(
     module.exporting = exporting
     current, position = maps(1, size=size)[0], maps(1, 1, size)[0]
     features, identities = maps(3, size=size), maps(3, size=size)
-    visible = torch.tensor([[True, True, True], [False, False, True]])
-    result = calibrate(module, current, features, identities, position, visible)
-    with torch.enable_grad():
-        learning = calibrate(module, current, features, identities, position, visible).detach()
-    every = calibrate(module, current, features, identities, position)  # by kinds of tiles
+    counted = torch.tensor([[True, True, True], [False, False, True]])
+    every = calibrate(module, current, features, identities, position)
     for b, remembered in enumerate((3, 1)):
+        alone = [[x[b : b + 1] for x in frames] for frames in (features, identities)]
+        one = calibrate(module, current[b : b + 1], *alone, position, counted[b : b + 1])[0]
         expected = by_masks(module, current, features, identities, position, b, remembered)
-        assert not difference(result[b], expected, atol=1e-9, rtol=1e-7)
-        assert not difference(learning[b], expected, atol=1e-9, rtol=1e-7)
+        assert not difference(one, expected, atol=1e-9, rtol=1e-7)
         expected = by_masks(module, current, features, identities, position, b, 3)
         assert not difference(every[b], expected, atol=1e-9, rtol=1e-7)
+
+
+@pytest.mark.parametrize('learning', [True, False])
+@pytest.mark.parametrize('size', [(3, 20), (TILE, TILE), (TILE + 1, 2 * TILE - 1)])
+def test_tiles_hide_other_frames_of_each_clip(size, learning):
+    module = build(window=3)
+    current, position = maps(1, size=size)[0], maps(1, 1, size)[0]
+    features, identities = maps(3, size=size), maps(3, size=size)
+    counted = torch.tensor([[True, True, True], [False, False, True]])
+    with torch.set_grad_enabled(learning):
+        result = calibrate(module, current, features, identities, position, counted).detach()
+    for b, remembered in enumerate((3, 1)):
+        expected = by_masks(module, current, features, identities, position, b, remembered)
+        assert not difference(result[b], expected.detach(), atol=1e-9, rtol=1e-7)
 
 
 @pytest.mark.parametrize('learned', [True, False], ids=['learned widths', 'fixed widths'])
@@ -215,7 +227,7 @@ def test_keys_of_hidden_frames_do_not_take_the_weight_of_others():
     module.exporting = True
     current, position = maps(1)[0], maps(1, batch=1)[0]
     keys, values = zip(*(module.remember(f, f, position) for f in maps(2)))
-    visible = torch.tensor([[False, True]] * len(current))
+    visible = torch.tensor([[False, True]])
     expected = module(current, keys[1:], values[1:], position)
     result = module(current, (keys[0] * 1e6, keys[1]), values, position, visible)
     assert not difference(result, expected, atol=1e-9, rtol=1e-7)
