@@ -252,6 +252,7 @@ def window_attention_by_kinds(
     `visible` is the same for all clips of the batch, (1, M) or None. `whole` attends to all tiles
     of a kind at once, as a file wants it.
     """
+    assert visible is None or len(visible) == 1
     batch, cells, channels = query.shape
     known, told = torch.cat(tuple(keys), 1), torch.cat(tuple(values), 1)  # (B, M * S, C)
     starts = torch.arange(len(keys))[:, None] * cells
