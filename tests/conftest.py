@@ -31,12 +31,11 @@ LONG = """
 def pytest_collectstart() -> None:
     """Import what is large where tests are collected: the process that hands them out needs none.
 
-    The registry prepares the environment before any import of mmdet.
+    The registry prepares the environment before any import of mmengine and mmdet.
     """
+    import rocovis_mm.registry  # noqa: F401, I001
     import quick_configs  # noqa: F401
     import quick_mmengine  # noqa: F401
-
-    import rocovis_mm.registry  # noqa: F401
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
