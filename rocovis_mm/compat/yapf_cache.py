@@ -1,13 +1,12 @@
 """Waits for yapf's cache, which another process may be writing.
 
-MMEngine's configs import yapf. It puts the file of its cache in place before all of it is written
-(yapf 0.43, ``yapf_third_party/_ylib2to3/pgen2/grammar.py:113``; google/yapf#1204): of processes
-that start together on a new machine, one may find a part of it.
+MMEngine imports yapf (mmengine 0.10.7, ``config/config.py:20``), which puts the file of its cache
+in place before all of it is written (yapf 0.43, ``_ylib2to3/pgen2/grammar.py:115``, google/yapf
+issue 1204). Of processes that start together on a new machine, one may find a part of it.
 """
 
 from __future__ import annotations
 
-import importlib
 import pickle
 import time
 
@@ -23,7 +22,8 @@ def import_yapf() -> None:
     """
     for _ in range(TRIES):
         try:
-            importlib.import_module('yapf')
+            import yapf  # noqa: F401
+
             return
         except (EOFError, pickle.UnpicklingError) as error:
             broken = error
