@@ -21,7 +21,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +127,6 @@ def plan_run(
         f'randomness.seed={seed}',
         f'max_iters={length}',
         'num_workers=0',
-        'single_frames_until=0',
         f'train_cfg.val_begin={length + 1}',  # the last checkpoint counts, none is chosen
         'default_hooks.checkpoint.interval=100',
         *TRACK_RULE,
@@ -144,10 +143,16 @@ def plan_run(
     path = CONFIGS / row.config.format(template)
     if not path.is_file():
         raise RuntimeError(f'--template {template}: there is no {path}, which {row.title} needs')
-    stages = dict(half_size_until=0, clips_from=0) if start else dict(clips_from=length * 10 // 11)
-    known = ConfigChain(path).variables
-    options += [f'{name}={first}' for name, first in stages.items() if name in known]
+    options += stages(ConfigChain(path).variables, length, bool(start))
     return Run(folder, path, (*options, *args.cfg_options), start, iterations)
+
+
+def stages(known: Collection[str], length: int, started: bool) -> list[str]:
+    """Return the options of a run's stages; one that began elsewhere has clips only."""
+    if 'clips_from' in known:  # of a template that begins with batches of single frames
+        return [f'clips_from={0 if started else length * 10 // 11}']
+    half_size = ['half_size_until=0'] * (started and 'half_size_until' in known)
+    return ['single_frames_until=0', *half_size]
 
 
 def generated_root(args: argparse.Namespace) -> Path:

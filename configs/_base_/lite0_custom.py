@@ -1,16 +1,19 @@
-# The part that the templates with EfficientNet-Lite0 share: tiny_custom.py with a pretrained
-# backbone, a wider model, and a schedule that begins with single frames of many videos. A template
+# The part that the templates with EfficientNet-Lite0 share: data, schedule, and the settings of a
+# model with a pretrained backbone. The schedule begins with single frames of many videos. A template
 # merges `lite0_custom` into its model.
-_base_ = './tiny_custom.py'
+_base_ = ['./datasets/custom_vis_tiny.py', './schedules/schedule_tiny.py']
 
 lite0_width = 64  # channels of queries and pixel decoder
 lite0_queries = 16
 lite0_points = 1024  # of a mask, at which its loss is taken
 num_frames = 4  # of a training clip
+frame_range = 2  # neighbouring frames, as a stream has them
 batch_size = 2  # clips of a process
 single_frames_batch_size = num_frames * batch_size  # before there are clips
-half_size_until = 0  # after equal times, half size had half of the AP50 of full size
-clips_from = max(_base_.max_iters // 2, 1)
+max_iters = 3600  # about an hour on two CPU cores
+val_interval = max(max_iters // 4, 1)
+warmup = max(min(100, max_iters // 10), 1)
+clips_from = max(max_iters // 2, 1)
 copy_paste_prob = 0.8
 
 lite0_attention = dict(embed_dims=lite0_width)
@@ -27,7 +30,7 @@ lite0_custom = dict(
         frozen_bfloat16=True,
     ),
     track_head=dict(
-        _base_.tiny_custom['track_head'],
+        num_classes=_base_.num_classes,
         num_queries=lite0_queries,
         feat_channels=lite0_width,
         out_channels=lite0_width,
@@ -45,43 +48,58 @@ lite0_custom = dict(
             ),
         ),
         assigner=dict(num_points=lite0_points),
-        loss=dict(num_points=lite0_points, oversample_ratio=3.0),
+        loss=dict(num_points=lite0_points),
         pixel_loss=dict(type='rocovis_mm.PixelLoss'),
     ),
     clip_augment=dict(
         type='rocovis_mm.ClipCopyPaste',
         prob=copy_paste_prob,
         max_instances=3,
-        scale_range=(0.6, 1.5),
+        scale_range=(0.5, 2.0),
         flip_prob=0.5,
-        gain_range=(0.8, 1.2),
+        gain_range=(0.7, 1.3),
     ),
 )
 
-sample_clip = dict(_base_.sample_clip, num_frames=num_frames)
-clip_pipeline = [sample_clip, *_base_.prepare_clip]
-whole_frames_pipeline = [sample_clip, *_base_.prepare_whole_clip]
-train_pipeline = [dict(sample_clip, num_frames=1), *_base_.prepare_clip]
-train_dataloader = dict(batch_size=single_frames_batch_size, dataset=dict(pipeline=train_pipeline))
-stages, switch = 'rocovis_mm.CurriculumHook', 'rocovis_mm.IterPipelineSwitchHook'
-custom_hooks = [
-    *[hook for hook in _base_.custom_hooks if hook['type'] not in (stages, switch)],
+sample_clip = dict(_base_.sample_clip, num_frames=num_frames, frame_range=frame_range)
+prepare_clip = [  # changed more than from random weights: the backbone knows many more looks
+    _base_.load_clip,
+    dict(type='rocovis_mm.PanCrop', size_range=(0.35, 1.0), prob=0.8),
     dict(
-        type=stages,
-        single_frames_until=_base_.single_frames_until,
-        half_size_until=half_size_until,
-        augment_until=_base_.whole_frames_from,
+        type='TransformBroadcaster',
+        share_random_params=True,
+        transforms=[
+            dict(type='rocovis_mm.AlignedResize', scale=_base_.input_size, keep_ratio=True),
+            dict(type='mmdet.RandomFlip', prob=0.5),
+            dict(
+                type='rocovis_mm.ColorJitter',
+                brightness=48.0,
+                contrast=(0.6, 1.5),
+                saturation=(0.0, 1.6),
+                hue=40.0,
+                channel_gain=(0.8, 1.2),
+            ),
+        ],
     ),
+    dict(type='rocovis_mm.PackVISInputs'),
+]
+clip_pipeline = [sample_clip, *prepare_clip]
+train_pipeline = [dict(sample_clip, num_frames=1), *prepare_clip]
+train_dataloader = dict(batch_size=single_frames_batch_size, dataset=dict(pipeline=train_pipeline))
+custom_hooks = [
+    *_base_.runtime_hooks,
+    _base_.weight_average,
     dict(
-        type=switch,
+        type='rocovis_mm.IterPipelineSwitchHook',
         switch_iter=clips_from,
         switch_pipeline=clip_pipeline,
         switch_batch_size=batch_size,
     ),
-    dict(
-        type=switch,
-        switch_iter=_base_.whole_frames_from,
-        switch_pipeline=whole_frames_pipeline,
-    ),
+]
+train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
+param_scheduler = [
+    dict(_base_.warmup_scheduler, end=warmup),
+    dict(type='CosineAnnealingLR', eta_min=0.0, by_epoch=False, begin=0, end=max_iters),
 ]
 optim_wrapper = dict(paramwise_cfg=dict(custom_keys=dict(backbone=dict(lr_mult=0.1))))
+default_hooks = dict(checkpoint=dict(interval=val_interval))

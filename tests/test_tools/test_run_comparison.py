@@ -124,12 +124,12 @@ def test_propagation_begins_as_its_start_with_direct_decoding(name, dataset):
 def test_a_lite_start_learns_frames_and_all_that_follows_clips(name, start, dataset):
     arguments = ['--data-root', str(dataset.root), '--template', 'lite0_custom']
     config = plan(arguments, name, start, iterations=110).config
-    hooks = [hook for hook in config.custom_hooks if 'switch_iter' in hook]
-    clips, whole = (hook.switch_iter for hook in hooks)
-    assert (clips, whole) == ((0 if start else 100), 100)
-    assert hooks[0].switch_batch_size == 2 and config.train_dataloader.batch_size == 8
-    (curriculum,) = (h for h in config.custom_hooks if h.type.endswith('.CurriculumHook'))
-    assert curriculum.single_frames_until == curriculum.half_size_until == 0
+    (hook,) = (hook for hook in config.custom_hooks if 'switch_iter' in hook)
+    assert hook.switch_iter == (0 if start else 100)
+    assert hook.switch_batch_size == 2 and config.train_dataloader.batch_size == 8
+    samples = hook.switch_pipeline[0], config.train_dataloader.dataset.pipeline[0]
+    assert [sample.num_frames for sample in samples] == [4, 1]
+    assert not any(h.type.endswith('.CurriculumHook') for h in config.custom_hooks)
 
 
 def test_a_row_off_the_papers_table_has_to_be_asked_for():

@@ -7,7 +7,7 @@ max_iters = 5000
 val_interval = max(max_iters // 4, 1)
 warmup = max(min(100, max_iters // 4), 1)
 single_frames_until = min(max(max_iters * 5 // 66, 1), max_iters // 3)
-half_size_until = min(max(max_iters * 5 // 66, 1), max_iters // 3)  # set apart by templates
+half_size_until = min(max(max_iters * 5 // 66, 1), max_iters // 3)  # set apart in comparisons
 whole_frames_from = max(max_iters * 10 // 11, warmup + 1)
 
 train_cfg = dict(max_iters=max_iters, val_interval=val_interval)
