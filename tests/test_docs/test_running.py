@@ -40,6 +40,7 @@ SMALL = {
     },
     'configs/_base_/schedules/schedule_tiny.py': {'max_iters = 1000': 'max_iters = 4'},
     'configs/_base_/schedules/schedule_tiny_custom.py': {'max_iters = 5000': 'max_iters = 4'},
+    'configs/_base_/lite0_custom.py': {'max_iters = 3600': "load_from = 'lite0.pth'\nmax_iters = 4"},
     'configs/_base_/default_runtime.py': {'load_from = None': "load_from = 'start.pth'"},
     'tools/analysis_tools/benchmark_stream.py': {'[100, 1000]': '[12, 16]'},
     'tools/analysis_tools/benchmark_training.py': {
@@ -55,6 +56,9 @@ python tools/dataset_converters/generate_embedded.py data/embedded
 python tools/train.py configs/rocovis/rocovis_demo.py --work-dir work_dirs/start \
     --cfg-options max_iters=60 load_from=None
 mv work_dirs/start/best_AP_iter_60.pth start.pth
+python tools/train.py configs/rocovis/rocovis_lite0_custom.py --work-dir work_dirs/lite0 \
+    --cfg-options data_root=data/embedded classes="('ball', 'star')" max_iters=60 load_from=None
+mv work_dirs/lite0/best_AP_iter_60.pth lite0.pth
 make demo
 mkdir work_dirs/mine
 cp work_dirs/demo/results.json work_dirs/mine
