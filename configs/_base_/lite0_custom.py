@@ -1,6 +1,6 @@
 # The part that the templates with EfficientNet-Lite0 share: data, schedule, and the settings of a
-# model with a pretrained backbone. The schedule begins with single frames of many videos. A template
-# merges `lite0_custom` into its model.
+# model with a pretrained backbone. The schedule begins with single frames of many videos. A
+# template merges `lite0_custom` into its model.
 _base_ = ['./datasets/custom_vis_tiny.py', './schedules/schedule_tiny.py']
 
 lite0_width = 64  # channels of queries and pixel decoder
@@ -10,7 +10,7 @@ num_frames = 4  # of a training clip
 frame_range = 2  # neighbouring frames, as a stream has them
 batch_size = 2  # clips of a process
 single_frames_batch_size = num_frames * batch_size  # before there are clips
-max_iters = 6000  # 40 minutes on two CPU cores that compute bfloat16, 100 on two others
+max_iters = 6000  # 47 minutes on two CPU cores that compute bfloat16, 100 on two others
 val_interval = max(max_iters // 4, 1)
 warmup = max(min(100, max_iters // 10), 1)
 clips_from = max(max_iters // 2, 1)
