@@ -62,7 +62,7 @@ lite0_custom = dict(
 )
 
 sample_clip = dict(_base_.sample_clip, num_frames=num_frames, frame_range=frame_range)
-prepare_clip = [  # changed more than from random weights: the backbone knows many more looks
+prepare_clip = [  # stronger crops and colours than in the tiny templates
     _base_.load_clip,
     dict(type='rocovis_mm.PanCrop', size_range=(0.35, 1.0), prob=0.8),
     dict(
