@@ -6,14 +6,16 @@ _base_ = ['./datasets/custom_vis_tiny.py', './schedules/schedule_tiny.py']
 lite0_width = 64  # channels of queries and pixel decoder
 lite0_queries = 16
 lite0_points = 1024  # of a mask, at which its loss is taken
-num_frames = 4  # of a training clip
+input_size = (512, 288)  # frames are made to fit in; masks are predicted at a quarter of it
+test_size = (640, 360)
+num_frames = 3  # of a training clip
 frame_range = 2  # neighbouring frames, as a stream has them
 batch_size = 2  # clips of a process
-single_frames_batch_size = num_frames * batch_size  # before there are clips
-max_iters = 6000  # 47 minutes on two CPU cores that compute bfloat16, 100 on two others
+single_frames_batch_size = 4  # before there are clips
+max_iters = 4200  # 54 minutes on two CPU cores that compute bfloat16
 val_interval = max(max_iters // 4, 1)
 warmup = max(min(100, max_iters // 10), 1)
-clips_from = max(max_iters // 2, 1)
+clips_from = max(max_iters * 5 // 8, 1)
 copy_paste_prob = 0.8
 
 lite0_attention = dict(embed_dims=lite0_width)
@@ -26,7 +28,7 @@ lite0_custom = dict(
         _delete_=True,
         type='rocovis_mm.EfficientNetLite',
         variant='lite0',
-        frozen_stages=4,
+        frozen_stages=2,  # the maps of strides 4 and 8 keep the ImageNet weights
         frozen_bfloat16=True,
     ),
     track_head=dict(
@@ -48,7 +50,7 @@ lite0_custom = dict(
             ),
         ),
         assigner=dict(num_points=lite0_points),
-        loss=dict(num_points=lite0_points),
+        loss=dict(num_points=lite0_points, supervise_initial=True),
         pixel_loss=dict(type='rocovis_mm.PixelLoss'),
     ),
     clip_augment=dict(
@@ -69,7 +71,7 @@ prepare_clip = [  # stronger crops and colours than in the tiny templates
         type='TransformBroadcaster',
         share_random_params=True,
         transforms=[
-            dict(type='rocovis_mm.AlignedResize', scale=_base_.input_size, keep_ratio=True),
+            dict(type='rocovis_mm.AlignedResize', scale=input_size, keep_ratio=True),
             dict(type='mmdet.RandomFlip', prob=0.5),
             dict(
                 type='rocovis_mm.ColorJitter',
@@ -86,6 +88,13 @@ prepare_clip = [  # stronger crops and colours than in the tiny templates
 clip_pipeline = [sample_clip, *prepare_clip]
 train_pipeline = [dict(sample_clip, num_frames=1), *prepare_clip]
 train_dataloader = dict(batch_size=single_frames_batch_size, dataset=dict(pipeline=train_pipeline))
+test_pipeline = [
+    dict(type='rocovis_mm.LoadVISFrame'),
+    dict(type='rocovis_mm.AlignedResize', scale=test_size, keep_ratio=True),
+    dict(type='rocovis_mm.PackVISInputs'),
+]
+val_dataloader = dict(dataset=dict(pipeline=test_pipeline))
+test_dataloader = val_dataloader
 custom_hooks = [
     *_base_.runtime_hooks,
     _base_.weight_average,

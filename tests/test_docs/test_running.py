@@ -41,7 +41,9 @@ SMALL = {
     'configs/_base_/schedules/schedule_tiny.py': {'max_iters = 1000': 'max_iters = 4'},
     'configs/_base_/schedules/schedule_tiny_custom.py': {'max_iters = 5000': 'max_iters = 4'},
     'configs/_base_/lite0_custom.py': {
-        'max_iters = 6000': "load_from = 'lite0.pth'\nmax_iters = 4",
+        'input_size = (512, 288)': 'input_size = (96, 64)',
+        'test_size = (640, 360)': 'test_size = (96, 64)',
+        'max_iters = 4200': "load_from = 'lite0.pth'\nmax_iters = 4",
     },
     'configs/_base_/default_runtime.py': {'load_from = None': "load_from = 'start.pth'"},
     'tools/analysis_tools/benchmark_stream.py': {'[100, 1000]': '[12, 16]'},
