@@ -126,9 +126,9 @@ def test_a_lite_start_learns_frames_and_all_that_follows_clips(name, start, data
     config = plan(arguments, name, start, iterations=110).config
     (hook,) = (hook for hook in config.custom_hooks if 'switch_iter' in hook)
     assert hook.switch_iter == (0 if start else 100)
-    assert hook.switch_batch_size == 2 and config.train_dataloader.batch_size == 8
+    assert hook.switch_batch_size == 2 and config.train_dataloader.batch_size == 4
     samples = hook.switch_pipeline[0], config.train_dataloader.dataset.pipeline[0]
-    assert [sample.num_frames for sample in samples] == [4, 1]
+    assert [sample.num_frames for sample in samples] == [3, 1]
     assert not any(h.type.endswith('.CurriculumHook') for h in config.custom_hooks)
 
 
