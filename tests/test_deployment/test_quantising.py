@@ -9,8 +9,8 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from rocovis_mm.deployment import ExportedModel
-from rocovis_mm.deployment.file_metadata import FORMAT, METADATA
+from rocovis_mm.deployment import ExportedModel, exported_model
+from rocovis_mm.deployment.file_metadata import FORMAT, METADATA, with_precision
 from rocovis_mm.deployment.quantising import (
     CalibrationInputs,
     agreement,
@@ -18,7 +18,7 @@ from rocovis_mm.deployment.quantising import (
     large_layers,
     quantise,
 )
-from rocovis_mm.deployment.runtimes import openvino_core
+from rocovis_mm.deployment.runtimes import open_runtime, openvino_core
 from rocovis_mm.formats.json_files import dump_json
 from rocovis_mm.streaming.track_recorder import TrackRule
 from tests.processes import run_main
@@ -136,6 +136,22 @@ def test_the_quantised_file_has_integers_in_large_layers_alone(float_file, tmp_p
     assert 0.9 < agreement(one, other, clips, 4) < 1
     assert run_tool(out, '--videos', folder, '--out', tmp_path / 'again.xml') == 2
     assert 'is int8 already' in capsys.readouterr().err
+
+
+def test_bfloat16_beside_integers_is_refused(float_file, tmp_path, monkeypatch):
+    import openvino
+
+    graph = openvino_core().read_model(str(float_file))
+    text = ExportedModel(float_file).runtime.metadata
+    graph.set_rt_info(with_precision(text, 'int8'), [METADATA])
+    path = tmp_path / 'small_int8.xml'
+    openvino.save_model(graph, str(path), compress_to_fp16=False)
+    assert ExportedModel(path, precision='float32').metadata.precision == 'int8'
+    # also where this CPU has no bfloat16
+    monkeypatch.setattr(exported_model, 'open_runtime', lambda path, *_: open_runtime(path))
+    with pytest.raises(ValueError, match=r"int8\.xml is quantised.* take precision='float32'"):
+        ExportedModel(path, precision='bf16')
+    ExportedModel(float_file, precision='bf16')
 
 
 def write_images(folder, clip) -> None:
