@@ -50,7 +50,7 @@ lite0_custom = dict(
             ),
         ),
         assigner=dict(num_points=lite0_points),
-        loss=dict(num_points=lite0_points, supervise_initial=True),
+        loss=dict(num_points=lite0_points),
         pixel_loss=dict(type='rocovis_mm.PixelLoss'),
     ),
     clip_augment=dict(
