@@ -44,8 +44,7 @@ class ExportedModel:
         FileNotFoundError: there is no such file.
         ModuleNotFoundError: the runtime is not installed.
         ValueError: the file was not written by this version of ``tools/deployment/export.py``, or
-            the device or the precision is not there, or the file is quantised and `precision` is
-            'bf16'.
+            the device or the precision is not there.
     """
 
     def __init__(
@@ -59,12 +58,6 @@ class ExportedModel:
         self.path = Path(path)
         self.runtime = open_runtime(path, device, precision, threads, profile)
         self.metadata = read_metadata(self.runtime.metadata, path)
-        if precision == 'bf16' and self.metadata.precision == 'int8':
-            # OpenVINO 2026.4 computes garbage in its linear layers then, or ends the process
-            raise ValueError(
-                f'{path} is quantised, and beside integers bfloat16 gives wrong results: take '
-                "precision='float32', or the float file for bfloat16"
-            )
         self.size = self.metadata.size
         self.classes = self.metadata.classes
         self.category_ids = self.metadata.category_ids

@@ -114,6 +114,11 @@ class OpenVINORuntime:
         try:
             model = core.read_model(str(path))
             self.metadata = openvino_metadata(model)
+            if precision == 'bf16' and is_quantised(model):
+                raise ValueError(
+                    f'{path} is quantised, and beside integers OpenVINO computes wrong results in '
+                    "bfloat16: take precision='float32', or the float file for bfloat16"
+                )
             # without the hint OpenVINO takes bfloat16 where a CPU has it
             settings = {'INFERENCE_PRECISION_HINT': 'bf16' if precision == 'bf16' else 'f32'}
             if threads:
@@ -181,7 +186,8 @@ def open_runtime(
     Raises:
         FileNotFoundError: there is no such file.
         ModuleNotFoundError: the runtime is not installed.
-        ValueError: the file cannot be loaded, or the device or the precision is not there.
+        ValueError: the file cannot be loaded, the device or the precision is not there, or the
+            file is quantised and `precision` is 'bf16'.
     """
     path = Path(path)
     if path.suffix.lower() not in RUNTIMES:
@@ -245,6 +251,14 @@ def openvino_device(device: str, able: list[str]) -> str:
 def openvino_metadata(model: Any) -> str | None:
     """Return the text under `METADATA` of an OpenVINO model, None without."""
     return model.get_rt_info([METADATA]).astype(str) if model.has_rt_info([METADATA]) else None
+
+
+def is_quantised(model: openvino.Model) -> bool:
+    """Whether some inputs of layers are rounded to integers.
+
+    OpenVINO 2026.4 returns garbage of such a model in bfloat16, or ends the process.
+    """
+    return any(x.get_type_name() == 'FakeQuantize' for x in model.get_ops())
 
 
 def last_line(error: BaseException) -> str:
