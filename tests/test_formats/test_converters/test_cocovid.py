@@ -92,7 +92,7 @@ def by_id(records):
 
 
 def holds(record, other):
-    """Whether all that a record tells stands in the other too."""
+    """Whether all that a record tells is in the other, too."""
     return all(other.get(key) == value for key, value in record.items())
 
 
